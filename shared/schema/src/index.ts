@@ -1,1 +1,27 @@
-export {}
+export { AppError, errorCodes, isAppError, type ErrorCode } from './error.ts'
+export {
+  eventKinds,
+  eventSchema,
+  findingSchema,
+  laneOf,
+  observationSchema,
+  outcomes,
+  type MunimentEvent,
+  type Observation,
+} from './event.ts'
+export { hitSchema, signalSchema, type Hit, type Signal } from './signal.ts'
+export { alertSchema, ocsfVersion, type Alert } from './alert.ts'
+export { decisionSchema, type Decision } from './decision.ts'
+export { cloudEventHeaders, eventType } from './envelope.ts'
+export { deadLetterTopic, maxRecordBytes, topic, topics, type Role, type TopicSpec } from './topics.ts'
+export {
+  batchAad,
+  batchHeaders,
+  decodeFrames,
+  encodeFrames,
+  frameBytes,
+  parseBatchHeaders,
+  type BatchHeaders,
+  type Frame,
+} from './batch.ts'
+export { uuidv7 } from './uuid.ts'

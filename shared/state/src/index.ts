@@ -1,1 +1,1 @@
-export {}
+export type { StateEntry, StateStore } from './state.ts'

@@ -1,0 +1,128 @@
+import { z } from 'zod'
+
+/** What an event records. */
+export const eventKinds = [
+  'call',
+  'notification',
+  'rejected',
+  'cancelled',
+  'unanswered',
+  'stream',
+  'gap',
+  'heartbeat',
+  'enforcement',
+  'admin',
+] as const
+
+/** How an exchange ended. */
+export const outcomes = [
+  'ok',
+  'tool_error',
+  'rpc_error',
+  'denied',
+  'cancelled',
+  'unanswered',
+  'input_required',
+  'task',
+] as const
+
+const text = z.string().max(4096)
+const seq = z.number().int().nonnegative()
+
+const principal = z.object({
+  id: text,
+  client_id: text.optional(),
+  issuer: text.optional(),
+  scopes: z.array(text).max(256).optional(),
+  method: text,
+})
+
+const label = z.object({ name: text, version: text.optional(), id: text.optional() })
+
+/** Position in a lane: events of one `(instance, epoch)` are numbered `seq` = 0, 1, 2 … without holes. */
+const position = z.object({ instance: text, epoch: seq, seq, version: text })
+
+/** The range of sequence numbers, both ends included, that a gap event stands for; its `source.seq` equals `to_seq`. */
+const gap = z.object({ from_seq: seq, to_seq: seq, reason: text, count: seq })
+
+/** Start and end of a lane are events of it; a heartbeat (`alive`) repeats the last `seq` and takes no number. */
+const lane = z.object({ state: z.enum(['start', 'alive', 'end']) })
+
+const message = z.object({ size_bytes: seq, item_count: seq.optional(), truncated: z.boolean().optional() })
+
+/**
+ * What an interceptor saw of one exchange, without the two message bodies: they travel beside it as the exact bytes
+ * (see `batch.ts`), so that nobody parses or re-serialises them on the way.
+ */
+export const observationSchema = z.object({
+  v: z.literal(1),
+  id: z.uuidv7(),
+  time: z.iso.datetime(),
+  duration_ms: z.number().nonnegative().optional(),
+  tenant: z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/u),
+  kind: z.enum(eventKinds),
+  outcome: z.enum(outcomes).optional(),
+  direction: z.enum(['client_to_server', 'server_to_client']),
+  transport: z.enum(['stdio', 'http', 'sse', 'in_memory']),
+  protocol_version: text.optional(),
+  method: text.optional(),
+  target: text.optional(),
+  rpc_id: z.union([text, z.number()]).optional(),
+  channel_id: text.optional(),
+  session_id: text.optional(),
+  conversation_id: text.optional(),
+  trace_id: text.optional(),
+  span_id: text.optional(),
+  task_id: text.optional(),
+  round: seq.optional(),
+  principal: principal.optional(),
+  client: label.optional(),
+  server: label.optional(),
+  error: z
+    .object({ code: z.union([text, z.number()]).optional(), type: text, message: z.string().optional() })
+    .optional(),
+  request: message.optional(),
+  response: message.optional(),
+  policy: z
+    .array(z.object({ name: text, decision: text, reason: text.optional() }))
+    .max(64)
+    .optional(),
+  gap: gap.optional(),
+  lane: lane.optional(),
+  source: position,
+})
+
+/** What an interceptor saw of one exchange, without the message bodies. */
+export type Observation = z.infer<typeof observationSchema>
+
+const body = message.extend({
+  /** The masked JSON-RPC message; a string where the original was not valid JSON or was cut. */
+  body: z.unknown(),
+  /** HMAC-SHA-256, hex, under the tenant's digest key, over the original bytes. */
+  digest: z.string(),
+})
+
+/** What was found, where and how often; never the value. */
+export const findingSchema = z.object({
+  type: z.string(),
+  path: z.string(),
+  count: z.number().int(),
+  action: z.string(),
+})
+
+/** The masked record of one exchange, notification, rejection, gap or administrative act on `mcp.events`. */
+export const eventSchema = observationSchema.omit({ v: true }).extend({
+  request: body.optional(),
+  response: body.optional(),
+  pii: z.object({ findings: z.array(findingSchema), version: z.string() }),
+  /** 128 random bits, hex: makes the event's leaf hash unguessable. */
+  nonce: z.string(),
+})
+
+/** The masked record of one exchange. */
+export type MunimentEvent = z.infer<typeof eventSchema>
+
+/** The name of a lane, as used for record keys: `<instance>/<epoch>`. */
+export function laneOf(source: { readonly instance: string; readonly epoch: number }): string {
+  return `${source.instance}/${source.epoch}`
+}

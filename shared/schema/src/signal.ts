@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { eventKinds, outcomes } from './event.ts'
+
+const severity = z.number().int().min(0).max(6)
+
+/** One content rule that matched: where, never what. `evidence` is a keyed hash of the matched text. */
+export const hitSchema = z.object({
+  rule: z.string(),
+  score: z.number().min(0).max(1),
+  severity,
+  path: z.string().optional(),
+  span: z.tuple([z.number(), z.number()]).optional(),
+  evidence: z.string().optional(),
+})
+
+/** What behaviour rules need of one event; no content. Published on `mcp.signals`, internal to the detector. */
+export const signalSchema = z.object({
+  event_id: z.string(),
+  time: z.iso.datetime(),
+  tenant: z.string(),
+  kind: z.enum(eventKinds),
+  outcome: z.enum(outcomes).optional(),
+  method: z.string().optional(),
+  target: z.string().optional(),
+  /** Verified principal, else the client's label marked `label:`, else `anonymous`. */
+  principal: z.string(),
+  server: z.string().optional(),
+  client: z.string().optional(),
+  duration_ms: z.number().optional(),
+  request_bytes: z.number().int().optional(),
+  response_bytes: z.number().int().optional(),
+  hits: z.array(hitSchema),
+  /** Hashes of tool definitions seen in a `tools/list` result, by tool name. */
+  definitions: z.record(z.string(), z.string()).optional(),
+  pii: z.record(z.string(), z.number()).optional(),
+  gap: z
+    .object({ from_seq: z.number(), to_seq: z.number(), reason: z.string(), count: z.number() })
+    .optional(),
+  /** Lane and number of the event, to drop duplicates. */
+  lane: z.string(),
+  seq: z.number().int(),
+})
+
+/** What behaviour rules need of one event. */
+export type Signal = z.infer<typeof signalSchema>
+/** One content rule that matched. */
+export type Hit = z.infer<typeof hitSchema>
