@@ -1,0 +1,29 @@
+// Writes the files that follow from the topic table: `infra/kafka/topics.yaml` and `infra/kafka/asyncapi.json`.
+// With `--check` it writes nothing and exits 1 where a file is out of date.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { topics, type TopicSpec } from '@muniment/schema'
+import { asyncApiDocument } from '@muniment/schema/asyncapi'
+import { stringify } from 'yaml'
+
+function topicEntry(spec: TopicSpec): object {
+  const { name, partitions, retentionMs, writers, readers } = spec
+  const config =
+    retentionMs === undefined
+      ? { 'cleanup.policy': 'compact' }
+      : { 'cleanup.policy': 'delete', 'retention.ms': retentionMs }
+  return { name, partitions, config, write: writers, read: readers }
+}
+
+const files: Readonly<Record<string, string>> = {
+  'infra/kafka/topics.yaml': `# Generated from the topic table in shared/schema: npm run generate\n${stringify({ topics: topics.map(topicEntry) })}`,
+  'infra/kafka/asyncapi.json': `${JSON.stringify(asyncApiDocument('0.1.0'), undefined, 2)}\n`,
+}
+
+const isCheck = process.argv.includes('--check')
+for (const [file, text] of Object.entries(files)) {
+  if (!isCheck) writeFileSync(file, text)
+  else if (readFileSync(file, 'utf8') !== text) {
+    console.error(`${file} is out of date: run npm run generate`)
+    process.exitCode = 1
+  }
+}
