@@ -26,14 +26,24 @@ export const outcomes = [
   'task',
 ] as const
 
-const text = z.string().max(4096)
+/** Longest strings of an envelope, in UTF-16 units; interceptors cut what a client made longer. */
+export const envelopeLimits = {
+  short: 256,
+  text: 4096,
+  errorMessage: 16_384,
+  scopes: 64,
+  policies: 64,
+} as const
+
+const short = z.string().max(envelopeLimits.short)
+const text = z.string().max(envelopeLimits.text)
 const seq = z.number().int().nonnegative()
 
 const principal = z.object({
   id: text,
   client_id: text.optional(),
   issuer: text.optional(),
-  scopes: z.array(text).max(256).optional(),
+  scopes: z.array(short).max(envelopeLimits.scopes).optional(),
   method: text,
 })
 
@@ -79,13 +89,17 @@ export const observationSchema = z.object({
   client: label.optional(),
   server: label.optional(),
   error: z
-    .object({ code: z.union([text, z.number()]).optional(), type: text, message: z.string().optional() })
+    .object({
+      code: z.union([text, z.number()]).optional(),
+      type: text,
+      message: z.string().max(envelopeLimits.errorMessage).optional(),
+    })
     .optional(),
   request: message.optional(),
   response: message.optional(),
   policy: z
-    .array(z.object({ name: text, decision: text, reason: text.optional() }))
-    .max(64)
+    .array(z.object({ name: short, decision: short, reason: short.optional() }))
+    .max(envelopeLimits.policies)
     .optional(),
   gap: gap.optional(),
   lane: lane.optional(),
