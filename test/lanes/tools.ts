@@ -1,0 +1,66 @@
+// The lanes and what each needs on the machine.
+import { installBrowser, isBrowserInstalled } from './browser.ts'
+import type { Progress } from './cache.ts'
+import { findProgram } from './environment.ts'
+import { installKafka, isKafkaInstalled } from './kafka.ts'
+import { installS3, isS3Installed } from './s3.ts'
+import { installSecrets, isSecretsInstalled } from './secrets.ts'
+
+export type LaneName = 'kafka' | 's3' | 'secrets' | 'browser'
+
+interface Tools {
+  /** Programs that must be on the path to install the tools. */
+  readonly installers: readonly string[]
+  /** Programs that must be on the path to use them. */
+  readonly programs: readonly string[]
+  /** What a person who installs it pays. */
+  readonly cost: string
+  readonly isInstalled: () => boolean
+  readonly install: (progress: Progress) => Promise<void>
+}
+
+export const laneTools: Readonly<Record<LaneName, Tools>> = {
+  kafka: {
+    installers: ['mvn', 'java', 'openssl'],
+    programs: ['java', 'openssl'],
+    cost: '44 MB, 20 s',
+    isInstalled: isKafkaInstalled,
+    install: installKafka,
+  },
+  s3: {
+    installers: ['go'],
+    programs: [],
+    cost: 'a build of 2-6 minutes, 2 GB of Go caches',
+    isInstalled: isS3Installed,
+    install: installS3,
+  },
+  secrets: {
+    installers: ['python3'],
+    programs: ['python3'],
+    cost: '140 MB, 20 s',
+    isInstalled: isSecretsInstalled,
+    install: installSecrets,
+  },
+  browser: {
+    installers: ['apt-get'],
+    programs: [],
+    cost: '100 MB from Debian, as root',
+    isInstalled: isBrowserInstalled,
+    install: installBrowser,
+  },
+}
+
+/** The programs that this machine would need to install the lane's tools, or to run them where they are installed. */
+export function missingPrograms(name: LaneName): readonly string[] {
+  const { isInstalled, programs, installers } = laneTools[name]
+  return (isInstalled() ? programs : installers).filter(program => findProgram(program) === undefined)
+}
+
+/** Installs what the lanes need and the machine has not; at once where nothing is missing. */
+export async function installTools(names: readonly LaneName[], progress: Progress): Promise<void> {
+  for (const name of names) {
+    const missing = missingPrograms(name)
+    if (missing.length > 0) throw new Error(`lane ${name} needs ${missing.join(', ')} on the path`)
+    await laneTools[name].install(progress)
+  }
+}
