@@ -1,1 +1,1 @@
-export {}
+export { openSealed, type IngestKeyPair } from './unseal.ts'
