@@ -16,7 +16,7 @@ const launchFlags = [
 
 export interface BrowserLaunch {
   readonly executablePath: string
-  readonly args: readonly string[]
+  readonly args: string[]
 }
 
 function browserProgram(): string | undefined {
@@ -46,6 +46,6 @@ export function browserLaunch(): BrowserLaunch {
   if (executablePath === undefined) throw new Error(`none of ${programs.join(', ')} is on the path`)
   return {
     executablePath,
-    args: launchFlags,
+    args: [...launchFlags],
   }
 }
