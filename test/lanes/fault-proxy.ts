@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buffer } from 'node:stream/consumers'
 
-export interface SeenRequest {
+interface SeenRequest {
   readonly method: string
   /** Path and query. */
   readonly url: string
@@ -27,7 +27,7 @@ export type Fault =
 type Headers = Readonly<Record<string, string>>
 
 /** Decides what goes wrong with a request; undefined passes it on unharmed. */
-export type FaultRule = (request: SeenRequest) => Fault | undefined
+type FaultRule = (request: SeenRequest) => Fault | undefined
 
 export interface FaultProxy extends AsyncDisposable {
   readonly endpoint: string

@@ -3,7 +3,7 @@ import { beforeAll, describe } from 'vitest'
 import { isMandatory, mayInstall } from './environment.ts'
 import { installTools, laneTools, missingPrograms, type LaneName } from './tools.ts'
 
-export type Lane = { readonly isAvailable: true } | { readonly isAvailable: false; readonly reason: string }
+type Lane = { readonly isAvailable: true } | { readonly isAvailable: false; readonly reason: string }
 
 const installTimeoutMs = 25 * 60_000
 
