@@ -1,1 +1,2 @@
+export { openState, type StateConfig } from './open.ts'
 export type { StateEntry, StateStore } from './state.ts'

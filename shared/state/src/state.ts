@@ -7,8 +7,9 @@ export interface StateEntry {
 /**
  * A small mutable store: wrapped tenant keys, detector snapshots, leases. Never evidence.
  * Durability: a `put` that resolved survives a crash. Consistency: reads after a resolved write see it, also from other processes.
- * Concurrency: `put` replaces only the version that the caller names, so of several writers one wins and the others get `undefined`.
- * Keys are slash-separated segments of `[A-Za-z0-9._=-]`, at most 512 characters; values at most 64 MiB. A missing key is a value, not an error.
+ * Concurrency: `put` replaces only the version that the caller names, so of several writers one wins and the others get `undefined`; no version comes twice.
+ * Keys are slash-separated segments of 1-200 characters of `[A-Za-z0-9._=-]`, none of them `.` or `..`, at most 512 characters in all (else
+ * `INVALID_INPUT`); values at most 64 MiB (else `LIMIT_EXCEEDED`). A missing key is a value, not an error.
  */
 export interface StateStore extends AsyncDisposable {
   get(key: string): Promise<StateEntry | undefined>

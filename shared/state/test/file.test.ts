@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openState } from '../src/index.ts'
+import { stateContract } from './contract.ts'
+
+async function folder(): Promise<string> {
+  return await mkdtemp(join(tmpdir(), 'muniment-state-'))
+}
+
+async function ownFolder(): Promise<string> {
+  const dir = await folder()
+  onTestFinished(async () => await rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+stateContract('file', async () => {
+  const dir = await folder()
+  return {
+    open: async () => await openState({ kind: 'file', dir }),
+    [Symbol.asyncDispose]: async () => await rm(dir, { recursive: true, force: true }),
+  }
+})
+
+async function modeOf(path: string): Promise<string> {
+  return ((await stat(path)).mode & 0o777).toString(8)
+}
+
+interface Counting {
+  readonly counted: string[]
+  readonly ended: Promise<unknown>
+  readonly kill: () => void
+}
+
+function count(dir: string, times: number): Counting {
+  const program = fileURLToPath(new URL('counter.ts', import.meta.url))
+  const child = spawn(process.execPath, [program, dir, String(times)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const counted: string[] = []
+  createInterface(child.stdout).on('line', line => counted.push(line))
+  return { counted, ended: once(child, 'close'), kill: () => child.kill('SIGKILL') }
+}
+
+describe('the state in a folder', () => {
+  test('is readable by its owner only', async () => {
+    const dir = await ownFolder()
+    await using state = await openState({ kind: 'file', dir: join(dir, 'new') })
+    await state.put('a/b', Buffer.from('x'), undefined)
+    expect(await modeOf(join(dir, 'new'))).toBe('700')
+    expect(await modeOf(join(dir, 'new/a'))).toBe('700')
+    expect(await modeOf(join(dir, 'new/a/b~'))).toBe('600')
+  })
+
+  test('survives being closed and opened again', async () => {
+    const dir = await ownFolder()
+    {
+      await using state = await openState({ kind: 'file', dir })
+      await state.put('kept', Buffer.from('x'), undefined)
+    }
+    await using state = await openState({ kind: 'file', dir })
+    expect(Buffer.from((await state.get('kept'))?.value ?? []).toString()).toBe('x')
+  })
+
+  test('loses no step of three processes that count at once, one of them killed on the way', async () => {
+    const dir = await ownFolder()
+    const steady = [count(dir, 150), count(dir, 150)]
+    const victim = count(dir, 100_000)
+    await steady[0]?.ended
+    victim.kill()
+    await Promise.all([...steady, victim].map(async each => await each.ended))
+    await using state = await openState({ kind: 'file', dir })
+    const total = Number(Buffer.from((await state.get('counter'))?.value ?? []).toString())
+    const all = [...steady, victim].flatMap(each => each.counted)
+    expect(new Set(all).size).toBe(all.length)
+    // The victim may have died between its last step and the line that tells of it.
+    expect(total - all.length).toBeGreaterThanOrEqual(0)
+    expect(total - all.length).toBeLessThanOrEqual(1)
+  }, 30_000)
+
+  test('sweeps away drafts of writers that died long ago, not those of living ones', async () => {
+    const dir = await ownFolder()
+    {
+      await using state = await openState({ kind: 'file', dir })
+      await state.put('a', Buffer.from('x'), undefined)
+    }
+    await writeFile(join(dir, '~new/old'), 'x')
+    await writeFile(join(dir, '~new/young'), 'x')
+    await utimes(join(dir, '~new/old'), 0, 0)
+    await using state = await openState({ kind: 'file', dir })
+    expect(await readdir(join(dir, '~new'))).toEqual(['young'])
+    for await (const key of state.list('')) expect(key).toBe('a')
+  })
+
+  test('says DISK_UNUSABLE, with the folder, where something else lies in the place of an entry', async () => {
+    const dir = await ownFolder()
+    await using state = await openState({ kind: 'file', dir })
+    await writeFile(join(dir, 'a~'), 'not ours')
+    await expect(state.get('a')).rejects.toMatchObject({ code: 'DISK_UNUSABLE' })
+    await expect(state.put('a', Buffer.from('x'), undefined)).rejects.toMatchObject({ code: 'DISK_UNUSABLE' })
+  })
+
+  test('says DISK_UNUSABLE where the folder cannot be made', async () => {
+    const dir = await ownFolder()
+    await writeFile(join(dir, 'file'), 'x')
+    await expect(openState({ kind: 'file', dir: join(dir, 'file/below') })).rejects.toMatchObject({
+      code: 'DISK_UNUSABLE',
+      message: expect.stringContaining('file/below'),
+    })
+  })
+
+  test.skipIf(process.getuid?.() === 0)('says DISK_UNUSABLE where the folder is read-only', async () => {
+    const dir = await ownFolder()
+    await using state = await openState({ kind: 'file', dir })
+    await chmod(join(dir, '~new'), 0o500)
+    await expect(state.put('a', Buffer.from('x'), undefined)).rejects.toMatchObject({ code: 'DISK_UNUSABLE' })
+    await chmod(join(dir, '~new'), 0o700)
+  })
+})
