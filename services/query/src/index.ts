@@ -1,1 +1,1 @@
-export {}
+export type { Column, Value } from './sandbox/protocol.ts'

@@ -1,0 +1,189 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { AppError } from '@muniment/schema'
+import {
+  encodeRequest,
+  type BaseTable,
+  type Column,
+  type DataFile,
+  type Reply,
+  type Request,
+  type SandboxLimits,
+  type Scan,
+  type Value,
+  type View,
+} from './protocol.ts'
+
+/** A query and what it may see. */
+export interface SandboxQuery {
+  readonly sql: string
+  readonly tables: readonly BaseTable[]
+  readonly views: readonly View[]
+  readonly limits: SandboxLimits
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/** Rows as they come. */
+export interface SandboxRows {
+  readonly columns: readonly Column[]
+  readonly rows: AsyncIterable<readonly Value[]>
+  /** Known when the rows have ended: whether a limit cut them. */
+  readonly isTruncated: () => boolean
+}
+
+/** A process of its own that runs one query: first planned, then fed with the rows it may see, then run. */
+export interface Sandbox extends AsyncDisposable {
+  /** What the query reads. Throws `QUERY_INVALID`. */
+  readonly plan: () => Promise<readonly Scan[]>
+  /** Hands over a whole file; resolves when the process keeps up. */
+  readonly feed: (file: DataFile, bytes: Uint8Array) => Promise<void>
+  readonly run: () => Promise<SandboxRows>
+}
+
+const chunkBytes = 4 * 1024 * 1024
+const maxMessageLength = 500
+
+function entry(): string {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return fileURLToPath(new URL(`../main-sandbox.${extension}`, import.meta.url))
+}
+
+/** DuckDB's message without paths, without its copy of the query, and cut: it may quote values of the data. */
+function sanitise(message: string): string {
+  const [first = ''] = message.split('\n\nLINE ')
+  return first
+    .replaceAll(/\/(?:proc|dev|tmp|root|home)\/[^\s"']*/gu, '(file)')
+    .replaceAll(/\bempty_(\w+)/gu, '$1')
+    .slice(0, maxMessageLength)
+}
+
+function failed(reply: Reply & { readonly type: 'failed' }): AppError {
+  if (reply.code === 'QUERY_LIMIT')
+    return new AppError('QUERY_LIMIT', 'The query needs more memory than its limit.')
+  return new AppError('QUERY_INVALID', sanitise(reply.message))
+}
+
+interface Running {
+  readonly child: ChildProcess
+  /** Resolves when the process is gone, or never was. */
+  readonly exited: Promise<void>
+}
+
+interface Replies {
+  readonly next: () => Promise<Reply>
+}
+
+function ended(child: ChildProcess, query: SandboxQuery): AppError {
+  if (query.signal.aborted)
+    return new AppError('QUERY_LIMIT', 'The query was cancelled.', { hint: 'Run it again.' })
+  if (child.killed) {
+    return new AppError('QUERY_LIMIT', `The query took longer than its limit of ${query.timeoutMs} ms.`)
+  }
+  const reason = child.signalCode ?? String(child.exitCode)
+  return new AppError('QUERY_LIMIT', `The query's process ended before its result (${reason}).`, {
+    hint: 'It may have used more memory than the machine has; narrow the query.',
+  })
+}
+
+function repliesOf({ child, exited }: Running, query: SandboxQuery): Replies {
+  const { stdout } = child
+  if (stdout === null) throw new AppError('SERVICE_ERROR', 'The query process has no output.')
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
+  return {
+    async next() {
+      const line = await lines.next()
+      if (line.done === true) {
+        await exited
+        throw ended(child, query)
+      }
+      const reply: Reply = JSON.parse(line.value)
+      if (reply.type === 'failed') throw failed(reply)
+      return reply
+    },
+  }
+}
+
+async function expectReply<T extends Reply['type']>(
+  replies: Replies,
+  type: T,
+): Promise<Reply & { readonly type: T }> {
+  const reply = await replies.next()
+  if (isReply(reply, type)) return reply
+  throw new AppError('SERVICE_ERROR', `The query process answered ${reply.type}, expected ${type}.`)
+}
+
+function isReply<T extends Reply['type']>(reply: Reply, type: T): reply is Reply & { readonly type: T } {
+  return reply.type === type
+}
+
+async function* rowsOf(
+  replies: Replies,
+  onEnd: (truncated: boolean) => void,
+): AsyncGenerator<readonly Value[]> {
+  for (;;) {
+    const reply = await replies.next()
+    if (reply.type === 'rows') yield* reply.rows
+    else if (reply.type === 'end') {
+      onEnd(reply.truncated)
+      return
+    }
+  }
+}
+
+function start(): Running {
+  // Nothing of our environment: it may name secrets, and the query needs none of it.
+  const child = spawn(process.execPath, ['--max-old-space-size=512', entry()], {
+    env: {},
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  // The reason why the pipe broke comes out of the replies.
+  child.stdin.on('error', () => undefined)
+  const { promise: exited, resolve } = Promise.withResolvers<void>()
+  child.once('close', () => resolve())
+  child.once('error', () => resolve())
+  return { child, exited }
+}
+
+/** Starts the process. It is killed when the query's signal aborts, when its time is over, and when disposed. */
+export function openSandbox(query: SandboxQuery): Sandbox {
+  const running = start()
+  const { child, exited } = running
+  const kill = (): void => void child.kill('SIGKILL')
+  const timer = setTimeout(kill, query.timeoutMs)
+  query.signal.addEventListener('abort', kill)
+  const replies = repliesOf(running, query)
+  const send = async (request: Request, payload?: Uint8Array): Promise<void> => {
+    const { stdin } = child
+    if (stdin === null || stdin.destroyed) return
+    if (!stdin.write(encodeRequest(request, payload))) await Promise.race([once(stdin, 'drain'), exited])
+  }
+  const { sql, tables, views, limits } = query
+  return {
+    async plan() {
+      await send({ type: 'plan', sql, tables, views, limits })
+      const { scans } = await expectReply(replies, 'planned')
+      return scans
+    },
+    async feed(file, bytes) {
+      for (let at = 0; at < bytes.length; at += chunkBytes)
+        await send({ type: 'data', ...file }, bytes.subarray(at, at + chunkBytes))
+    },
+    async run() {
+      await send({ type: 'run' })
+      const { columns } = await expectReply(replies, 'columns')
+      let isTruncated = false
+      const rows = rowsOf(replies, truncated => (isTruncated = truncated))
+      return { columns, rows, isTruncated: () => isTruncated }
+    },
+    async [Symbol.asyncDispose]() {
+      clearTimeout(timer)
+      query.signal.removeEventListener('abort', kill)
+      kill()
+      await exited
+    },
+  }
+}
