@@ -11,3 +11,13 @@ export type {
   ReadOptions,
   TopicPartition,
 } from './bus.ts'
+export type {
+  BusConfig,
+  BusDeps,
+  EmbeddedConfig,
+  KafkaConfig,
+  MemoryConfig,
+  SaslConfig,
+  TlsConfig,
+} from './config.ts'
+export { openBus } from './open.ts'
