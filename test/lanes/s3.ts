@@ -22,6 +22,8 @@ export interface S3Server extends Server {
   readonly env: Readonly<Record<string, string>>
   /** What the server has written, one folder per bucket. */
   readonly dataFolder: string
+  /** Creates a bucket for mutable state: no versions, no locks. */
+  readonly createBucket: (bucket: string) => Promise<void>
   /** Creates a versioned bucket with Object Lock, which cannot be turned on later; no default retention. */
   readonly createLockedBucket: (bucket: string) => Promise<void>
 }
@@ -61,12 +63,12 @@ async function answers(url: string): Promise<boolean> {
 
 type Connection = Pick<S3Server, 'endpoint' | 'accessKeyId' | 'secretAccessKey'>
 
-async function createLockedBucket(connection: Connection, bucket: string): Promise<void> {
+async function createBucket(connection: Connection, bucket: string, isLocked: boolean): Promise<void> {
   const { S3Client, CreateBucketCommand } = await import('@aws-sdk/client-s3')
   const { endpoint, ...credentials } = connection
   const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
   try {
-    await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: true }))
+    await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: isLocked }))
   } finally {
     client.destroy()
   }
@@ -109,6 +111,7 @@ export async function startS3(): Promise<S3Server> {
       AWS_SECRET_ACCESS_KEY: connection.secretAccessKey,
       AWS_REGION: region,
     },
-    createLockedBucket: async bucket => await createLockedBucket(connection, bucket),
+    createBucket: async bucket => await createBucket(connection, bucket, false),
+    createLockedBucket: async bucket => await createBucket(connection, bucket, true),
   }
 }
