@@ -1,0 +1,237 @@
+import type { Batch, Bus, BusRecord, Consumer, OutgoingRecord, TopicPartition } from '@muniment/bus'
+import { cloudEventHeaders, deadLetterTopic, topic, type Alert, type Signal } from '@muniment/schema'
+import type { StateStore } from '@muniment/state'
+import { createFold, type Fold } from './behaviour/fold.ts'
+import { decodeState, emptyState, encodeState, type PartitionState } from './behaviour/state.ts'
+import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
+import type { RulePack } from './sigma/pack.ts'
+
+const group = 'muniment.detector.behaviour'
+
+/** When a partition's state is written: whichever comes first, and at every orderly stop. */
+export interface SnapshotPolicy {
+  readonly everyRecords: number
+  readonly everyMs: number
+}
+
+/** What the behaviour stage is made of. */
+export interface BehaviourStageOptions {
+  readonly bus: Bus
+  readonly state: StateStore
+  readonly pack: RulePack
+  readonly log: Logger
+  /** Milliseconds since the epoch; decides only when snapshots are written, never what is found. */
+  readonly now: () => number
+  readonly snapshot: SnapshotPolicy
+}
+
+interface Owned {
+  readonly fold: Fold
+  state: PartitionState
+  version: string | undefined
+  savedOffset: number
+  savedMs: number
+  /** While alerts of folded records may not be durable yet: such a state must not be written. */
+  isInHand: boolean
+}
+
+interface Stage extends BehaviourStageOptions {
+  readonly owned: Map<number, Owned>
+  readonly alertPartitions: number
+  readonly signal: AbortSignal
+}
+
+function snapshotKey(partition: number): string {
+  return `detector/signals-${partition}`
+}
+
+async function firstOffset(bus: Bus, partition: number): Promise<number> {
+  const states = await bus.describe(topic.signals)
+  return states.find(state => state.partition === partition)?.firstOffset ?? 0
+}
+
+/** Loads the newest snapshot; where there is none, writes the one that fixes where the state begins. */
+async function acquire(stage: Stage, partition: number): Promise<Owned> {
+  const key = snapshotKey(partition)
+  const fold = createFold(stage.pack, partition)
+  for (;;) {
+    const entry = await stage.state.get(key)
+    if (entry !== undefined) {
+      const state = await decodeState(entry.value)
+      return {
+        fold,
+        state,
+        version: entry.version,
+        savedOffset: state.offset,
+        savedMs: stage.now(),
+        isInHand: false,
+      }
+    }
+    await stage.state.put(
+      key,
+      await encodeState(emptyState(await firstOffset(stage.bus, partition))),
+      undefined,
+    )
+  }
+}
+
+/** `false` where another owner has written meanwhile: this one must read again. */
+async function save(stage: Stage, partition: number, owned: Owned): Promise<boolean> {
+  if (owned.isInHand || owned.savedOffset === owned.state.offset) return true
+  const version = await stage.state.put(snapshotKey(partition), await encodeState(owned.state), owned.version)
+  if (version === undefined) return false
+  Object.assign(owned, { version, savedOffset: owned.state.offset, savedMs: stage.now() })
+  return true
+}
+
+function isSignal(value: unknown): value is Signal {
+  if (typeof value !== 'object' || value === null) return false
+  const { lane, seq, hits, time, tenant } = { lane: 0, seq: '', hits: 0, time: 0, tenant: 0, ...value }
+  const isPlaced = typeof lane === 'string' && Number.isSafeInteger(seq)
+  return isPlaced && Array.isArray(hits) && typeof time === 'string' && typeof tenant === 'string'
+}
+
+function parseSignal(record: BusRecord): Signal | undefined {
+  try {
+    const { buffer, byteOffset, byteLength } = record.value
+    const value: unknown = JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString())
+    return isSignal(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** All alerts of a lane go to one partition of `mcp.alerts`, so that their numbers stay contiguous there. */
+function alertRecord(alert: Alert, partition: number): OutgoingRecord {
+  const { lane, seq } = alert.unmapped.source
+  const tenant = alert.metadata.tenant_uid
+  const headers = cloudEventHeaders({
+    id: alert.metadata.uid,
+    source: `/detector/${lane}`,
+    type: 'dev.muniment.alert.v1',
+    time: new Date(alert.time).toISOString(),
+    subject: alert.finding_info.analytic.name,
+    partitionKey: tenant,
+  })
+  return {
+    key: tenant,
+    value: Buffer.from(JSON.stringify(alert)),
+    headers: { ...headers, mun_lane: lane, mun_seq: String(seq), mun_from: String(seq), mun_tenant: tenant },
+    partition,
+  }
+}
+
+function refusedRecord(record: BusRecord): OutgoingRecord {
+  return {
+    key: record.key,
+    value: record.value,
+    headers: {
+      ...record.headers,
+      mun_error_code: 'SCHEMA_UNKNOWN',
+      mun_error: 'not a signal',
+      mun_topic: record.topic,
+      mun_partition: String(record.partition),
+      mun_offset: String(record.offset),
+      mun_group: group,
+    },
+  }
+}
+
+/** Folds the records not folded yet; the state's offset moves with each, so that a replayed batch continues where it stopped. */
+function foldBatch(
+  stage: Stage,
+  owned: Owned,
+  batch: Batch,
+): { readonly alerts: OutgoingRecord[]; readonly refused: OutgoingRecord[] } {
+  const alerts: OutgoingRecord[] = []
+  const refused: OutgoingRecord[] = []
+  const partition = batch.partition % stage.alertPartitions
+  for (const record of batch.records) {
+    if (record.offset < owned.state.offset) continue
+    const signal = parseSignal(record)
+    if (signal === undefined) refused.push(refusedRecord(record))
+    else {
+      const found = owned.fold.step(owned.state, signal, record.timestampMs)
+      for (const alert of found) alerts.push(alertRecord(alert, partition))
+    }
+    owned.state.offset = record.offset + 1
+  }
+  owned.state.offset = Math.max(owned.state.offset, batch.nextOffset)
+  return { alerts, refused }
+}
+
+async function persist(stage: Stage, name: string, records: readonly OutgoingRecord[]): Promise<void> {
+  const { bus, signal, log } = stage
+  if (records.length > 0) await retryWhileUnreachable(() => bus.publish(name, records), { signal, log })
+}
+
+async function publish(stage: Stage, output: ReturnType<typeof foldBatch>): Promise<void> {
+  await persist(stage, deadLetterTopic(topic.signals), output.refused)
+  await persist(stage, topic.alerts, output.alerts)
+}
+
+function isDue(stage: Stage, owned: Owned): boolean {
+  const { everyRecords, everyMs } = stage.snapshot
+  return owned.state.offset - owned.savedOffset >= everyRecords || stage.now() - owned.savedMs >= everyMs
+}
+
+async function onBatch(stage: Stage, consumer: Consumer, batch: Batch): Promise<void> {
+  const { partition } = batch
+  const owned = stage.owned.get(partition)
+  if (owned === undefined) return
+  owned.isInHand = true
+  await publish(stage, foldBatch(stage, owned, batch))
+  owned.isInHand = false
+  if (stage.owned.get(partition) !== owned) return
+  if (isDue(stage, owned) && !(await save(stage, partition, owned))) {
+    stage.log.warn('detector.snapshot_lost', { partition })
+    const fresh = await acquire(stage, partition)
+    stage.owned.set(partition, fresh)
+    consumer.seek({ topic: topic.signals, partition, offset: fresh.state.offset })
+    return
+  }
+  // The snapshot decides where a successor starts (onAssign); the committed offset only shows the lag.
+  await consumer.commit([{ topic: topic.signals, partition, offset: batch.nextOffset }])
+}
+
+async function release(stage: Stage, partitions: readonly TopicPartition[]): Promise<void> {
+  for (const { partition } of partitions) {
+    const owned = stage.owned.get(partition)
+    stage.owned.delete(partition)
+    if (owned !== undefined) await save(stage, partition, owned)
+  }
+}
+
+async function consume(stage: Stage): Promise<void> {
+  const consumer = stage.bus.consume({
+    group,
+    topics: [topic.signals],
+    signal: stage.signal,
+    onAssign: async partitions => {
+      const positions = partitions.map(async ({ partition }) => {
+        const owned = await acquire(stage, partition)
+        stage.owned.set(partition, owned)
+        return { topic: topic.signals, partition, offset: owned.state.offset }
+      })
+      return await Promise.all(positions)
+    },
+    onRevoke: async partitions => await release(stage, partitions),
+    onBatch: async batch => await onBatch(stage, consumer, batch),
+  })
+  await consumer.done
+  await release(
+    stage,
+    [...stage.owned.keys()].map(partition => ({ topic: topic.signals, partition })),
+  )
+}
+
+/** The stateful stage: `mcp.signals` → `mcp.alerts`, a deterministic fold per partition, snapshotted with the offset it belongs to. */
+export function createBehaviourStage(options: BehaviourStageOptions): Task {
+  return {
+    run: async signal => {
+      const described = await options.bus.describe(topic.alerts)
+      const alertPartitions = Math.max(1, described.length)
+      await consume({ ...options, owned: new Map(), alertPartitions, signal })
+    },
+  }
+}

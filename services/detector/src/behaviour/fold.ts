@@ -1,0 +1,144 @@
+import type { Alert, Hit, Signal } from '@muniment/schema'
+import type { Behaviour, Rule } from '../sigma/rule.ts'
+import type { RulePack } from '../sigma/pack.ts'
+import { addToGroup } from './groups.ts'
+import { observeServer } from './known.ts'
+import type { Observation } from './observation.ts'
+import { observeRate } from './rate.ts'
+import { bound, type PartitionState } from './state.ts'
+
+/** Findings below this are evidence, not a reason to wake somebody. */
+const alertScore = 0.5
+const mostLanes = 200_000
+/** Longer than the retention of `mcp.calls.raw` and `mcp.signals`: nothing older can come again. */
+const forgetLanesMs = 26 * 3_600_000
+
+/** A deterministic step: the same state and signal always give the same state and the same alerts. */
+export interface Fold {
+  readonly step: (state: PartitionState, signal: Signal, timestampMs: number) => readonly Alert[]
+}
+
+interface Parts {
+  readonly pack: RulePack
+  readonly behaviours: ReadonlyMap<Behaviour, Rule>
+}
+
+/** One signal being folded. */
+interface Step {
+  readonly parts: Parts
+  readonly state: PartitionState
+  readonly signal: Signal
+  /** The lane of the event, without the mark that says which aspect of it the signal carries. */
+  readonly lane: string
+  /** Newest number folded before of `signal.lane`. */
+  readonly before: number | undefined
+  readonly fields: Observation['fields']
+}
+
+/** Whether the record was folded before. */
+function isKnown(state: PartitionState, signal: Signal): boolean {
+  const known = state.watermarks.get(signal.lane)
+  return known !== undefined && signal.seq <= known[0]
+}
+
+/** Moves the watermark of a lane. */
+function advance(state: PartitionState, signal: Signal, timestampMs: number): void {
+  state.watermarks.delete(signal.lane)
+  state.watermarks.set(signal.lane, [signal.seq, timestampMs])
+  const oldest = state.watermarks.entries().next().value
+  if (oldest !== undefined && timestampMs - oldest[1][1] > forgetLanesMs) state.watermarks.delete(oldest[0])
+  bound(state, 'watermarks', mostLanes)
+}
+
+function observation(
+  { signal, fields }: Step,
+  rule: Rule,
+  rest: Pick<Observation, 'score' | 'sentence' | 'evidence'>,
+): Observation {
+  const { tenant, time, event_id: eventId } = signal
+  return { rule, tenant, timeMs: Date.parse(time), eventId, fields, ...rest }
+}
+
+function onHit(step: Step, hit: Hit): readonly Observation[] {
+  const { parts, signal } = step
+  const rule = parts.pack.byName.get(hit.rule)
+  if (rule === undefined || hit.score < alertScore) return []
+  const where = hit.path === undefined ? '' : ` at ${hit.path}`
+  const target = signal.target === undefined ? (signal.method ?? signal.kind) : `tool ${signal.target}`
+  const on = signal.server === undefined ? '' : ` on ${signal.server}`
+  const sentence = `${rule.title}: ${signal.principal}, ${target}${on}${where}`
+  const { path, span, evidence: hmac, score } = hit
+  return [
+    observation(step, rule, { score, sentence, evidence: { rule: rule.name, path, span, hmac, score } }),
+  ]
+}
+
+function onPrincipal(step: Step): readonly Observation[] {
+  const { parts, state, signal } = step
+  const found = signal.hits.flatMap(hit => onHit(step, hit))
+  const rule = parts.behaviours.get('rate')
+  if (rule === undefined || signal.kind === 'notification' || signal.kind === 'stream') return found
+  const news = observeRate(state, rule, signal)
+  return news === undefined ? found : [...found, observation(step, rule, { score: 0.7, ...news })]
+}
+
+function onServer(step: Step): readonly Observation[] {
+  const { parts, state, signal } = step
+  const settings = parts.behaviours.get('first_seen')
+  if (settings === undefined) return []
+  return observeServer(state, settings, signal).flatMap(({ behaviour, tool, sentence, evidence }) => {
+    const rule = parts.behaviours.get(behaviour)
+    const named = { ...step, fields: { ...step.fields, target: tool } }
+    return rule === undefined ? [] : [observation(named, rule, { score: 0.7, sentence, evidence })]
+  })
+}
+
+function onGap(step: Step): readonly Observation[] {
+  const rule = step.parts.behaviours.get('lane_gap')
+  const { gap } = step.signal
+  if (rule === undefined || gap === undefined) return []
+  const sentence = `${gap.count} events of ${step.lane} are missing (${gap.reason}), numbers ${gap.from_seq}–${gap.to_seq}`
+  return [observation(step, rule, { score: 0.9, sentence, evidence: { ...gap } })]
+}
+
+function onCoverage(step: Step): readonly Observation[] {
+  const { parts, before, lane } = step
+  const rule = parts.behaviours.get('lane_hole')
+  const from = step.signal.gap?.from_seq
+  if (rule === undefined || from === undefined || before === undefined || from <= before + 1) return []
+  const evidence = { from_seq: before + 1, to_seq: from - 1 }
+  const sentence = `numbers ${before + 1}–${from - 1} of ${lane} never arrived and no gap accounts for them`
+  return [observation(step, rule, { score: 0.9, sentence, evidence })]
+}
+
+function observe(parts: Parts, state: PartitionState, signal: Signal): readonly Observation[] {
+  const mark = signal.lane.lastIndexOf('#')
+  const aspect = mark < 0 ? '' : signal.lane.slice(mark)
+  const lane = mark < 0 ? signal.lane : signal.lane.slice(0, mark)
+  const { principal, server, target, client } = signal
+  const laneOnly = { principal: undefined, server: undefined, target: undefined, client: undefined, lane }
+  const isAboutLane = aspect === '#gap' || aspect === '#cover'
+  const fields = isAboutLane ? laneOnly : { principal, server, target, client, lane }
+  const step: Step = { parts, state, signal, lane, fields, before: state.watermarks.get(signal.lane)?.[0] }
+  if (aspect === '#server') return onServer(step)
+  if (aspect === '#gap') return onGap(step)
+  return aspect === '#cover' ? onCoverage(step) : onPrincipal(step)
+}
+
+/** The fold of one pack of rules over a partition of `mcp.signals` with this number. */
+export function createFold(pack: RulePack, partition: number): Fold {
+  const behaviours = new Map<Behaviour, Rule>()
+  for (const rule of pack.rules) if (rule.behaviour !== undefined) behaviours.set(rule.behaviour, rule)
+  const parts: Parts = { pack, behaviours }
+  const laneOf = (state: PartitionState): string => `detector.p${partition}/${state.epoch}`
+  return {
+    step: (state, signal, timestampMs) => {
+      if (isKnown(state, signal)) return []
+      const found = observe(parts, state, signal)
+      advance(state, signal, timestampMs)
+      if (found.length === 0) return []
+      const lane = laneOf(state)
+      return found.flatMap(each => addToGroup(state, lane, each) ?? [])
+    },
+  }
+}

@@ -1,0 +1,230 @@
+import type { KeyObject } from 'node:crypto'
+import type { Batch, Bus, BusRecord, OutgoingRecord } from '@muniment/bus'
+import {
+  AppError,
+  deadLetterTopic,
+  isAppError,
+  laneOf,
+  topic,
+  type MunimentEvent,
+  type Signal,
+} from '@muniment/schema'
+import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
+import { arrangeRules, hitsOf, signalOf, type EventRules } from './signal.ts'
+import type { RulePack } from './sigma/pack.ts'
+
+const group = 'muniment.detector.content'
+/** How many (tenant, server, tool) are remembered as already passed on to the server's partition. */
+const mostForwarded = 50_000
+
+/** What the content stage is made of. */
+export interface ContentStageOptions {
+  readonly bus: Bus
+  readonly pack: RulePack
+  /** Key of the evidence hashes of a tenant. */
+  readonly evidenceKey: (tenant: string) => Promise<KeyObject>
+  readonly log: Logger
+}
+
+interface Stage extends ContentStageOptions {
+  readonly signal: AbortSignal
+  readonly rules: EventRules
+  readonly keys: Map<string, Promise<KeyObject>>
+  /** What was passed on in batches whose publish has succeeded. */
+  readonly forwarded: Set<string>
+}
+
+/** What one batch adds up to. */
+interface Output {
+  readonly signals: OutgoingRecord[]
+  readonly refused: OutgoingRecord[]
+  readonly forwards: Set<string>
+  /** Per lane the contiguous ranges of numbers that the batch covers, in order. */
+  readonly covered: Map<string, Coverage[]>
+}
+
+interface Coverage {
+  readonly from: number
+  to: number
+  event: MunimentEvent
+}
+
+function isEvent(value: unknown): value is MunimentEvent {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, time, tenant, kind, source, pii } = {
+    id: 0,
+    time: 0,
+    tenant: 0,
+    kind: 0,
+    source: 0,
+    pii: 0,
+    ...value,
+  }
+  const isNamed = [id, time, tenant, kind].every(field => typeof field === 'string')
+  return isNamed && isPosition(source) && typeof pii === 'object'
+}
+
+function isPosition(source: unknown): boolean {
+  if (typeof source !== 'object' || source === null) return false
+  const { instance, epoch, seq } = { instance: 0, epoch: '', seq: '', ...source }
+  return typeof instance === 'string' && Number.isSafeInteger(epoch) && Number.isSafeInteger(seq)
+}
+
+function parseEvent(record: BusRecord): MunimentEvent {
+  let value: unknown
+  try {
+    value = JSON.parse(
+      Buffer.from(record.value.buffer, record.value.byteOffset, record.value.byteLength).toString(),
+    )
+  } catch (error) {
+    throw new AppError('BATCH_MALFORMED', 'an event is not JSON', { cause: error })
+  }
+  if (!isEvent(value))
+    throw new AppError('SCHEMA_UNKNOWN', 'an event lacks its id, time, tenant, kind or source')
+  return value
+}
+
+function signalRecord(key: string, signal: Signal): OutgoingRecord {
+  return {
+    key,
+    value: Buffer.from(JSON.stringify(signal)),
+    headers: {
+      'content-type': 'application/json',
+      mun_lane: signal.lane,
+      mun_seq: String(signal.seq),
+      mun_from: String(signal.gap?.from_seq ?? signal.seq),
+      mun_tenant: signal.tenant,
+    },
+  }
+}
+
+function deadLetter(from: BusRecord, error: AppError): OutgoingRecord {
+  return {
+    key: from.key,
+    value: from.value,
+    headers: {
+      ...from.headers,
+      mun_error_code: error.code,
+      mun_error: error.message,
+      mun_topic: from.topic,
+      mun_partition: String(from.partition),
+      mun_offset: String(from.offset),
+      mun_group: group,
+    },
+  }
+}
+
+/** Known-set rules see a server as a whole, so what they need goes to the server's own partition, each tool once a process. */
+function forwardToServer(stage: Stage, output: Output, signal: Signal): void {
+  const { tenant, server, definitions, method, target } = signal
+  if (server === undefined || method === undefined || !method.startsWith('tools/')) return
+  const known = `${tenant}\u{0}${server}\u{0}${definitions === undefined ? (target ?? '') : JSON.stringify(definitions)}`
+  if (stage.forwarded.has(known) || output.forwards.has(known)) return
+  output.forwards.add(known)
+  output.signals.push(
+    signalRecord(`${tenant}/server:${server}`, { ...signal, hits: [], lane: `${signal.lane}#server` }),
+  )
+}
+
+function cover(output: Output, event: MunimentEvent, lane: string): void {
+  const from = event.gap?.from_seq ?? event.source.seq
+  const ranges = output.covered.get(lane) ?? []
+  const last = ranges[ranges.length - 1]
+  if (last !== undefined && from <= last.to + 1) {
+    if (event.source.seq >= last.to) Object.assign(last, { to: event.source.seq, event })
+  } else ranges.push({ from, to: event.source.seq, event })
+  output.covered.set(lane, ranges)
+}
+
+async function handle(stage: Stage, output: Output, incoming: BusRecord): Promise<void> {
+  const event = parseEvent(incoming)
+  const lane = incoming.headers['mun_lane'] ?? laneOf(event.source)
+  cover(output, event, lane)
+  if (event.gap !== undefined) {
+    const signal = signalOf(event, `${lane}#gap`, [])
+    output.signals.push(signalRecord(`${event.tenant}/lane:${lane}`, signal))
+    return
+  }
+  if (event.kind === 'heartbeat') return
+  const hits = await hitsOf(event, stage.rules, tenant => keyOf(stage, tenant))
+  const signal = signalOf(event, lane, hits)
+  output.signals.push(signalRecord(`${signal.tenant}/${signal.principal}`, signal))
+  forwardToServer(stage, output, signal)
+}
+
+function keyOf(stage: Stage, tenant: string): Promise<KeyObject> {
+  const known = stage.keys.get(tenant)
+  if (known !== undefined) return known
+  const asked = stage.evidenceKey(tenant)
+  stage.keys.set(tenant, asked)
+  asked.catch(() => stage.keys.delete(tenant))
+  return asked
+}
+
+/** One signal per lane and batch says which numbers were seen, so that the lane's partition can tell a hole for certain. */
+function addCoverage(output: Output): void {
+  for (const [lane, ranges] of output.covered) {
+    for (const { from, to, event } of ranges) {
+      const { gap: _, ...whole } = event
+      const signal = signalOf({ ...whole, kind: 'heartbeat' }, `${lane}#cover`, [])
+      const gap = { from_seq: from, to_seq: to, reason: 'covered', count: to - from + 1 }
+      output.signals.push(
+        signalRecord(`${event.tenant}/lane:${lane}`, { ...signal, definitions: undefined, gap, seq: to }),
+      )
+    }
+  }
+}
+
+async function persist(stage: Stage, name: string, records: readonly OutgoingRecord[]): Promise<void> {
+  const { bus, signal, log } = stage
+  if (records.length > 0) await retryWhileUnreachable(() => bus.publish(name, records), { signal, log })
+}
+
+async function work(stage: Stage, batch: Batch): Promise<void> {
+  const output: Output = { signals: [], refused: [], forwards: new Set(), covered: new Map() }
+  for (const incoming of batch.records) {
+    try {
+      await handle(stage, output, incoming)
+    } catch (error) {
+      if (!isAppError(error, 'BATCH_MALFORMED') && !isAppError(error, 'SCHEMA_UNKNOWN')) throw error
+      output.refused.push(deadLetter(incoming, error))
+      stage.log.warn('detector.refused', {
+        code: error.code,
+        partition: batch.partition,
+        offset: incoming.offset,
+      })
+    }
+  }
+  addCoverage(output)
+  await persist(stage, deadLetterTopic(topic.events), output.refused)
+  await persist(stage, topic.signals, output.signals)
+  if (stage.forwarded.size > mostForwarded) stage.forwarded.clear()
+  for (const known of output.forwards) stage.forwarded.add(known)
+}
+
+/** The stateless stage: `mcp.events` → `mcp.signals`; offsets are committed after the signals are durable. */
+export function createContentStage(options: ContentStageOptions): Task {
+  return {
+    run: async signal => {
+      const stage: Stage = {
+        ...options,
+        signal,
+        rules: arrangeRules(options.pack.rules),
+        keys: new Map(),
+        forwarded: new Set(),
+      }
+      const consumer = options.bus.consume({
+        group,
+        topics: [topic.events],
+        signal,
+        onBatch: async batch => {
+          await work(stage, batch)
+          await consumer.commit([
+            { topic: batch.topic, partition: batch.partition, offset: batch.nextOffset },
+          ])
+        },
+      })
+      await consumer.done
+    },
+  }
+}

@@ -1,0 +1,84 @@
+import type { Signal } from '@muniment/schema'
+import { createFold } from './behaviour/fold.ts'
+import { emptyState } from './behaviour/state.ts'
+import { classify } from './classify.ts'
+import type { RulePack } from './sigma/pack.ts'
+import type { Example, Rule } from './sigma/rule.ts'
+import { arrangeRules } from './signal.ts'
+
+/** A test of a rule that did not end as the rule says it must. */
+export interface FailedExample {
+  readonly rule: string
+  readonly expected: 'must_fire' | 'must_not_fire'
+  readonly example: Example
+}
+
+const start = Date.UTC(2026, 0, 5, 8)
+const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 }
+
+function everyMs(value: unknown): number {
+  const text = typeof value === 'string' ? value : '1s'
+  return Number.parseInt(text, 10) * (units[text.slice(-1)] ?? 1_000)
+}
+
+function markOf(aspect: unknown, method: unknown): string {
+  if (typeof aspect === 'string') return `#${aspect}`
+  return typeof method === 'string' ? '#server' : ''
+}
+
+/** The signals of an example: each entry repeated at its pace, one after the other. */
+function signalsOf(example: Example): readonly Signal[] {
+  const entries: readonly Record<string, unknown>[] = Array.isArray(example['signals'])
+    ? example['signals']
+    : []
+  const signals: Signal[] = []
+  let timeMs = start
+  for (const { repeat, every, aspect, ...fields } of entries) {
+    for (let count = 0; count < Number(repeat ?? 1); count += 1) {
+      timeMs += everyMs(every)
+      signals.push({
+        event_id: `example-${signals.length}`,
+        time: new Date(timeMs).toISOString(),
+        tenant: 'default',
+        kind: 'call',
+        principal: 'alice',
+        server: 'files',
+        hits: [],
+        seq: signals.length,
+        ...fields,
+        lane: `example/0${markOf(aspect, fields['method'])}`,
+      })
+    }
+  }
+  return signals
+}
+
+function textIn(example: Example, name: string, otherwise: string): string {
+  const value = example[name]
+  return typeof value === 'string' ? value : otherwise
+}
+
+function fires(pack: RulePack, rule: Rule, example: Example): boolean {
+  if (rule.behaviour === undefined) {
+    const [kind, text] = [textIn(example, 'kind', 'tool_args'), textIn(example, 'text', '')]
+    const event = { kind, text, arguments: example['arguments'] }
+    return classify(event, arrangeRules([rule])).rules.includes(rule.name)
+  }
+  const fold = createFold(pack, 0)
+  const state = emptyState(0)
+  const alerts = signalsOf(example).flatMap(signal => fold.step(state, signal, Date.parse(signal.time)))
+  return alerts.some(alert => alert.finding_info.analytic.name === rule.name)
+}
+
+/** Runs the tests that the rules carry; returns those that did not end as they must. */
+export function testRules(pack: RulePack): readonly FailedExample[] {
+  return pack.rules.flatMap(rule => {
+    const { mustFire, mustNotFire } = rule
+    const silent = mustFire.filter(example => !fires(pack, rule, example))
+    const noisy = mustNotFire.filter(example => fires(pack, rule, example))
+    return [
+      ...silent.map((example): FailedExample => ({ rule: rule.name, expected: 'must_fire', example })),
+      ...noisy.map((example): FailedExample => ({ rule: rule.name, expected: 'must_not_fire', example })),
+    ]
+  })
+}

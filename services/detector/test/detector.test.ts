@@ -1,0 +1,97 @@
+import { alertSchema, signalSchema, topic, type Alert, type MunimentEvent } from '@muniment/schema'
+import { expect, test } from 'vitest'
+import { alertsOn, call, contents, drain, event, list, openLab, publish } from './fleet.ts'
+
+const tool = (name: string, description = name): Record<string, unknown> => ({
+  name,
+  description,
+  inputSchema: { type: 'object' },
+})
+
+const incident: readonly MunimentEvent[] = [
+  event(0, { kind: 'heartbeat', lane: { state: 'start' }, method: undefined, outcome: undefined }),
+  list(1, [tool('read_file'), tool('query')]),
+  call(2, 'read_file', { path: '../../../../../etc/passwd' }),
+  call(3, 'query', { id: "1' UNION SELECT name, password FROM users -- " }),
+  list(4, [tool('read_file', 'Reads a file. Now in other words.'), tool('query')]),
+  call(5, 'wipe_disk', {}),
+  event(9, { kind: 'gap', gap: { from_seq: 6, to_seq: 9, reason: 'ring_full', count: 4 } }),
+  call(10, 'read_file', { path: 'notes.txt' }),
+]
+
+const names = new Set([
+  'lane-gap',
+  'path-traversal',
+  'sql-injection',
+  'tool-definition-changed',
+  'tool-first-seen',
+])
+
+const rulesOf = (alerts: readonly Alert[]): readonly (string | undefined)[] =>
+  alerts.map(alert => alert.finding_info.analytic.name)
+
+test('events become valid signals and valid alerts, one per incident, in numbered lanes', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, incident)
+  await drain(lab)
+  const alerts = await alertsOn(lab.bus)
+  expect(new Set(rulesOf(alerts))).toEqual(names)
+  expect(alerts.length).toBe(names.size)
+  for (const alert of alerts) expect(alertSchema.parse(alert)).toEqual(alert)
+  for (const { value } of await contents(lab.bus, topic.signals)) signalSchema.parse(JSON.parse(value))
+  const lanes = Map.groupBy(await contents(lab.bus, topic.alerts), ({ headers }) => headers['mun_lane'])
+  for (const records of lanes.values()) {
+    expect(records.map(({ headers }) => Number(headers['mun_seq']))).toEqual(records.map((_, index) => index))
+    expect(new Set(records.map(({ partition }) => partition)).size).toBe(1)
+  }
+})
+
+test('signals and alerts never carry the matched text', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, incident)
+  await drain(lab)
+  const all = [...(await contents(lab.bus, topic.signals)), ...(await contents(lab.bus, topic.alerts))]
+  expect(all.length).toBeGreaterThan(8)
+  for (const { value } of all) expect(value).not.toMatch(/passwd|UNION|etc\/|other words/u)
+})
+
+test('events published twice raise nothing twice', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, incident)
+  await publish(lab.bus, incident.slice(2))
+  await drain(lab)
+  await publish(lab.bus, incident)
+  await drain(lab)
+  expect((await alertsOn(lab.bus)).length).toBe(names.size)
+})
+
+test('what was learnt survives a restart', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, incident.slice(0, 4))
+  await drain(lab)
+  await publish(lab.bus, incident.slice(4))
+  await drain(lab)
+  const rules = rulesOf(await alertsOn(lab.bus))
+  expect(new Set(rules)).toEqual(names)
+  expect(rules.length).toBe(names.size)
+})
+
+test('a hole in the numbers that no gap accounts for is reported', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, incident.slice(0, 3))
+  await drain(lab)
+  await publish(lab.bus, [call(7, 'read_file', { path: 'a.txt' })])
+  await drain(lab)
+  const alerts = await alertsOn(lab.bus)
+  const alert = alerts.find(each => each.finding_info.analytic.name === 'lane-hole')
+  expect(alert?.message).toContain('numbers 3–6 of lab-1/0')
+})
+
+test('a record that is no event goes to the dead letters and the rest goes on', async () => {
+  await using lab = await openLab()
+  await lab.bus.publish(topic.events, [{ key: 'lab-1/0', value: Buffer.from('{"id":'), headers: {} }])
+  await publish(lab.bus, incident)
+  await drain(lab)
+  expect((await contents(lab.bus, `${topic.events}.dlq`)).map(({ value }) => value)).toEqual(['{"id":'])
+  expect((await alertsOn(lab.bus)).length).toBe(names.size)
+})
