@@ -1,1 +1,25 @@
-export {}
+import { createMasker } from './masker.ts'
+import { scan } from './scan.ts'
+import type { Detection } from './types.ts'
+
+export type { Action, ActionKind, Keyed } from './actions.ts'
+export { createMasker } from './masker.ts'
+export type { Finding, Masked, Masker, MaskOptions } from './masker.ts'
+export { policyIssues } from './policy.ts'
+export type { Policy, Rule } from './policy.ts'
+export { piiTypes } from './types.ts'
+export type { Detection, PiiType } from './types.ts'
+
+const plain = createMasker()
+
+/** Finds personal data in JSON or text: places in UTF-16 offsets, end exclusive, in order and without overlaps; never throws. */
+export const detect = (text: string): Detection[] =>
+  scan(text, { json: true, withPaths: false, path: '' }).map(({ type, start, end, score }) => ({
+    type,
+    start,
+    end,
+    score,
+  }))
+
+/** The text with every find replaced by its kind in brackets; valid JSON stays valid, and masking twice changes nothing. */
+export const mask = (text: string): string => plain.mask(text).text

@@ -1,0 +1,132 @@
+import { isAlnum, isDigit } from './chars.ts'
+import { at, type Leaf } from './leaf.ts'
+
+const MAX_DIGITS = 24
+const MAX_GROUPS = 10
+
+/** Digits with the separators people put between them, read from one run of digits forward. Reused. */
+export interface Cluster {
+  start: number
+  /** Offset behind the last group. */
+  end: number
+  /** Number of digits. */
+  size: number
+  groups: number
+  readonly digit: Uint8Array
+  readonly groupStart: Int32Array
+  readonly groupEnd: Int32Array
+  /** Digits up to and with each group. */
+  readonly upTo: Int32Array
+  /** Separator code before each group; 0 for the first, 1 for a mixture. */
+  readonly joint: Int32Array
+  hasPlus: boolean
+  /** A parenthesis opens right before the digits. */
+  hasParen: boolean
+  /** Code unit before the sign or parenthesis. */
+  before: number
+}
+
+export const createCluster = (): Cluster => ({
+  start: 0,
+  end: 0,
+  size: 0,
+  groups: 0,
+  digit: new Uint8Array(MAX_DIGITS + 1),
+  groupStart: new Int32Array(MAX_GROUPS + 1),
+  groupEnd: new Int32Array(MAX_GROUPS + 1),
+  upTo: new Int32Array(MAX_GROUPS + 1),
+  joint: new Int32Array(MAX_GROUPS + 1),
+  hasPlus: false,
+  hasParen: false,
+  before: 0,
+})
+
+const isJoint = (c: number): boolean => c === 32 || c === 45 || c === 46 || c === 47 || c === 40 || c === 41
+
+const readGroup = (leaf: Leaf, cluster: Cluster, from: number): number => {
+  let i = from
+  for (; i < leaf.end; i++) {
+    const c = leaf.text.charCodeAt(i)
+    if (!isDigit(c)) break
+    if (cluster.size < MAX_DIGITS) cluster.digit[cluster.size] = c - 48
+    cluster.size++
+  }
+  const n = cluster.groups++
+  cluster.groupStart[n] = from
+  cluster.groupEnd[n] = i
+  cluster.upTo[n] = cluster.size
+  return i
+}
+
+/** Offset of the next group when only one to three separators lie between, else -1. */
+const nextGroup = (leaf: Leaf, cluster: Cluster, from: number): number => {
+  let i = from
+  let joint = 0
+  while (i < from + 3 && isJoint(at(leaf, i))) {
+    const c = at(leaf, i)
+    joint = joint === 0 ? c : 1
+    i++
+  }
+  if (i === from || !isDigit(at(leaf, i))) return -1
+  cluster.joint[cluster.groups] = joint
+  return i
+}
+
+const readLead = (leaf: Leaf, cluster: Cluster, start: number): void => {
+  let i = start - 1
+  cluster.hasParen = at(leaf, i) === 40
+  if (cluster.hasParen) i--
+  cluster.hasPlus = at(leaf, i) === 43
+  if (cluster.hasPlus) i--
+  cluster.before = at(leaf, i)
+  cluster.start = cluster.hasPlus || cluster.hasParen ? i + 1 : start
+}
+
+/** Reads the cluster that begins at a run of digits; bounded by 24 digits and 10 groups. */
+export const readCluster = (leaf: Leaf, cluster: Cluster, start: number): void => {
+  cluster.size = 0
+  cluster.groups = 0
+  cluster.joint[0] = 0
+  readLead(leaf, cluster, start)
+  let i = readGroup(leaf, cluster, start)
+  while (cluster.groups < MAX_GROUPS && cluster.size < MAX_DIGITS) {
+    const next = nextGroup(leaf, cluster, i)
+    if (next < 0) break
+    i = readGroup(leaf, cluster, next)
+  }
+  cluster.end = i
+}
+
+/** Whether the group with this number ends a token: no letter, digit or further number part follows. */
+export const endsAt = (leaf: Leaf, end: number): boolean => {
+  const c = at(leaf, end)
+  if (isAlnum(c) || c === 95) return false
+  return !((c === 46 || c === 45 || c === 44) && isDigit(at(leaf, end + 1)))
+}
+
+/** Whether a token may begin here: no letter, digit or number part lies right before. */
+export const beginsAt = (leaf: Leaf, start: number): boolean => {
+  const c = at(leaf, start - 1)
+  if (isAlnum(c) || c === 95) return false
+  return !((c === 46 || c === 45) && isAlnum(at(leaf, start - 2)))
+}
+
+/** Twice a digit, with the tens added to the ones. */
+const DOUBLED = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9]
+
+/** Luhn check over the first digits of a cluster (ISO/IEC 7812-1, annex B). */
+export const passesLuhn = (cluster: Cluster, size: number): boolean => {
+  let sum = 0
+  for (let i = size - 1; i >= 0; i--) {
+    const d = cluster.digit[i] ?? 0
+    sum += (size - i) % 2 === 1 ? d : (DOUBLED[d] ?? 0)
+  }
+  return sum % 10 === 0
+}
+
+/** Number formed by digits [from, to) of a cluster. */
+export const numberIn = (cluster: Cluster, from: number, to: number): number => {
+  let value = 0
+  for (let i = from; i < to; i++) value = value * 10 + (cluster.digit[i] ?? 0)
+  return value
+}

@@ -1,0 +1,375 @@
+import * as hint from './hints.ts'
+import { createKeyMemory } from './keys.ts'
+
+/** Leaves and frames are handed on and forgotten at this many, so a huge document needs no huge tables. */
+const FLUSH_AT = 32_768
+/** Containers deeper than this share the frame of the last one: they stay JSON, only their keys lose their meaning. */
+export const FRAMES_MAX = 4096
+
+export const LEAF = 6
+export const FRAME = 6
+
+/** What a leaf is, in the sixth number of its record. */
+export const STRING = 1
+export const NUMBER = 2
+export const KEY = 3
+
+/** The records of one document: leaves are start, end, hints, key start, frame, kind; frames are parent, key start, key end, own, siblings, labels. */
+export interface Records {
+  text: string
+  leaves: Int32Array
+  leafCount: number
+  frames: Int32Array
+  frameCount: number
+  /** Behind the last thing that was read without doubt. */
+  safe: number
+}
+
+interface Walk extends Records {
+  kinds: Uint8Array
+  depth: number
+  /** Frame of each open container, up to `FRAMES_MAX`. */
+  open: Int32Array
+  keyStart: number
+  keyEnd: number
+  keyHints: number
+  flush: (records: Records) => void
+}
+
+const OBJECT = 1
+const ARRAY = 2
+
+const VALUE = 0
+const AFTER = 1
+const KEY_OR_CLOSE = 2
+const KEY_ONLY = 3
+const COLON = 4
+const VALUE_OR_CLOSE = 5
+const FAILED = 6
+
+const keyHints = createKeyMemory()
+
+const grown = (table: Int32Array, needed: number): Int32Array => {
+  if (needed <= table.length) return table
+  const bigger = new Int32Array(Math.max(needed, table.length * 2))
+  bigger.set(table)
+  return bigger
+}
+
+const frameAt = (walk: Walk, depth: number): number => walk.open[Math.min(depth, FRAMES_MAX)] ?? 0
+
+/** Hints a value gets: its key's own, or, where that says nothing, what its container was called. */
+const inherited = (own: number, parent: number): number =>
+  (own & ~(hint.GENERIC | hint.SUSPECT | hint.PERSON | hint.LABEL)) === 0 &&
+  (own === 0 ? false : (own & hint.GENERIC) !== 0)
+    ? own | (parent & (hint.KINDS | hint.PERSON | hint.PLACE))
+    : own
+
+const ownHints = (walk: Walk): number => {
+  const parent = walk.frames[frameAt(walk, walk.depth) * FRAME + 3] ?? 0
+  if (walk.depth > 0 && walk.kinds[walk.depth] === ARRAY) return parent
+  return inherited(walk.keyHints, parent)
+}
+
+const keyStartHere = (walk: Walk): number =>
+  walk.depth > 0 && walk.kinds[walk.depth] === OBJECT ? walk.keyStart : -1
+
+const addLeaf = (walk: Walk, start: number, end: number): number => {
+  const at = walk.leafCount++ * LEAF
+  walk.leaves = grown(walk.leaves, at + LEAF)
+  walk.leaves[at] = start
+  walk.leaves[at + 1] = end
+  walk.leaves[at + 3] = keyStartHere(walk)
+  walk.leaves[at + 4] = frameAt(walk, walk.depth)
+  return at
+}
+
+/** Renumbers the frames of the open containers from zero and drops all others. */
+const forget = (walk: Walk): void => {
+  walk.flush(walk)
+  const last = Math.min(walk.depth, FRAMES_MAX)
+  for (let depth = 0; depth <= last; depth++) {
+    const from = (walk.open[depth] ?? 0) * FRAME
+    walk.frames.copyWithin(depth * FRAME, from, from + FRAME)
+    walk.frames[depth * FRAME] = depth - 1
+    walk.open[depth] = depth
+  }
+  walk.frameCount = last + 1
+  walk.leafCount = 0
+}
+
+const push = (walk: Walk, kind: number): void => {
+  const own = ownHints(walk)
+  const parent = frameAt(walk, walk.depth)
+  const keyStart = keyStartHere(walk)
+  walk.depth++
+  if (walk.depth >= walk.kinds.length) {
+    const bigger = new Uint8Array(walk.kinds.length * 2)
+    bigger.set(walk.kinds)
+    walk.kinds = bigger
+  }
+  walk.kinds[walk.depth] = kind
+  if (walk.depth > FRAMES_MAX) return
+  const at = walk.frameCount * FRAME
+  walk.frames = grown(walk.frames, at + FRAME)
+  walk.frames[at] = parent
+  walk.frames[at + 1] = keyStart
+  walk.frames[at + 2] = walk.keyEnd
+  walk.frames[at + 3] = own
+  walk.frames[at + 4] = 0
+  walk.frames[at + 5] = 0
+  walk.open = grown(walk.open, walk.depth + 1)
+  walk.open[walk.depth] = walk.frameCount++
+}
+
+/** Behind the closing quote of the string that opens at `from`, or -1 when it never closes or holds a bare control character. */
+const stringEnd = (text: string, from: number): number => {
+  for (let i = from + 1; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c === 34) return i + 1
+    if (c === 92) i++
+    else if (c < 32) return -1
+  }
+  return -1
+}
+
+const isNumberChar = (c: number): boolean =>
+  (c >= 48 && c <= 57) || c === 45 || c === 43 || c === 46 || c === 101 || c === 69
+
+const NUMBER_FORM = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
+
+const numberEnd = (text: string, from: number): number => {
+  let i = from
+  let isPlain = true
+  for (; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c >= 48 && c <= 57) continue
+    if (!isNumberChar(c)) break
+    isPlain = false
+  }
+  if (isPlain && (i - from === 1 || text.charCodeAt(from) !== 48)) return i
+  return i - from < 400 && NUMBER_FORM.test(text.slice(from, i)) ? i : -1
+}
+
+const noteKey = (walk: Walk): void => {
+  const at = frameAt(walk, walk.depth) * FRAME
+  walk.frames[at + 4] = (walk.frames[at + 4] ?? 0) | walk.keyHints
+}
+
+const readKey = (walk: Walk, from: number): number => {
+  const end = stringEnd(walk.text, from)
+  if (end < 0) return end
+  walk.keyStart = from + 1
+  walk.keyEnd = end - 1
+  walk.keyHints = end - from > 130 ? hint.SUSPECT : keyHints(walk.text.slice(from + 1, end - 1))
+  noteKey(walk)
+  if ((walk.keyHints & hint.SUSPECT) !== 0) {
+    const at = addLeaf(walk, from + 1, end - 1)
+    walk.leaves[at + 2] = 0
+    walk.leaves[at + 5] = KEY
+  }
+  return end
+}
+
+/** A label's value names its siblings: `{"type":"passport","number":…}`. */
+const noteLabel = (walk: Walk, start: number, end: number): void => {
+  if ((walk.keyHints & hint.LABEL) === 0 || end - start > 42 || walk.kinds[walk.depth] !== OBJECT) return
+  const at = frameAt(walk, walk.depth) * FRAME
+  walk.frames[at + 5] = (walk.frames[at + 5] ?? 0) | (keyHints(walk.text.slice(start, end)) & hint.KINDS)
+}
+
+const readString = (walk: Walk, from: number): number => {
+  const end = stringEnd(walk.text, from)
+  if (end < 0) return end
+  noteLabel(walk, from + 1, end - 1)
+  if (end - from < 4) return end
+  const at = addLeaf(walk, from + 1, end - 1)
+  walk.leaves[at + 2] = ownHints(walk)
+  walk.leaves[at + 5] = STRING
+  return end
+}
+
+const readNumber = (walk: Walk, from: number): number => {
+  const end = numberEnd(walk.text, from)
+  const own = ownHints(walk)
+  if (end - from > 5 || (end > from && (own & (hint.KINDS | hint.PLACE)) !== 0)) {
+    const at = addLeaf(walk, from, end)
+    walk.leaves[at + 2] = own
+    walk.leaves[at + 5] = NUMBER
+  }
+  return end
+}
+
+const readWord = (walk: Walk, from: number): number => {
+  for (const word of ['true', 'false', 'null'])
+    if (walk.text.startsWith(word, from)) return from + word.length
+  return -1
+}
+
+const readScalar = (walk: Walk, from: number, c: number): number => {
+  if (c === 34) return readString(walk, from)
+  if (c === 45 || (c >= 48 && c <= 57)) return readNumber(walk, from)
+  return readWord(walk, from)
+}
+
+/** Where a value may stand: opens a container or reads a scalar. Returns the new offset, negative on failure. */
+const readValue = (walk: Walk, from: number, c: number): number => {
+  if (c === 123 || c === 91) {
+    push(walk, c === 123 ? OBJECT : ARRAY)
+    return from + 1
+  }
+  return readScalar(walk, from, c)
+}
+
+const stateAfterValue = (c: number): number => {
+  if (c === 123) return KEY_OR_CLOSE
+  return c === 91 ? VALUE_OR_CLOSE : AFTER
+}
+
+/** A comma or a closing bracket: the state after it, or FAILED. */
+const punctuate = (walk: Walk, c: number): number => {
+  const kind = walk.depth === 0 ? 0 : walk.kinds[walk.depth]
+  if (c === 44 && kind !== 0) {
+    walk.keyHints = 0
+    return kind === OBJECT ? KEY_ONLY : VALUE
+  }
+  if ((c === 125 && kind === OBJECT) || (c === 93 && kind === ARRAY)) {
+    walk.depth--
+    return AFTER
+  }
+  return FAILED
+}
+
+const isSpace = (c: number): boolean => c === 32 || c === 10 || c === 13 || c === 9
+
+const isClose = (c: number): boolean => c === 125 || c === 93
+
+const createWalk = (): Walk => ({
+  text: '',
+  flush: () => undefined,
+  leaves: new Int32Array(256 * LEAF),
+  leafCount: 0,
+  frames: new Int32Array(64 * FRAME),
+  frameCount: 1,
+  safe: 0,
+  kinds: new Uint8Array(64),
+  depth: 0,
+  open: new Int32Array(64),
+  keyStart: -1,
+  keyEnd: -1,
+  keyHints: 0,
+})
+
+/** Walks that wait for their next document; nested documents need one each at the same time. */
+const idle: Walk[] = []
+const KEPT_MAX = 1 << 18
+
+const release = (walk: Walk): void => {
+  walk.text = ''
+  if (walk.leaves.length + walk.frames.length + walk.kinds.length < KEPT_MAX) idle.push(walk)
+}
+
+const open = (text: string, start: Start): Walk => {
+  const walk = idle.pop() ?? createWalk()
+  walk.text = text
+  walk.flush = start.flush
+  walk.leafCount = 0
+  walk.frameCount = 1
+  walk.depth = 0
+  walk.open[0] = 0
+  walk.frames.fill(0, 0, FRAME)
+  walk.frames[3] = start.own
+  walk.keyHints = start.own === 0 ? 0 : start.own | hint.GENERIC
+  return walk
+}
+
+/** What a document inherits from the place it was found in, and who reads its leaves. */
+export interface Start {
+  readonly own: number
+  readonly flush: (records: Records) => void
+}
+
+interface Step {
+  state: number
+  i: number
+}
+
+const stepKey = (walk: Walk, step: Step, c: number): void => {
+  if (c === 125 && step.state === KEY_OR_CLOSE) {
+    step.state = punctuate(walk, c)
+    step.i++
+    return
+  }
+  const end = c === 34 ? readKey(walk, step.i) : -1
+  step.state = end < 0 ? FAILED : COLON
+  step.i = end
+}
+
+const stepValue = (walk: Walk, step: Step, c: number): void => {
+  if (c === 93 && step.state === VALUE_OR_CLOSE) {
+    step.state = punctuate(walk, c)
+    step.i++
+    return
+  }
+  const end = isClose(c) ? -1 : readValue(walk, step.i, c)
+  step.state = end < 0 ? FAILED : stateAfterValue(c)
+  step.i = end
+}
+
+const stepMark = (walk: Walk, step: Step, c: number): void => {
+  if (step.state === COLON) step.state = c === 58 ? VALUE : FAILED
+  else step.state = punctuate(walk, c)
+  step.i++
+}
+
+const advance = (walk: Walk, step: Step, c: number): void => {
+  switch (step.state) {
+    case VALUE:
+    case VALUE_OR_CLOSE:
+      return stepValue(walk, step, c)
+    case KEY_OR_CLOSE:
+    case KEY_ONLY:
+      return stepKey(walk, step, c)
+    default:
+      return stepMark(walk, step, c)
+  }
+}
+
+/**
+ * Reads one JSON value (RFC 8259) from `from` and hands its leaves to `flush`; never recurses.
+ * Returns the offset behind it, or the bitwise complement of the offset from which on it is not JSON.
+ */
+export const walkJson = (text: string, from: number, start: Start): number => {
+  const walk = open(text, start)
+  const step: Step = { state: VALUE, i: from }
+  walk.safe = from
+  while (step.state !== FAILED && moveOn(walk, step));
+  const isWhole = step.state === AFTER && walk.depth === 0
+  if (!isWhole) while (walk.leafCount > 0 && lastLeaf(walk) >= walk.safe) walk.leafCount--
+  walk.flush(walk)
+  const end = isWhole ? step.i : ~walk.safe
+  release(walk)
+  return end
+}
+
+const lastLeaf = (walk: Walk): number => walk.leaves[(walk.leafCount - 1) * LEAF] ?? 0
+
+const overSpace = (text: string, from: number): number => {
+  let i = from
+  while (i < text.length && isSpace(text.charCodeAt(i))) i++
+  return i
+}
+
+/** One token; false at the end of the text or of the value. */
+const moveOn = (walk: Walk, step: Step): boolean => {
+  const { text } = walk
+  const i = overSpace(text, step.i)
+  if (i >= text.length || (step.state === AFTER && walk.depth === 0)) return false
+  const before = step.state
+  step.i = i
+  advance(walk, step, text.charCodeAt(i))
+  if (step.state === FAILED) return false
+  if (step.state !== AFTER && step.state !== COLON && before !== COLON) walk.safe = step.i
+  if (walk.leafCount + walk.frameCount > FLUSH_AT) forget(walk)
+  return true
+}

@@ -1,0 +1,198 @@
+import * as hint from './hints.ts'
+
+const bits = (table: ReadonlyArray<readonly [number, string]>): ReadonlyMap<string, number> => {
+  const map = new Map<string, number>()
+  for (const [bit, words] of table)
+    for (const word of words.split(' ')) map.set(word, (map.get(word) ?? 0) | bit)
+  return map
+}
+
+/** Whole names, joined without separators and in small letters. */
+const NAMES = bits([
+  [hint.EMAIL, 'email mail emailaddress cc bcc replyto'],
+  [
+    hint.PHONE,
+    'phone phonenumber telephone tel mobile cell cellphone mobilephone mobilenumber fax faxnumber msisdn whatsapp ' +
+      'contactnumber contactno phoneno phonenum mobileno homephone workphone landline telefon telefono telefone handy ' +
+      'callerid sms smsnumber dialnumber tlf gsm',
+  ],
+  [hint.SSN, 'ssn socialsecurity socialsecuritynumber socialsecurityno socsec ssnumber ssno'],
+  [
+    hint.CARD,
+    'card cardnumber cardno ccnumber ccnum creditcard creditcardnumber debitcard pan ccn paymentcard cardnum primaryaccountnumber',
+  ],
+  [
+    hint.IP,
+    'ip ipaddress ipaddr ipv4 ipv6 remoteaddr clientip remoteip sourceip srcip dstip host xforwardedfor',
+  ],
+  [
+    hint.ADDRESS,
+    'address addr street streetaddress address1 address2 addressline addressline1 addressline2 line1 line2 ' +
+      'homeaddress mailingaddress billingaddress shippingaddress postaladdress deliveryaddress residence street1 ' +
+      'street2 direccion adresse indirizzo endereco strasse pobox formattedaddress residentialaddress',
+  ],
+  [hint.PLACE, 'city town zip zipcode postcode postalcode postal locality plz suburb'],
+  [
+    hint.PASSPORT,
+    'passport passportnumber passportno passportnum passportid traveldocument traveldocumentnumber traveldocno ' +
+      'mrz passnumber reisepass pasaporte passeport traveldoc',
+  ],
+  [hint.IBAN, 'iban ibannumber accountiban ibancode'],
+  [
+    hint.NAME,
+    'firstname lastname fullname surname givenname givennames familyname middlename maidenname displayname realname ' +
+      'forename fname lname mname cardholder cardholdername accountholder patientname customername username1 ' +
+      'contactname nickname preferredname legalname birthname vorname nachname nombre apellido apellidos prenom cognome ' +
+      'mothersmaidenname recipientname sendername authorname employeename beneficiary payee nameoncard holdername',
+  ],
+  [
+    hint.BIRTH,
+    'dob birthdate dateofbirth birthday bday born birthdt geburtsdatum fechanacimiento datenaissance birth doborn',
+  ],
+  [
+    hint.SECRET,
+    'password passwd pwd passphrase passcode secret clientsecret apikey apisecret secretkey accesskey accesstoken ' +
+      'authtoken refreshtoken privatekey bearertoken sessiontoken authorization secretaccesskey awssecretaccesskey ' +
+      'encryptionkey signingkey signingsecret webhooksecret connectionstring pass pw userpassword dbpassword ' +
+      'xapikey apitoken idtoken credential credentials servicesecret accountkey sharedaccesskey masterkey cookie setcookie ' +
+      'privatetoken personalaccesstoken bottoken oauthtoken passwort contrasena motdepasse pin pincode cvv cvc cvv2 otp',
+  ],
+  [hint.WEAK_SECRET, 'token key auth jwt bearer sessionid session salt signature nonce'],
+  [
+    hint.NATIONAL,
+    'nationalid nationalidnumber nationalinsurance nationalinsurancenumber nino nhs nhsnumber taxid taxnumber taxpayerid ' +
+      'tin itin ein vatid identitycard identitycardnumber idnumber idcard idcardnumber idno personalid personalnumber ' +
+      'personnummer cpf cnpj curp rfc dni nif nie cnp pesel bsn aadhaar aadhar pancard sin sinnumber tfn medicare ' +
+      'driverlicense driverslicense driverlicence driverslicence driverlicensenumber driverslicensenumber driverslicenceno dl ' +
+      'licensenumber dlnumber codicefiscale steuerid insee nir hkid ' +
+      'mrn medicalrecordnumber birthnumber rodnecislo egn oib jmbg fiscalcode sozialversicherungsnummer socialinsurance',
+  ],
+  [
+    hint.HARDWARE,
+    'imei imei1 imei2 mac macaddress macaddr hwaddr hardwareaddress ethaddr meid bssid wallet walletaddress',
+  ],
+  [
+    hint.GENERIC,
+    'value number no num text data content body val raw input original string message description note notes comment ' +
+      'query q answer response result output default primary secondary home work personal other current previous ' +
+      'old new main alt alternate details line lines detail summary formatted e164 national international',
+  ],
+  [
+    hint.LABEL,
+    'type name label key field kind title attribute property question param header column code id',
+  ],
+  [hint.PLAIN_NAME, 'name'],
+  [
+    hint.PERSON,
+    'user customer client person people employee contact contacts patient requester author owner member recipient sender ' +
+      'applicant guest passenger traveler traveller student teacher buyer seller assignee reporter profile subscriber ' +
+      'beneficiaries participant participants attendee attendees driver resident tenant spouse partner child parent ' +
+      'guardian shipping billing consignee insured claimant borrower cardholder holder payer donor voter nominee ' +
+      'creator organizer director manager agent representative users customers clients persons employees patients members',
+  ],
+])
+
+/** Last words of a name that say the value is bookkeeping about the thing, not the thing. */
+const TAILS = new Set(
+  (
+    'id ids uid uuid guid ref reference at ts time timestamp epoch hash sha sha1 sha256 md5 digest checksum etag version ver revision rev ' +
+    'count total size length len bytes offset index idx seq sequence order sku tracking isbn ean upc barcode gtin asin amount price cost ' +
+    'balance cents fee tax qty quantity score ratio rate percent duration ms ns status state code type kind flag enabled verified ' +
+    'valid valido date created updated modified expires expiry issued url uri href link path file filename format pattern regex schema ' +
+    'build commit branch tag port pid lag latency width height lat lng lon latitude longitude timezone tz locale lang language ' +
+    'country currency plan level limit max min page serial invoice ticket batch lot part model release last4 prefix suffix mask ' +
+    'number_of history policy rules rule hint length label placeholder domain provider template subject required sent count attempts ' +
+    'reading delta sum mean avg median std variance threshold weight seed salary integrity resolved nanos micros millis dur'
+  ).split(' '),
+)
+
+const split = (name: string): string[] =>
+  name
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z0-9\u00df-\u024f]+/)
+    .filter(word => word !== '')
+
+const withoutDigits = (word: string): string => word.replace(/^[0-9]+|[0-9]+$/g, '')
+
+/** Hints of the longest run of words that is a known name, tried from the end of the key. */
+const longestName = (words: readonly string[]): { readonly bits: number; readonly to: number } => {
+  let found = 0
+  let to = 0
+  let longest = 0
+  for (let i = 0; i < words.length; i++) {
+    for (let j = Math.min(words.length, i + 4); j > i; j--) {
+      const joined = words.slice(i, j).join('')
+      const hit = NAMES.get(joined) ?? NAMES.get(withoutDigits(joined)) ?? singular(joined)
+      if (hit === undefined || (hit & hint.KINDS) === 0) continue
+      if (j - i > longest || j > to) [found, to, longest] = [hit, j, j - i]
+    }
+  }
+  return { bits: found, to }
+}
+
+const singular = (word: string): number | undefined => {
+  if (!word.endsWith('s')) return undefined
+  return NAMES.get(word.slice(0, -1)) ?? (word.endsWith('es') ? NAMES.get(word.slice(0, -2)) : undefined)
+}
+
+const looksPersonal = (name: string): boolean => {
+  let digits = 0
+  for (let i = 0; i < name.length; i++) {
+    const c = name.charCodeAt(i)
+    if (c === 64 || c === 58 || c === 92 || c === 37 || c > 0x7f) return true
+    if (c >= 48 && c <= 57) digits++
+  }
+  return digits >= 6 || name.length > 40
+}
+
+const tailOf = (words: readonly string[]): number => {
+  const last = words.at(-1) ?? ''
+  if (TAILS.has(last)) return hint.DENY
+  return TAILS.has(withoutDigits(last)) ? hint.DENY : 0
+}
+
+const WEAK_BITS = hint.WEAK_SECRET | hint.LABEL | hint.PLAIN_NAME | hint.GENERIC | hint.PERSON | hint.PLACE
+
+const wholeBits = (words: readonly string[]): number => {
+  const whole = words.join('')
+  return NAMES.get(whole) ?? NAMES.get(withoutDigits(whole)) ?? singular(whole) ?? 0
+}
+
+/** What the single words of a longer name add: the last one its sort, any of them that somebody is described. */
+const partBits = (words: readonly string[]): number => {
+  const last = NAMES.get(withoutDigits(words.at(-1) ?? '')) ?? 0
+  let found = last & (hint.WEAK_SECRET | hint.LABEL | hint.PLAIN_NAME | hint.PLACE)
+  for (const word of words) found |= (NAMES.get(word) ?? singular(word) ?? 0) & hint.PERSON
+  const isPersonName = (found & hint.PLAIN_NAME) !== 0 && (found & hint.PERSON) !== 0
+  return isPersonName ? found | hint.NAME : found
+}
+
+const outerBits = (words: readonly string[]): number =>
+  words.length > 1 ? wholeBits(words) | partBits(words) : wholeBits(words)
+
+/** What a key name says, by its words: the head noun decides, so `ip_country_code` is a code and no address. */
+export const hintsOfKey = (name: string): number => {
+  const suspect = looksPersonal(name) ? hint.SUSPECT : 0
+  if (name.length > 64) return suspect
+  const words = split(name)
+  const { bits: kinds, to } = longestName(words)
+  const rest = words.slice(to)
+  const outer = outerBits(words)
+  if (kinds === 0) return suspect | (outer & WEAK_BITS) | tailOf(words)
+  const denied = rest.length > 0 ? tailOf(rest) : 0
+  return denied === 0 ? suspect | kinds | (outer & WEAK_BITS) : suspect | denied | (outer & hint.LABEL)
+}
+
+/** A memory of key hints, bounded in entries and in key length. */
+export const createKeyMemory = (maxEntries = 4096): ((name: string) => number) => {
+  const memory = new Map<string, number>()
+  return name => {
+    const known = memory.get(name)
+    if (known !== undefined) return known
+    const fresh = hintsOfKey(name)
+    if (memory.size >= maxEntries) memory.clear()
+    if (name.length <= 64) memory.set(name, fresh)
+    return fresh
+  }
+}

@@ -1,0 +1,42 @@
+import * as hint from '../hints.ts'
+import { addHit, type Leaf } from '../leaf.ts'
+import type { Recognizer, Word } from '../recognizer.ts'
+
+const MONTHS = '(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}'
+const DATE = new RegExp(
+  `[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{2,4}|[0-9]{1,2}(?:st|nd|rd|th)?[ -]${MONTHS}[ ,-]{1,2}[0-9]{2,4}|${MONTHS} [0-9]{1,2}(?:st|nd|rd|th)?,? [0-9]{4}`,
+  'i',
+)
+const REACH = 48
+
+/** The first date within a short reach of the word. */
+const onWord = (leaf: Leaf, word: Word): void => {
+  const near = leaf.text.slice(word.end, Math.min(leaf.end, word.end + REACH))
+  const found = DATE.exec(near)
+  if (found === null) return
+  const start = word.end + found.index
+  addHit(leaf, { type: 'DATE_OF_BIRTH', start, end: start + found[0].length, score: 0.85 })
+}
+
+const onValue = (leaf: Leaf): void => {
+  if (leaf.end - leaf.start > 64) return
+  const value = leaf.text.slice(leaf.start, leaf.end)
+  const found = DATE.exec(value)
+  if (found !== null) {
+    const start = leaf.start + found.index
+    addHit(leaf, { type: 'DATE_OF_BIRTH', start, end: start + found[0].length, score: 0.95 })
+    return
+  }
+  const isNumeric = (value.match(/[0-9]/g)?.length ?? 0) >= 6
+  if (isNumeric && value.length <= 16)
+    addHit(leaf, { type: 'DATE_OF_BIRTH', start: leaf.start, end: leaf.end, score: 0.8 })
+}
+
+/** Birth dates: a date is one only where a key or word says so. */
+export const birth: Recognizer = {
+  type: 'DATE_OF_BIRTH',
+  words: hint.BIRTH,
+  onWord,
+  keys: hint.BIRTH,
+  onValue,
+}

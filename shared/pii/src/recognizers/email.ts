@@ -1,0 +1,123 @@
+import { isAlnum, isAlpha, isAsciiAlnum, isDigit } from '../chars.ts'
+import { addHit, at, type Leaf } from '../leaf.ts'
+import type { Recognizer } from '../recognizer.ts'
+
+const LOCAL_MAX = 64
+const HOST_MAX = 253
+const LABEL_MAX = 63
+
+/** RFC 5322 atext without `/`, `|`, `{`, `}`, backtick and quote marks, which around addresses are mostly punctuation. */
+const isAtext = (c: number): boolean =>
+  isAlnum(c) ||
+  c === 46 ||
+  c === 45 ||
+  c === 95 ||
+  c === 43 ||
+  c === 38 ||
+  c === 33 ||
+  c === 35 ||
+  c === 36 ||
+  isRareAtext(c)
+
+const isRareAtext = (c: number): boolean =>
+  c === 37 || c === 42 || c === 47 || c === 94 || c === 126 || c === 39
+
+/** File name endings that follow an `@2x` or `name@1.png` and are no top-level domain. */
+const FILES = new Set(
+  'png jpg jpeg gif svg webp css js mjs cjs ts tsx jsx json map yml yaml html htm xml pdf txt lock ico'.split(
+    ' ',
+  ),
+)
+
+const localStart = (leaf: Leaf, sign: number): number => {
+  let i = sign
+  while (i > leaf.start && sign - i < LOCAL_MAX && isAtext(at(leaf, i - 1))) i--
+  while (i < sign && !isAlnum(at(leaf, i)) && at(leaf, i) !== 95) i++
+  if (i < sign && at(leaf, sign - 1) === 46) return sign
+  const slash = leaf.text.lastIndexOf('/', sign)
+  return slash >= i ? slash + 1 : i
+}
+
+/** A quoted local part (RFC 5321 4.1.2), at most 64 units, on one line. */
+const quotedStart = (leaf: Leaf, sign: number): number => {
+  for (let i = sign - 2; i >= leaf.start && sign - i <= LOCAL_MAX + 2; i--) {
+    const c = at(leaf, i)
+    if (c === 34) return i < sign - 2 ? i : sign
+    if (c < 32) return sign
+  }
+  return sign
+}
+
+const labelEnd = (leaf: Leaf, from: number): number => {
+  let i = from
+  while (
+    i < leaf.end &&
+    i - from < LABEL_MAX &&
+    (isAlnum(at(leaf, i)) || at(leaf, i) === 45 || at(leaf, i) === 95)
+  )
+    i++
+  return i
+}
+
+const isTopLevel = (leaf: Leaf, start: number, end: number): boolean => {
+  if (end - start < 2) return false
+  for (let i = start; i < end; i++) if (!isAlpha(at(leaf, i))) return leaf.text.startsWith('xn--', start)
+  return end - start > 4 || !FILES.has(leaf.text.slice(start, end).toLowerCase())
+}
+
+/** End of a host name with at least two labels and an alphabetic top level, or `from` when there is none. */
+const hostEnd = (leaf: Leaf, from: number): number => {
+  let best = from
+  let i = from
+  for (let labels = 1; i - from < HOST_MAX; labels++) {
+    let end = labelEnd(leaf, i)
+    if (end === i) break
+    while (end > i && at(leaf, end - 1) === 45) end--
+    if (labels > 1 && isTopLevel(leaf, i, end)) best = end
+    if (at(leaf, end) !== 46) break
+    i = end + 1
+  }
+  return best
+}
+
+/** `[192.0.2.1]` or `[IPv6:…]` after the sign. */
+const literalEnd = (leaf: Leaf, from: number): number => {
+  if (at(leaf, from) !== 91) return from
+  for (let i = from + 1; i < from + 50; i++) {
+    const c = at(leaf, i)
+    if (c === 93) return i - from > 3 ? i + 1 : from
+    if (!isAsciiAlnum(c) && c !== 46 && c !== 58) return from
+  }
+  return from
+}
+
+/** `user:password@host` in a URL: the sign belongs to the URL, not to an address. */
+const isUserInfo = (leaf: Leaf, start: number): boolean => {
+  if (at(leaf, start - 1) === 58) {
+    const slashes = leaf.text.lastIndexOf('//', start)
+    return slashes >= leaf.start && start - slashes < 80 && !/[\s"'<>]/.test(leaf.text.slice(slashes, start))
+  }
+  return at(leaf, start - 1) === 47 && at(leaf, start - 2) === 47
+}
+
+const endOf = (leaf: Leaf, sign: number): number => {
+  const literal = literalEnd(leaf, sign + 1)
+  return literal > sign + 1 ? literal : hostEnd(leaf, sign + 1)
+}
+
+const onSign = (leaf: Leaf, sign: number): void => {
+  if (sign < leaf.done) return
+  const end = endOf(leaf, sign)
+  if (end === sign + 1) return
+  const start = at(leaf, sign - 1) === 34 ? quotedStart(leaf, sign) : localStart(leaf, sign)
+  if (start >= sign || isUserInfo(leaf, start)) return
+  if (isDigit(at(leaf, end)) || isScpPath(leaf, start, end)) return
+  addHit(leaf, { type: 'EMAIL', start, end, score: 1 })
+}
+
+/** `git@host:path` names a service account of a version control host, not a person. */
+const isScpPath = (leaf: Leaf, start: number, end: number): boolean =>
+  at(leaf, end) === 58 && isAlpha(at(leaf, end + 1)) && leaf.text.startsWith('git@', start)
+
+/** RFC 5321 and 5322 addresses, with quoted local parts, address literals and international letters. */
+export const email: Recognizer = { type: 'EMAIL', onSign }

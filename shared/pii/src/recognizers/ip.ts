@@ -1,0 +1,145 @@
+import { isAlnum, isAlpha, isAsciiAlnum, isDigit, isHex } from '../chars.ts'
+import type { Cluster } from '../digits.ts'
+import * as hint from '../hints.ts'
+import { addHit, at, distance, type Leaf } from '../leaf.ts'
+import type { Recognizer } from '../recognizer.ts'
+
+const octet = (leaf: Leaf, start: number, end: number): boolean => {
+  const size = end - start
+  if (size === 0 || size > 3 || (size > 1 && at(leaf, start) === 48)) return false
+  return size < 3 || Number(leaf.text.slice(start, end)) <= 255
+}
+
+/** End of a dotted quad (RFC 4291, 2.2.3; RFC 3986 dec-octet), or -1. */
+const quadEnd = (leaf: Leaf, from: number): number => {
+  let i = from
+  for (let part = 0; part < 4; part++) {
+    const start = i
+    while (i < start + 4 && isDigit(at(leaf, i))) i++
+    if (!octet(leaf, start, i)) return -1
+    if (part === 3) return i
+    if (at(leaf, i) !== 46) return -1
+    i++
+  }
+  return -1
+}
+
+const isFreeBefore = (leaf: Leaf, start: number): boolean => {
+  const c = at(leaf, start - 1)
+  if (isAlnum(c) || c === 95 || c === 46) return false
+  if (c === 45) return !isAlnum(at(leaf, start - 2))
+  return c !== 47 || !isProduct(leaf, start - 2)
+}
+
+/** `Chrome/131.0.0.0`: a product's version, not a path. */
+const isProduct = (leaf: Leaf, i: number): boolean => isAlpha(at(leaf, i))
+
+const isFreeAfter = (leaf: Leaf, end: number): boolean => {
+  const c = at(leaf, end)
+  if (isAlnum(c) || c === 95) return false
+  return !((c === 46 || c === 45) && isAlnum(at(leaf, end + 1)))
+}
+
+const onDigits = (leaf: Leaf, cluster: Cluster): void => {
+  const start = cluster.groupStart[0] ?? 0
+  if (cluster.groups < 4 || cluster.joint[1] !== 46 || (leaf.own & hint.DENY) !== 0) return
+  const end = quadEnd(leaf, start)
+  if (end < 0 || !isFreeBefore(leaf, start) || !isFreeAfter(leaf, end)) return
+  if ((leaf.own & hint.IP) === 0 && distance(leaf, hint.VERSION, start) <= 12) return
+  addHit(leaf, { type: 'IP_ADDRESS', start, end, score: 0.95 })
+}
+
+const isSixChar = (c: number): boolean => isHex(c) || c === 58
+
+const sixStart = (leaf: Leaf, colon: number): number => {
+  let i = colon
+  while (i > leaf.start && colon - i < 40 && isSixChar(at(leaf, i - 1))) i--
+  return i
+}
+
+interface Groups {
+  count: number
+  gap: number
+  hasDigit: boolean
+  isLong: boolean
+  end: number
+}
+
+const groupEnd = (leaf: Leaf, from: number): number => {
+  let i = from
+  while (i - from < 5 && isHex(at(leaf, i))) i++
+  return i
+}
+
+const addGroup = (leaf: Leaf, groups: Groups, end: number): void => {
+  groups.count++
+  if (end - groups.end !== 2) groups.isLong = true
+  for (let i = groups.end; i < end; i++) if (isDigit(at(leaf, i))) groups.hasDigit = true
+}
+
+/** The colon after a group: 2 for a gap, 1 for a next group, 0 for the end. */
+const stepAfter = (leaf: Leaf, groups: Groups, i: number): number => {
+  if (at(leaf, i) !== 58) return 0
+  if (at(leaf, i + 1) === 58) return groups.gap < 0 ? 2 : 0
+  return isHex(at(leaf, i + 1)) ? 1 : 0
+}
+
+/** Reads groups of RFC 4291 2.2 from `from`; ends at the first thing that cannot belong to an address. */
+const readGroups = (leaf: Leaf, from: number): Groups => {
+  const groups: Groups = { count: 0, gap: -1, hasDigit: false, isLong: false, end: from }
+  if (at(leaf, from) === 58) {
+    groups.gap = 0
+    groups.end = from + 2
+  }
+  while (groups.count < 8) {
+    const quad = groups.count > 0 || groups.gap >= 0 ? quadEnd(leaf, groups.end) : -1
+    if (quad > 0) {
+      groups.count += 2
+      groups.hasDigit = true
+      groups.isLong = true
+      groups.end = quad
+      break
+    }
+    const end = groupEnd(leaf, groups.end)
+    if (end === groups.end || end - groups.end > 4) break
+    addGroup(leaf, groups, end)
+    const step = stepAfter(leaf, groups, end)
+    groups.end = end + step
+    if (step === 2) groups.gap = groups.count
+    if (step === 0) break
+  }
+  return groups
+}
+
+const zoneEnd = (leaf: Leaf, from: number): number => {
+  if (at(leaf, from) !== 37) return from
+  let i = from + 1
+  while (i - from < 16 && isAsciiAlnum(at(leaf, i))) i++
+  return i > from + 1 ? i : from
+}
+
+/** Eight groups, or fewer around one gap, with a digit among them and not just pairs, which are hardware addresses. */
+const isWhole = (groups: Groups, start: number): boolean => {
+  if (!groups.hasDigit || groups.end - start < 3) return false
+  return groups.gap >= 0 ? groups.count < 8 : groups.count === 8 && groups.isLong
+}
+
+const mayStart = (leaf: Leaf, start: number): boolean => {
+  const before = at(leaf, start - 1)
+  if (isAlnum(before) || before === 95) return false
+  return at(leaf, start) !== 58 || at(leaf, start + 1) === 58
+}
+
+const onColon = (leaf: Leaf, colon: number): void => {
+  if (colon < leaf.done || (leaf.own & hint.DENY) !== 0) return
+  const start = sixStart(leaf, colon)
+  if (!mayStart(leaf, start)) return
+  const groups = readGroups(leaf, start)
+  if (!isWhole(groups, start)) return
+  const next = at(leaf, groups.end)
+  if (isAlnum(next) || next === 58 || next === 95) return
+  addHit(leaf, { type: 'IP_ADDRESS', start, end: zoneEnd(leaf, groups.end), score: 0.95 })
+}
+
+/** IPv4 dotted quads and IPv6 of RFC 4291 and 5952, with zones; not versions, not hardware addresses. */
+export const ip: Recognizer = { type: 'IP_ADDRESS', onDigits, onColon }

@@ -1,0 +1,122 @@
+import { type Cluster, createCluster, readCluster } from './digits.ts'
+import { isDigit } from './chars.ts'
+import { at, type Hit, type Leaf } from './leaf.ts'
+import type { Recognizer, Word } from './recognizer.ts'
+import { recognizers } from './recognizers/index.ts'
+import { COLONS, createTokens, DIGITS, LONG, readTokens, SIGN, type Tokens, WORD } from './tokens.ts'
+
+const tokens: Tokens = createTokens()
+const cluster: Cluster = createCluster()
+const word: Word = { start: 0, end: 0, hints: 0 }
+
+const keyed = recognizers.filter(one => one.onValue !== undefined)
+const onDigits = recognizers.flatMap(one => one.onDigits ?? [])
+const onSign = recognizers.flatMap(one => one.onSign ?? [])
+const onColon = recognizers.flatMap(one => one.onColon ?? [])
+const onLong = recognizers.flatMap(one => one.onLong ?? [])
+const worded: ReadonlyArray<readonly [number, NonNullable<Recognizer['onWord']>]> = recognizers.flatMap(one =>
+  one.onWord === undefined ? [] : [[one.words ?? 0, one.onWord] as const],
+)
+
+/** Words that start a recognizer, folded into one number so that most words cost one test. */
+const STARTERS = worded.reduce((all, [bits]) => all | bits, 0)
+const KEYED = keyed.reduce((all, one) => all | (one.keys ?? 0), 0)
+
+const isJoint = (c: number): boolean => c === 32 || c === 45 || c === 46 || c === 47 || c === 40 || c === 41
+
+/** Short runs with no number behind them belong to no kind that starts at digits. */
+const isLone = (leaf: Leaf, start: number, end: number): boolean => {
+  if (end - start > 5) return false
+  if (!isJoint(at(leaf, end))) return end - start < 2 || at(leaf, start - 2) < 65
+  const next = at(leaf, end + 1)
+  return !isDigit(next) && !(isJoint(next) && isDigit(at(leaf, end + 2)))
+}
+
+const takeDigits = (leaf: Leaf, start: number, end: number): void => {
+  if (start < leaf.done || isLone(leaf, start, end)) return
+  readCluster(leaf, cluster, start)
+  for (const find of onDigits) {
+    find(leaf, cluster)
+    if (leaf.done > start) return
+  }
+}
+
+const remember = (leaf: Leaf, hints: number, end: number): void => {
+  let rest = hints
+  while (rest !== 0) {
+    const bit = 31 - Math.clz32(rest)
+    leaf.seen[bit] = end
+    rest ^= 1 << bit
+  }
+}
+
+const takeWord = (leaf: Leaf, n: number): void => {
+  const hints = tokens.hints[n] ?? 0
+  const end = tokens.end[n] ?? 0
+  remember(leaf, hints, end)
+  if ((hints & STARTERS) === 0) return
+  word.start = tokens.start[n] ?? 0
+  word.end = end
+  word.hints = hints
+  for (const [bits, find] of worded) if ((bits & hints) !== 0) find(leaf, word)
+}
+
+const takeMark = (leaf: Leaf, kind: number, n: number): void => {
+  const start = tokens.start[n] ?? 0
+  const end = tokens.end[n] ?? 0
+  if (kind === SIGN) for (const find of onSign) find(leaf, start)
+  else if (kind === COLONS) for (const find of onColon) find(leaf, start)
+  else if (kind === LONG) for (const find of onLong) find(leaf, start, end)
+}
+
+const takeToken = (leaf: Leaf, n: number): void => {
+  const kind = tokens.kind[n] ?? 0
+  const start = tokens.start[n] ?? 0
+  if (kind === DIGITS) takeDigits(leaf, start, tokens.end[n] ?? 0)
+  else if (kind === WORD) takeWord(leaf, n)
+  else takeMark(leaf, kind, n)
+}
+
+const takeValue = (leaf: Leaf): void => {
+  if ((leaf.own & KEYED) === 0 || leaf.isPart) return
+  for (const one of keyed) {
+    if (((one.keys ?? 0) & leaf.own) === 0) continue
+    one.onValue?.(leaf)
+    if (leaf.hits.length > 0) return
+  }
+}
+
+/** Reads one leaf and adds what it finds; true when the text holds disguised characters. */
+export const readLeaf = (leaf: Leaf): boolean => {
+  leaf.done = leaf.start
+  leaf.seen.fill(-1000)
+  takeValue(leaf)
+  tokens.text = leaf.text
+  tokens.to = leaf.end
+  tokens.isDisguised = false
+  for (let i = leaf.start; i < leaf.end;) {
+    i = readTokens(tokens, i)
+    for (let n = 0; n < tokens.count; n++) takeToken(leaf, n)
+  }
+  return tokens.isDisguised
+}
+
+const isBetter = (a: Hit, b: Hit): boolean =>
+  a.end - a.start > b.end - b.start || (a.end - a.start === b.end - b.start && a.score >= b.score)
+
+/** Joins hits that overlap: the longer one gives the kind, both together the extent, so that nothing is left over. */
+export const settleHits = (hits: readonly Hit[]): readonly Hit[] => {
+  if (hits.length < 2) return hits
+  const sorted = hits.toSorted((a, b) => a.start - b.start || b.end - a.end)
+  const settled: Hit[] = []
+  for (const hit of sorted) {
+    const last = settled.at(-1)
+    if (last === undefined || hit.start >= last.end) {
+      settled.push(hit)
+      continue
+    }
+    const winner = isBetter(last, hit) ? last : hit
+    settled[settled.length - 1] = { ...winner, start: last.start, end: Math.max(last.end, hit.end) }
+  }
+  return settled
+}

@@ -1,0 +1,164 @@
+import * as hint from './hints.ts'
+
+/** Street suffixes of USPS Publication 28, appendix C1: names, standard and common abbreviations. */
+const SUFFIXES =
+  'alley aly allee ally anex annex anx arcade arc avenue ave av aven avenu avn avnue bayou byu beach bch bend bnd bluff blf bluffs blfs ' +
+  'bottom btm boulevard blvd boul boulv branch brnch bridge brg brook brk brooks burg bypass byp byps camp cmp canyon cyn cape cpe causeway ' +
+  'cswy center ctr centre cir circle circ crcl circles cliff clf cliffs clfs club clb commons corner cor corners cors course crse court ct ' +
+  'courts cts cove cv coves creek crk crescent cres crest crossing xing crossroad curve dale dl dam divide dv drive dr driv drv drives drs ' +
+  'estate est estates ests expressway expy expwy expr extension ext falls fls ferry fry field fld fields flds flat flats flts ford frd ' +
+  'fords forest frst forge frg fork frk forks frks fort freeway fwy garden gdn gardens gdns gateway gtwy glen gln glens green grn greens ' +
+  'grns grove grv groves harbor hbr harbors haven hvn heights hts hgts highway hwy hiway hgwy hill hl hills hls hollow holw inlet inlt island is ' +
+  'islands isle jct junction junctions key ky keys kys knoll knl knolls knls lake lk lakes lks land landing lndg lndng lane ln light lgt ' +
+  'lights lgts loaf lf lock lck locks lcks lodge ldg loop mall manor mnr manors meadow mdw meadows mdws mews mill ml mills mls mission msn ' +
+  'motorway mtwy mount mt mountain mtn mountains neck nck orchard orch oval ovl overpass opas park parks parkway pkwy pkway parkwy pky ' +
+  'parkways pass passage psge path pike pine pne pines pnes place pl plain pln plains plns plaza plz plza point pt points pts port prt ' +
+  'ports prts prairie pr radial radl ramp ranch rnch rapid rpd rapids rpds rest rst ridge rdg rdge ridges rdgs river riv road rd roads rds route rte ' +
+  'row rue run shoal shl shoals shls shore shr shores shrs skyway skwy spring spg springs spgs spur spurs square sq sqr squares sqs station ' +
+  'sta stn stravenue stra stream strm street st str strt streets sts summit smt terrace ter terr throughway trwy trace trce track trak ' +
+  'trafficway trfy trail trl trails trls tunnel tunl turnpike tpke underpass upas union un unions uns valley vly valleys vlys viaduct via ' +
+  'view vw views vws village vlg villg villages vlgs ville vl vista vis walk walks wall way wy ways well wl wells wls wharf close broadway promenade ' +
+  'esplanade quay gate yard mead wynd parade concourse bdwy'
+
+/** Words that name a way and come before its name (Romance, Slavic) or stand alone beside it. */
+const STREET_WORDS =
+  'rua avenida travessa alameda praça largo rodovia estrada calle carrera paseo plaza camino carretera cuesta ronda glorieta travesía pasaje ' +
+  'callejón subida bajada barrio polígono rambla sector urbanización via viale piazza piazzale corso vicolo strada largo contrada lungomare ' +
+  'borgo rotonda rue boulevard quai impasse allée chemin cours passage ul ulica os osiedle al aleja bulw bulwar pl plac ogród skwer rynek ' +
+  'rondo droga wybrzeże ulitsa улица ул проспект пр переулок пер площадь вулиця utca út tér strada bulevardul calea piața apartamento ' +
+  'manzana entrada partida caserio lugar terrenos parcela puerta mercado edificio bloque arroyo huerta extramuros grupo municipio ' +
+  'extrarradio colegio parque quinta prolongación jardines acceso rampa solar salida rincón masía poblado sección monte muelle chalet casa ' +
+  'conjunto aldea torrente senda lado'
+
+/** Endings of one-word street names (German, Dutch, Nordic, Baltic, Czech): the number follows. */
+export const STREET_ENDINGS: readonly string[] = (
+  'straße strasse str weg platz allee gasse ufer damm ring steig stieg gatan vägen gränden väg gata torget stigen backen allén gränd ' +
+  'vej gade gaden allé torv vænget veien vei gate gaten svingen alle straat laan plein gracht kade dijk singel steeg pad dreef hof ' +
+  'katu tie kuja polku braut stígur vegur gatve gatvė iela tänav mantee náměstí ulice třída utca stræde toften parken bakken lia åsen ' +
+  'kroken plassen tunet brauta stien haugen hagen løkken høgda feltet moen berget stræti engen marken skrenten'
+).split(' ')
+
+const STATES =
+  'al ak az ar ca co ct de fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh ok or pa ri sc sd tn tx ut vt va ' +
+  'wa wv wi wy dc pr vi gu as mp ab bc mb nb nl ns nt nu on pe qc sk yt nsw vic qld tas act'
+const STATE_NAMES =
+  'alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois indiana iowa kansas ' +
+  'kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska nevada ohio oklahoma oregon ' +
+  'pennsylvania tennessee texas utah vermont virginia washington wisconsin wyoming'
+const COUNTRIES =
+  'afghanistan albania algeria andorra angola argentina armenia australia austria azerbaijan bahamas bahrain bangladesh barbados belarus ' +
+  'belgium belize benin bhutan bolivia botswana brazil brunei bulgaria burundi cambodia cameroon canada chad chile china colombia comoros ' +
+  'congo croatia cuba cyprus czechia denmark djibouti dominica ecuador egypt eritrea estonia ethiopia fiji finland france gabon gambia ' +
+  'germany deutschland ghana greece grenada guatemala guinea guyana haiti honduras hungary iceland india indonesia iran iraq ireland israel italy ' +
+  'jamaica japan jordan kazakhstan kenya kiribati kuwait kyrgyzstan laos latvia lebanon lesotho liberia libya liechtenstein lithuania ' +
+  'luxembourg madagascar malawi malaysia maldives mali malta mauritania mauritius mexico micronesia moldova monaco mongolia montenegro ' +
+  'morocco mozambique myanmar namibia nauru nepal netherlands nicaragua niger nigeria norway oman pakistan palau panama paraguay peru ' +
+  'philippines poland portugal qatar romania russia rwanda samoa senegal serbia seychelles singapore slovakia slovenia somalia spain ' +
+  'sudan suriname swaziland sweden switzerland syria taiwan tajikistan tanzania thailand togo tonga tunisia turkey turkmenistan tuvalu ' +
+  'uganda ukraine uruguay usa uzbekistan vanuatu venezuela vietnam yemen zambia zimbabwe england scotland wales uk'
+
+const TABLE: ReadonlyArray<readonly [number, string]> = [
+  [hint.SUFFIX, SUFFIXES],
+  [hint.STREET, STREET_WORDS],
+  [
+    hint.UNIT,
+    'apt apartment suite ste unit floor flr fl room rm bldg building lot trlr space spc pier slip hangar dept penthouse ph lobby tower flat apto piso',
+  ],
+  [
+    hint.COMPASS,
+    'n s e w ne nw se sw north south east west northeast northwest southeast southwest no so nth sth',
+  ],
+  [hint.STATE, `${STATES} ${STATE_NAMES}`],
+  [hint.COUNTRY, COUNTRIES],
+  [
+    hint.HIGHWAY,
+    'highway hwy route rte road rd county co cr sr us state interstate i fm loop business route rr hc farm ranch parish township bypass',
+  ],
+  [hint.POST, 'po pob p box bx'],
+  [
+    hint.TITLE,
+    'mr mrs ms miss mx dr prof sir madam mister herr frau señor señora monsieur madame signor signora',
+  ],
+  [hint.GREETING, 'hi hello dear hey regards best sincerely cheers thanks hallo hola bonjour liebe lieber'],
+  [
+    hint.MONTH,
+    'january february march april may june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec',
+  ],
+  [
+    hint.CUE,
+    'located address ship lives live living deliver delivery residing resides mail return moved located-at ships shipped adresse visit office offices situated headquarters',
+  ],
+  [hint.NAME_CUE, 'name named called'],
+  [hint.EMAIL, 'email mail mailto'],
+  [
+    hint.PHONE,
+    'phone telephone tel mobile cell cellphone fax call calling dial whatsapp sms text texted ring reach reached phones desk office contact telefon telefono handy hotline voicemail landline answering messages pager home work direct caller line number numbers mob ph cellular',
+  ],
+  [hint.SSN, 'ssn social ssns'],
+  [hint.CARD, 'card visa mastercard amex cc credit debit maestro discover cards'],
+  [hint.IP, 'ip ipv4 ipv6 host server'],
+  [hint.PASSPORT, 'passport passports reisepass pasaporte passeport'],
+  [hint.IBAN, 'iban bic swift'],
+  [hint.BIRTH, 'born birth dob birthday birthdate'],
+  [
+    hint.SECRET,
+    'password passwd pwd passphrase secret secrets apikey pw pass passcode credential credentials',
+  ],
+  [hint.NATIONAL, 'license licence licence driver drivers itin cpf nino aadhaar pesel nhs taxpayer'],
+  [
+    hint.DENY,
+    'order ticket invoice tracking ref reference id ids version ver build release revision sku isbn ean upc offset lag seq sequence timestamp ts epoch amount price total serial batch transaction uuid sha md5 commit port pid size bytes count rev model part item case po gtin etag duration',
+  ],
+  [hint.VERSION, 'version ver v release build rev revision firmware chrome safari firefox agent upgrade'],
+  [
+    hint.STOP,
+    'the of and or in to for is are was were a an at on by with from that this it as be has have had will would can my your his her their our i you he she they we do does did not but if then when where who what how asked',
+  ],
+]
+
+const SIZE = 8192
+const hashes = new Int32Array(SIZE)
+const classes = new Int32Array(SIZE)
+
+/** The step of the hash that `tokens.ts` computes on its way: letters made small, one multiply each. */
+export const HASH_START = 7
+export const hashStep = (hash: number, c: number): number =>
+  (Math.imul(hash, 31) + (c < 0x100 ? c | 32 : c)) | 0
+
+export const hashOf = (word: string): number => {
+  let hash = HASH_START
+  for (let i = 0; i < word.length; i++) hash = hashStep(hash, word.charCodeAt(i))
+  return hash
+}
+
+const slotOf = (hash: number): number => {
+  let slot = (hash ^ (hash >>> 13)) & (SIZE - 1)
+  while (classes[slot] !== 0 && hashes[slot] !== hash) slot = (slot + 1) & (SIZE - 1)
+  return slot
+}
+
+for (const [bit, words] of TABLE) {
+  for (const word of words.split(' ')) {
+    const hash = hashOf(word)
+    const slot = slotOf(hash)
+    hashes[slot] = hash
+    classes[slot] = (classes[slot] ?? 0) | bit
+  }
+}
+
+/** Hints of a word by its hash, 0 for an unknown one; a collision can only add context, never lose text. */
+export const hintsOfHash = (hash: number): number => {
+  let slot = (hash ^ (hash >>> 13)) & (SIZE - 1)
+  for (;;) {
+    const found = classes[slot] ?? 0
+    if (found === 0 || hashes[slot] === hash) return found
+    slot = (slot + 1) & (SIZE - 1)
+  }
+}
+
+/** Hints of a stretch of letters in a text. */
+export const hintsOfWord = (text: string, start: number, end: number): number => {
+  let hash = HASH_START
+  for (let i = start; i < end; i++) hash = hashStep(hash, text.charCodeAt(i))
+  return hintsOfHash(hash)
+}
