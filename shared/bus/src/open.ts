@@ -1,8 +1,12 @@
-import { openMemoryBus } from './memory.ts'
 import type { Bus } from './bus.ts'
-import type { BusDeps, MemoryConfig } from './config.ts'
+import type { BusDeps, EmbeddedConfig, MemoryConfig } from './config.ts'
 
 /** Opens the bus that the configuration names; clients and databases load on first use. */
-export async function openBus(config: MemoryConfig, deps: BusDeps = {}): Promise<Bus> {
-  return openMemoryBus(config, deps)
+export async function openBus(config: MemoryConfig | EmbeddedConfig, deps: BusDeps = {}): Promise<Bus> {
+  if (config.kind === 'memory') {
+    const { openMemoryBus } = await import('./memory.ts')
+    return openMemoryBus(config, deps)
+  }
+  const { openEmbeddedBus } = await import('./embedded.ts')
+  return await openEmbeddedBus(config, deps)
 }

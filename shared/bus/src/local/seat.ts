@@ -16,6 +16,7 @@ export interface Seat {
   readonly setPaused: (partitions: readonly TopicPartition[], isPaused: boolean) => void
   /** Rejects when the member cannot go on; never resolves. */
   readonly failure: Promise<never>
+  readonly fail: (error: unknown) => void
 }
 
 export interface SeatOptions {
@@ -85,6 +86,7 @@ export function createSeat(options: SeatOptions): Seat {
   return {
     topics: options.consume.topics,
     failure: failed.promise,
+    fail,
     isOpen: () => !seat.hasFailed && !options.ended.aborted,
     occupy: partitions => occupy(seat, partitions),
     release: () => release(seat),
