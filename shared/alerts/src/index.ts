@@ -1,1 +1,5 @@
-export {}
+export { createDispatcher, type DispatchOptions, type Route } from './dispatch.ts'
+export type { AlertFilter } from './filter.ts'
+export { openSink, type SinkConfig } from './sinks/index.ts'
+export type { Sink } from './sinks/sink.ts'
+export { subscribe, type SubscribeOptions } from './subscribe.ts'
