@@ -1,1 +1,13 @@
-export { openSealed, type IngestKeyPair } from './unseal.ts'
+export {
+  createControlVerifier,
+  type ControlSigner,
+  type ControlVerifier,
+  type UnsignedDecision,
+} from './control.ts'
+export { initSecrets, type InitResult } from './init.ts'
+export { openKeys, type Keys, type KeysOptions } from './keys.ts'
+export type { LogSigner } from './log-signer.ts'
+export type { MaskingKeys } from './masking.ts'
+export { openSecrets, type SecretsConfig } from './secrets/open.ts'
+export { secretNames, type SecretName, type SecretStore } from './secrets/secrets.ts'
+export type { DataKey, SegmentKeys } from './segment-keys.ts'

@@ -25,7 +25,7 @@ const suite = new CipherSuite({
   aead: new Aes256Gcm(),
 })
 
-function bytes(hex: string): Buffer {
+function unhex(hex: string): Buffer {
   return Buffer.from(hex, 'hex')
 }
 
@@ -149,13 +149,13 @@ describe('RFC 9180', () => {
   }
 
   test('the public key follows from the private one', () => {
-    expect(Buffer.from(pairOf('k', bytes(vector.skRm)).recipient.raw).toString('hex')).toBe(vector.pkRm)
+    expect(Buffer.from(pairOf('k', unhex(vector.skRm)).recipient.raw).toString('hex')).toBe(vector.pkRm)
   })
 
   test('the key schedule gives the ciphertexts of the published vector', () => {
-    const privateKey = x25519PrivateKey(bytes(vector.skRm))
-    const recipient = { ...pairOf('k', bytes(vector.skRm)).recipient, privateKey }
-    const { key, nonce } = recipientContext(recipient, bytes(vector.enc), bytes(vector.info))
+    const privateKey = x25519PrivateKey(unhex(vector.skRm))
+    const recipient = { ...pairOf('k', unhex(vector.skRm)).recipient, privateKey }
+    const { key, nonce } = recipientContext(recipient, unhex(vector.enc), unhex(vector.info))
     const drawn = createHash('shake128', { outputLength: 600_000 }).digest()
     const sink = createHash('shake128', { outputLength: 16 })
     let at = 0

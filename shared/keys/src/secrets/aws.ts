@@ -1,0 +1,134 @@
+import { AppError, type ErrorCode } from '@muniment/schema'
+import type { SecretName, SecretStore } from './secrets.ts'
+
+/** Names and reach of the secrets in Secrets Manager; what is absent comes from the AWS SDK's own settings. */
+export interface AwsSecretsConfig {
+  /** Put before every name as it is, usually `muniment/`. */
+  readonly prefix: string
+  readonly region?: string | undefined
+  readonly endpoint?: string | undefined
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined
+}
+
+type Action = 'GetSecretValue' | 'CreateSecret'
+
+interface Attempt {
+  readonly name: SecretName
+  /** The name in Secrets Manager. */
+  readonly secretId: string
+  readonly action: Action
+}
+
+const attempts = 3
+const requestTimeoutMs = 10_000
+const connectionTimeoutMs = 5_000
+
+// By the name of the error, never by its status: servers of this protocol disagree on statuses.
+const codes: Readonly<Record<string, ErrorCode>> = {
+  ResourceNotFoundException: 'SECRET_MISSING',
+  // A secret that is scheduled for deletion.
+  InvalidRequestException: 'SECRET_MISSING',
+  AccessDeniedException: 'SECRET_DENIED',
+  AccessDenied: 'SECRET_DENIED',
+  DecryptionFailure: 'SECRET_DENIED',
+  EncryptionFailure: 'SECRET_DENIED',
+  UnrecognizedClientException: 'SECRET_DENIED',
+  InvalidClientTokenId: 'SECRET_DENIED',
+  InvalidAccessKeyId: 'SECRET_DENIED',
+  InvalidSignatureException: 'SECRET_DENIED',
+  SignatureDoesNotMatch: 'SECRET_DENIED',
+  ExpiredTokenException: 'SECRET_DENIED',
+  CredentialsProviderError: 'SECRET_DENIED',
+}
+
+const happened: Partial<Record<ErrorCode, string>> = {
+  SECRET_MISSING: 'is missing or scheduled for deletion',
+  SECRET_DENIED: 'may not be used',
+}
+
+function permissionsOf({ action, secretId }: Attempt): string {
+  const key = action === 'GetSecretValue' ? 'kms:Decrypt' : 'kms:GenerateDataKey and kms:Decrypt'
+  return `secretsmanager:${action} on ${secretId} (and ${key} where a key of your own encrypts it)`
+}
+
+function hintOf(code: ErrorCode, attempt: Attempt): string | undefined {
+  if (code === 'SECRET_DENIED')
+    return `Grant this process ${permissionsOf(attempt)}, and check its AWS credentials.`
+  if (code === 'SECRET_MISSING')
+    return `Run \`muniment keys init\` with a role that has secretsmanager:CreateSecret, or restore ${attempt.secretId}.`
+  return undefined
+}
+
+function failure(attempt: Attempt, error: unknown): AppError {
+  if (error instanceof AppError) return error
+  const reason = error instanceof Error ? error.name : 'unknown reason'
+  const code = codes[reason] ?? 'DEPENDENCY_UNREACHABLE'
+  const hint = hintOf(code, attempt)
+  const { name, secretId, action } = attempt
+  const what = happened[code] ?? 'cannot be reached in Secrets Manager'
+  return new AppError(code, `The secret ${name} (${secretId}) ${what}: ${action} said ${reason}.`, {
+    ...(hint !== undefined && { hint }),
+    details: { secret: secretId, action, reason },
+    cause: error,
+  })
+}
+
+async function connect(
+  config: AwsSecretsConfig,
+): Promise<import('@aws-sdk/client-secrets-manager').SecretsManager> {
+  const { SecretsManager } = await import('@aws-sdk/client-secrets-manager')
+  const { region, endpoint, credentials } = config
+  return new SecretsManager({
+    maxAttempts: attempts,
+    requestHandler: {
+      requestTimeout: requestTimeoutMs,
+      connectionTimeout: connectionTimeoutMs,
+      throwOnRequestTimeout: true,
+    },
+    ...(region !== undefined && { region }),
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials !== undefined && { credentials }),
+  })
+}
+
+async function run<T>(attempt: Attempt, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    throw failure(attempt, error)
+  }
+}
+
+function whetherExists(error: unknown): boolean {
+  if (error instanceof Error && error.name === 'ResourceExistsException') return false
+  throw error
+}
+
+/** Secrets in AWS Secrets Manager, or a server that speaks its protocol. They are administered elsewhere, so nothing is created on use. */
+export async function openAwsSecrets(config: AwsSecretsConfig): Promise<SecretStore> {
+  const client = await connect(config)
+
+  return {
+    createsOnUse: false,
+    async read(name) {
+      const attempt: Attempt = { name, secretId: `${config.prefix}${name}`, action: 'GetSecretValue' }
+      // The stage is named because one server of this protocol returns an old value without it.
+      const request = { SecretId: attempt.secretId, VersionStage: 'AWSCURRENT' }
+      const { SecretString } = await run(attempt, async () => await client.getSecretValue(request))
+      if (SecretString === undefined)
+        throw new AppError('SECRET_MALFORMED', `The secret ${name} (${attempt.secretId}) is not text.`)
+      return SecretString
+    },
+    async create(name, text) {
+      const attempt: Attempt = { name, secretId: `${config.prefix}${name}`, action: 'CreateSecret' }
+      const request = { Name: attempt.secretId, SecretString: text, Description: `Muniment: ${name}` }
+      return await run(
+        attempt,
+        async () => await client.createSecret(request).then(() => true, whetherExists),
+      )
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.resolve(client.destroy())
+    },
+  }
+}

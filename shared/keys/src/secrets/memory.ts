@@ -1,0 +1,23 @@
+import { AppError } from '@muniment/schema'
+import type { SecretName, SecretStore } from './secrets.ts'
+
+/** Secrets that end with the process, for tests and one-off runs. */
+export function openMemorySecrets(): SecretStore {
+  const texts = new Map<SecretName, string>()
+  return {
+    createsOnUse: true,
+    async read(name) {
+      const text = texts.get(name)
+      if (text === undefined) throw new AppError('SECRET_MISSING', `There is no secret ${name}.`)
+      return await Promise.resolve(text)
+    },
+    async create(name, text) {
+      if (texts.has(name)) return await Promise.resolve(false)
+      texts.set(name, text)
+      return true
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.resolve(texts.clear())
+    },
+  }
+}
