@@ -1,2 +1,6 @@
+export { openArchive, type Archive, type FoundRecord } from './archive.ts'
+export type { CommittedManifest, Segment } from './format/manifest.ts'
+export type { ParquetReader } from './parquet/read.ts'
 export { openStore, type StoreConfig } from './store/open.ts'
-export type { ArchiveStore, Store } from './store/store.ts'
+export type { ArchiveStore } from './store/store.ts'
+export { createCutWriter, type CutRecord, type CutResult, type CutWriter } from './writer.ts'

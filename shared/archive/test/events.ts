@@ -1,10 +1,11 @@
-/** A masked event as it stands on the bus; made-up data. */
-export function event(fields: {
+interface EventFields {
   readonly seq: number
   readonly lane?: string
   readonly tenant?: string
   readonly text?: string
-}): Buffer {
+}
+
+function eventObject(fields: EventFields): { readonly id: string; readonly [field: string]: unknown } {
   const { seq, lane = 'server-1/0', tenant = 'acme', text = 'lunch at noon' } = fields
   const [instance, epoch] = lane.split('/')
   const time = Date.UTC(2026, 10, 21, 8) + seq
@@ -18,7 +19,7 @@ export function event(fields: {
     method: 'tools/call',
     params: { name: 'note', arguments: { text } },
   }
-  const value = {
+  return {
     id,
     time: new Date(time).toISOString(),
     duration_ms: 3.5,
@@ -35,7 +36,16 @@ export function event(fields: {
     pii: { findings: [{ type: 'EMAIL', path: '$.a', count: 1, action: 'token' }], version: '1' },
     nonce: seq.toString(16).padStart(32, '0'),
   }
-  return Buffer.from(JSON.stringify(value))
+}
+
+/** A masked event as it stands on the bus; made-up data. */
+export function event(fields: EventFields): Buffer {
+  return Buffer.from(JSON.stringify(eventObject(fields)))
+}
+
+/** The id of that event. */
+export function eventId(seq: number): string {
+  return eventObject({ seq }).id
 }
 
 /** Everything a stream yields. */
@@ -43,4 +53,31 @@ export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = []
   for await (const item of stream) items.push(item)
   return items
+}
+
+/** A gap event: `from` to `to` of the lane are lost. */
+export function gapEvent(fields: { readonly from: number; readonly to: number }): Buffer {
+  const base = eventObject({ seq: fields.to })
+  const gap = {
+    from_seq: fields.from,
+    to_seq: fields.to,
+    reason: 'overflow',
+    count: fields.to - fields.from + 1,
+  }
+  return Buffer.from(JSON.stringify({ ...base, kind: 'gap', gap }))
+}
+
+/** A heartbeat that repeats the lane's last number. */
+export function heartbeat(fields: { readonly seq: number; readonly timeMs: number }): Buffer {
+  const base = eventObject({ seq: fields.seq })
+  const time = new Date(fields.timeMs).toISOString()
+  return Buffer.from(JSON.stringify({ ...base, kind: 'heartbeat', time, lane: { state: 'alive' } }))
+}
+
+/** What of an alert the archive looks at. */
+export function alert(uid: string): Buffer {
+  const metadata = { uid, tenant_uid: 'acme' }
+  return Buffer.from(
+    JSON.stringify({ class_uid: 2004, activity_id: 1, count: 1, time: 1_700_000_000_000, metadata }),
+  )
 }

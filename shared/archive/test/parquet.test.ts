@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { bufferSource, openParquet } from '../src/parquet/read.ts'
 import { writeParquet } from '../src/parquet/write.ts'
 import { collect, event } from './events.ts'
 
-const key = Buffer.alloc(32, 7)
+const key = createSecretKey(Buffer.alloc(32, 7))
 const keyMetadata = Buffer.from('{"v":1}')
 
 async function write(
@@ -125,7 +125,9 @@ describe('a segment', () => {
 
   test('cannot be opened with another key', async () => {
     const file = await write([event({ seq: 0 })])
-    await expect(openParquet(bufferSource(file.bytes), Buffer.alloc(32, 8))).rejects.toMatchObject({
+    await expect(
+      openParquet(bufferSource(file.bytes), createSecretKey(Buffer.alloc(32, 8))),
+    ).rejects.toMatchObject({
       code: 'ARCHIVE_DAMAGED',
       details: { reason: 'PME_AUTH' },
     })
@@ -159,9 +161,9 @@ const fixtures = join(import.meta.dirname, '../../../../shared/data/parquet-test
 describe.skipIf(!existsSync(fixtures))(
   'files of other writers (skipped where ../shared/data is missing)',
   () => {
-    const footerKey = Buffer.from('0123456789012345')
-    const footerKey256 = Buffer.from('01234567890123456789012345678901')
-    const files: readonly [string, Buffer, string][] = [
+    const footerKey = createSecretKey(Buffer.from('0123456789012345'))
+    const footerKey256 = createSecretKey(Buffer.from('01234567890123456789012345678901'))
+    const files: readonly [string, KeyObject, string][] = [
       ['encrypt_columns_and_footer_ctr.parquet.encrypted', footerKey, 'PME_ALGORITHM'],
       ['encrypt_columns_plaintext_footer.parquet.encrypted', footerKey, 'PME_PLAINTEXT_FOOTER'],
       ['encrypt_columns_and_footer.parquet.encrypted', footerKey, 'PME_COLUMN_KEY'],

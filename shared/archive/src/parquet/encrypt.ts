@@ -1,4 +1,4 @@
-import { createSecretKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { damaged } from './damaged.ts'
 import { assertPageKind, chunkSpan, encryptedMagic, fields, maxOrdinals, plainMagic } from './metadata.ts'
 import {
@@ -23,7 +23,7 @@ import {
 /** What one file is encrypted with. */
 export interface EncryptOptions {
   /** 32 bytes, used for this file only. */
-  readonly key: Uint8Array
+  readonly key: KeyObject
   /** Stored in the clear and not authenticated by the format: must carry its own authentication. */
   readonly keyMetadata: Buffer
   readonly randomBytes: (length: number) => Buffer
@@ -161,12 +161,12 @@ function cryptoMetadata(fileId: Buffer, keyMetadata: Buffer): Buffer {
 
 /** Encrypts a plain Parquet file page by page, without re-encoding it. */
 export function encryptParquet(plain: Buffer, options: EncryptOptions): EncryptedFile {
-  if (options.key.length !== 32) throw damaged('PARQUET_PROFILE', 'the data key must have 32 bytes')
+  if (options.key.symmetricKeySize !== 32) throw damaged('PARQUET_PROFILE', 'the data key must have 32 bytes')
   const footer = plainFooter(plain)
   const groups = children(footer, fields.file.rowGroups)
   if (groups.length > maxOrdinals) throw damaged('PARQUET_PROFILE', 'too many row groups')
   const fileId = options.randomBytes(8)
-  const context = { key: createSecretKey(options.key), fileAad: fileId }
+  const context = { key: options.key, fileAad: fileId }
   const sealer = createSealer(plain, context, options.randomBytes)
   const sealed = groups.map((group, ordinal) => sealRowGroup(sealer, group, ordinal))
   const newFooter = withFields(footer, {

@@ -1,4 +1,4 @@
-import { createSecretKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { AppError } from '@muniment/schema'
 import { damaged } from './damaged.ts'
 import { decodeByteStrings } from './decode.ts'
@@ -170,12 +170,13 @@ async function* rawRows(file: File): AsyncGenerator<Buffer> {
 /** Opens an encrypted Parquet file; `footerBytes`, where known, saves a request. */
 export async function openParquet(
   source: ByteSource,
-  key: Uint8Array,
+  key: KeyObject,
   footerBytes?: number,
 ): Promise<ParquetReader> {
-  if (key.length !== 32 && key.length !== 16) throw damaged('PME_KEY', `a key of ${key.length} bytes`)
+  const keyBytes = key.symmetricKeySize
+  if (keyBytes !== 32 && keyBytes !== 16) throw damaged('PME_KEY', `a key of ${keyBytes} bytes`)
   const sealed = splitFooter(await readFooter(source, footerBytes))
-  const footer = openFooter(sealed, createSecretKey(key))
+  const footer = openFooter(sealed, key)
   const columns = columnsOf(footer.metadata)
   const groups = rowGroupsOf(footer.metadata)
   const file = { source, footer, columns, groups }

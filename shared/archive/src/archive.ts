@@ -1,0 +1,131 @@
+import { AppError } from '@muniment/schema'
+import type { CommittedManifest, Segment } from './format/manifest.ts'
+import { keyContext, type SegmentOpener } from './keys.ts'
+import { listManifests, newestManifest, type ManifestQuery } from './manifests.ts'
+import { openParquet, type ByteSource, type ParquetReader } from './parquet/read.ts'
+import type { Store } from './store/store.ts'
+
+/** One archived record and where it stands. */
+export interface FoundRecord {
+  /** The exact bytes. */
+  readonly raw: Buffer
+  readonly manifest: CommittedManifest
+  readonly segment: Segment
+  /** Position in the segment, from 0: the index of its leaf in the segment's tree. */
+  readonly row: number
+}
+
+/** What to look for. */
+export interface FindOptions {
+  readonly topic: string
+  /** Only these tenants' segments are opened. */
+  readonly tenants?: readonly string[]
+  /** Only segments whose events overlap this time, milliseconds since the epoch. */
+  readonly fromMs?: number
+  readonly toMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** Reads what was archived. */
+export interface Archive {
+  readonly manifests: (topic: string, query?: ManifestQuery) => AsyncIterable<CommittedManifest>
+  readonly newest: (topic: string, partition: number) => Promise<CommittedManifest | undefined>
+  /** Throws `KEY_UNKNOWN` where the tenant's key is gone, `ARCHIVE_DAMAGED` where the bytes are not the archived ones. */
+  readonly openSegment: (
+    found: CommittedManifest,
+    segment: Segment,
+    signal?: AbortSignal,
+  ) => Promise<ParquetReader>
+  /** The record with this id, if it is there. */
+  readonly find: (id: string, options: FindOptions) => Promise<FoundRecord | undefined>
+}
+
+/** What an archive is read with. */
+export interface ArchiveOptions {
+  readonly store: Store
+  readonly keys: SegmentOpener
+}
+
+function gone(key: string): AppError {
+  return new AppError('ARCHIVE_DAMAGED', `object ${key} is gone`, { details: { key } })
+}
+
+/** The bytes of one segment: an object, or a range of one. */
+function segmentSource(
+  store: Store,
+  segment: Segment,
+  at: { key: string; version: string; signal?: AbortSignal },
+): ByteSource {
+  const { key, version, signal } = at
+  return {
+    sizeBytes: segment.size_bytes,
+    async read(start, end) {
+      const range = { start: segment.start + start, end: segment.start + end }
+      const bytes = await store.get(key, { version, range, ...(signal === undefined ? {} : { signal }) })
+      if (bytes === undefined) throw gone(key)
+      return bytes
+    },
+  }
+}
+
+async function openSegment(
+  { store, keys }: ArchiveOptions,
+  { manifest }: CommittedManifest,
+  at: { readonly segment: Segment; readonly signal: AbortSignal | undefined },
+): Promise<ParquetReader> {
+  const { segment, signal } = at
+  const object = manifest.objects[segment.object]
+  if (object === undefined) throw gone(`number ${segment.object}`)
+  const key = await keys.openDataKey(segment.tenant, keyContext(manifest), segment.wrapped_key)
+  const place = { key: object.key, version: object.version, ...(signal === undefined ? {} : { signal }) }
+  return openParquet(segmentSource(store, segment, place), key, segment.footer_bytes)
+}
+
+function mayHold(segment: Segment, options: FindOptions): boolean {
+  const { tenants, fromMs = -Infinity, toMs = Infinity } = options
+  if (tenants !== undefined && !tenants.includes(segment.tenant)) return false
+  return segment.time === null || (segment.time.max_ms >= fromMs && segment.time.min_ms <= toMs)
+}
+
+async function findInSegment(
+  reader: ParquetReader,
+  id: Buffer,
+): Promise<{ raw: Buffer; row: number } | undefined> {
+  if (!reader.columns.includes('id')) return undefined
+  let before = 0
+  for (const [ordinal, group] of reader.rowGroups.entries()) {
+    const ids = await reader.values('id', ordinal)
+    const at = ids.findIndex(value => value?.equals(id) === true)
+    const raw = at < 0 ? undefined : (await reader.values('raw', ordinal))[at]
+    if (raw !== undefined) return { raw, row: before + at }
+    before += group.rows
+  }
+  return undefined
+}
+
+async function find(
+  archive: Pick<Archive, 'manifests' | 'openSegment'>,
+  id: string,
+  options: FindOptions,
+): Promise<FoundRecord | undefined> {
+  const { topic, signal } = options
+  for await (const found of archive.manifests(topic, signal === undefined ? {} : { signal })) {
+    for (const segment of found.manifest.segments) {
+      if (!mayHold(segment, options)) continue
+      const reader = await archive.openSegment(found, segment, signal)
+      const record = await findInSegment(reader, Buffer.from(id))
+      if (record !== undefined) return { ...record, manifest: found, segment }
+    }
+  }
+  return undefined
+}
+
+/** Opens an archive for reading; nothing is read before it is asked for. */
+export function openArchive(options: ArchiveOptions): Archive {
+  const reading: Omit<Archive, 'find'> = {
+    manifests: (topic, query = {}) => listManifests(options.store, topic, query),
+    newest: (topic, partition) => newestManifest(options.store, topic, partition),
+    openSegment: (found, segment, signal) => openSegment(options, found, { segment, signal }),
+  }
+  return { ...reading, find: (id, wanted) => find(reading, id, wanted) }
+}

@@ -1,0 +1,102 @@
+import { topic } from '@muniment/schema'
+import type { Place } from './lanes.ts'
+
+/** What the archive needs to know of a record; everything else is for queries. */
+export interface Description {
+  readonly tenant: string
+  /** When it happened, by the producer's clock. */
+  readonly timeMs: number | undefined
+  readonly place: Place
+}
+
+const defaultTenant = 'default'
+const tenantPattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/u
+const nowhere: Place = { kind: 'none' }
+const unknown: Description = { tenant: defaultTenant, timeMs: undefined, place: nowhere }
+
+type Json = Readonly<Record<string, unknown>>
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isSeq(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function tenantOf(value: unknown): string {
+  return typeof value === 'string' && tenantPattern.test(value) ? value : defaultTenant
+}
+
+function timeOf(value: unknown): number | undefined {
+  const timeMs = typeof value === 'string' ? Date.parse(value) : value
+  return isSeq(timeMs) ? timeMs : undefined
+}
+
+function laneName(source: Json): string | undefined {
+  const { instance, epoch } = source
+  return typeof instance === 'string' && isSeq(epoch) ? `${instance}/${epoch}` : undefined
+}
+
+function isAlive(event: Json): boolean {
+  return event['kind'] === 'heartbeat' && isObject(event['lane']) && event['lane']['state'] === 'alive'
+}
+
+function endsLane(event: Json): boolean {
+  return isObject(event['lane']) && event['lane']['state'] === 'end'
+}
+
+function gapStart(event: Json, seq: number): number | undefined {
+  const from = event['kind'] === 'gap' && isObject(event['gap']) ? event['gap']['from_seq'] : undefined
+  return isSeq(from) && from <= seq ? from : undefined
+}
+
+function eventPlace(event: Json, timeMs: number | undefined): Place {
+  if (!isObject(event['source'])) return nowhere
+  const lane = laneName(event['source'])
+  const { seq } = event['source']
+  if (lane === undefined || !isSeq(seq)) return nowhere
+  if (isAlive(event)) return { kind: 'alive', lane, seq, timeMs: timeMs ?? 0 }
+  const fromSeq = gapStart(event, seq)
+  if (fromSeq !== undefined) return { kind: 'gap', lane, fromSeq, seq }
+  return { kind: 'event', lane, seq, endsLane: endsLane(event) }
+}
+
+function describeEvent(event: Json): Description {
+  const timeMs = timeOf(event['time'])
+  return { tenant: tenantOf(event['tenant']), timeMs, place: eventPlace(event, timeMs) }
+}
+
+function describeAlert(alert: Json): Description {
+  const metadata = isObject(alert['metadata']) ? alert['metadata'] : {}
+  const { uid } = metadata
+  // An update of an alert is another record; the same update computed twice is not.
+  const id =
+    typeof uid === 'string' ? `${uid}:${String(alert['activity_id'])}:${String(alert['count'])}` : undefined
+  return {
+    tenant: tenantOf(metadata['tenant_uid']),
+    timeMs: timeOf(alert['time']),
+    place: id === undefined ? nowhere : { kind: 'none', id },
+  }
+}
+
+function describeDecision(decision: Json): Description {
+  const tenant = decision['scope'] === 'tenant' ? tenantOf(decision['value']) : defaultTenant
+  return { tenant, timeMs: timeOf(decision['issued']), place: nowhere }
+}
+
+const describers: Readonly<Record<string, (value: Json) => Description>> = {
+  [topic.events]: describeEvent,
+  [topic.alerts]: describeAlert,
+  [topic.control]: describeDecision,
+}
+
+/** What a record's bytes say; a malformed record belongs to tenant `default` and to no lane. */
+export function describeRecord(topicName: string, value: Uint8Array): Description {
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.length).toString())
+    return isObject(parsed) ? (describers[topicName]?.(parsed) ?? unknown) : unknown
+  } catch {
+    return unknown
+  }
+}

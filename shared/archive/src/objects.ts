@@ -1,0 +1,81 @@
+import { AppError } from '@muniment/schema'
+import { sha256Hex, type Segment, type StoredObject } from './format/manifest.ts'
+import { bundleKey, segmentKey, treeKey, type CutRange } from './format/paths.ts'
+import type { SealedSegment } from './segments.ts'
+import type { Store } from './store/store.ts'
+
+/** A data object, its leaf hashes and the segments in it. */
+interface DataObject {
+  readonly key: string
+  readonly segments: readonly SealedSegment[]
+}
+
+/** Segments and where they are to lie. */
+export interface Placement {
+  readonly cut: CutRange
+  readonly segments: readonly SealedSegment[]
+  /** Groups keys for people and life-cycle rules. */
+  readonly timeMs: number
+  readonly ownObjectRows: number
+}
+
+/** What of the manifest describes the stored objects. */
+export interface StoredSegments {
+  readonly objects: readonly (StoredObject & { readonly tree: StoredObject })[]
+  readonly segments: readonly Segment[]
+}
+
+/** Tenants with few records share one object, so that a cut costs a handful of requests whatever their number. */
+function placeSegments({ cut, segments, timeMs, ownObjectRows }: Placement): readonly DataObject[] {
+  const isSmall = ({ entry }: SealedSegment): boolean => segments.length > 1 && entry.rows < ownObjectRows
+  const own = segments.filter(segment => !isSmall(segment))
+  const small = segments.filter(isSmall)
+  const objects = own.map(segment => ({
+    key: segmentKey(cut, segment.entry.tenant, timeMs),
+    segments: [segment],
+  }))
+  return small.length === 0 ? objects : [...objects, { key: bundleKey(cut, timeMs), segments: small }]
+}
+
+async function putObject(store: Store, key: string, content: Content): Promise<StoredObject> {
+  const { bytes, retainUntil } = content
+  const lock = retainUntil === undefined ? {} : { retainUntil }
+  const result = await store.put({ key, bytes, ifTaken: 'beside', ...lock })
+  if (result.kind === 'taken')
+    throw new AppError('STORE_CONFLICT', `the store would not keep ${key} beside another`)
+  return { key, version: result.version, sha256: sha256Hex(bytes), size_bytes: bytes.length }
+}
+
+interface Content {
+  readonly bytes: Buffer
+  readonly retainUntil: Date | undefined
+}
+
+/** Stores the segments of a cut; nothing refers to them until the manifest does. */
+export async function storeSegments(
+  store: Store,
+  placement: Placement,
+  retainUntil: Date | undefined,
+): Promise<StoredSegments> {
+  const placed = placeSegments(placement)
+  const objects: (StoredObject & { tree: StoredObject })[] = []
+  for (const { key, segments } of placed) {
+    const bytes = Buffer.concat(segments.map(segment => segment.bytes))
+    const leaves = Buffer.concat(segments.map(segment => segment.leaves))
+    const [data, tree] = await Promise.all([
+      putObject(store, key, { bytes, retainUntil }),
+      putObject(store, treeKey(key), { bytes: leaves, retainUntil }),
+    ])
+    objects.push({ ...data, tree })
+  }
+  return { objects, segments: placed.flatMap(({ segments }, object) => entriesOf(segments, object)) }
+}
+
+function entriesOf(segments: readonly SealedSegment[], object: number): readonly Segment[] {
+  let start = 0
+  return segments.map(({ entry }) => {
+    const placed = { ...entry, object, start }
+    start += entry.size_bytes
+    return placed
+  })
+}

@@ -1,0 +1,59 @@
+import { leafHash, rootOf } from './format/merkle.ts'
+import { sha256Hex, type Segment } from './format/manifest.ts'
+import type { SegmentKeys } from '@muniment/keys'
+import { keyContext } from './keys.ts'
+import type { Row } from './parquet/engine.ts'
+import { writeParquet } from './parquet/write.ts'
+
+/** One tenant's records of a cut. */
+export interface TenantRows {
+  readonly tenant: string
+  readonly rows: readonly Row[]
+  readonly time: { readonly min_ms: number; readonly max_ms: number } | null
+}
+
+/** The cut that segments belong to. */
+export interface SegmentPlace {
+  readonly topic: string
+  readonly partition: number
+  readonly first_offset: number
+  readonly next_offset: number
+}
+
+/** A segment before it has a place in an object. */
+export interface SealedSegment {
+  readonly bytes: Buffer
+  /** Leaf hashes of the rows, one after the other. */
+  readonly leaves: Buffer
+  readonly entry: Omit<Segment, 'object' | 'start'>
+}
+
+/** What sealing needs. */
+export interface SealContext {
+  readonly place: SegmentPlace
+  readonly keys: SegmentKeys
+  readonly randomBytes: (length: number) => Buffer
+}
+
+/** Encrypts one tenant's records under a key of their own. */
+export async function sealSegment(input: TenantRows, context: SealContext): Promise<SealedSegment> {
+  const { tenant, rows, time } = input
+  const { place, keys, randomBytes } = context
+  const bound = keyContext(place)
+  const { key, wrapped, generation } = await keys.createDataKey(tenant, bound)
+  const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context: bound, generation, wrapped }))
+  const file = await writeParquet(place.topic, rows, { key, keyMetadata, randomBytes })
+  const hashes = rows.map(row => leafHash(row.raw))
+  const entry = {
+    tenant,
+    size_bytes: file.bytes.length,
+    sha256: sha256Hex(file.bytes),
+    footer_bytes: file.footerBytes,
+    rows: rows.length,
+    root: rootOf(hashes).toString('hex'),
+    time,
+    key_generation: generation,
+    wrapped_key: wrapped,
+  }
+  return { bytes: file.bytes, leaves: Buffer.concat(hashes), entry }
+}

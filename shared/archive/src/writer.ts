@@ -1,0 +1,239 @@
+import { AppError } from '@muniment/schema'
+import { describeRecord } from './format/describe.ts'
+import { createLaneTracker, type LaneTracker } from './format/lanes.ts'
+import { manifestBytes, sha256Hex, type CommittedManifest, type Manifest } from './format/manifest.ts'
+import { manifestKey, type CutRange } from './format/paths.ts'
+import { mergeRanges, type Range } from './format/ranges.ts'
+import type { SegmentKeys } from '@muniment/keys'
+import { readManifest } from './manifests.ts'
+import { storeSegments, type StoredSegments } from './objects.ts'
+import { sealSegment, type SealedSegment } from './segments.ts'
+import type { Store } from './store/store.ts'
+
+/** One record as it came from the bus. */
+export interface CutRecord {
+  readonly offset: number
+  /** Kept to the byte; not changed by anybody until the cut is written. */
+  readonly value: Uint8Array
+  /** When the bus took it, milliseconds since the epoch. */
+  readonly appendedMs: number
+}
+
+/** All records of one partition from where `previous` ends up to `nextOffset`. */
+export interface Cut {
+  readonly topic: string
+  readonly partition: number
+  /** In ascending order of offsets. */
+  readonly records: readonly CutRecord[]
+  /** First offset that is not part of the cut. */
+  readonly nextOffset: number
+  /** The newest manifest of the partition; `undefined` only where there is none. */
+  readonly previous: CommittedManifest | undefined
+}
+
+/** Whether the cut is in the archive, or another archiver's is: then go on from `manifest`, which is theirs. */
+export interface CutResult {
+  readonly kind: 'committed' | 'lost'
+  readonly manifest: CommittedManifest
+}
+
+/** What a cut writer works with. */
+export interface CutWriterOptions {
+  readonly store: Store
+  readonly keys: SegmentKeys
+  readonly now: () => number
+  readonly randomBytes: (length: number) => Buffer
+  /** How long the store keeps every object against everybody; no lock where left out. */
+  readonly retentionDays?: number
+  /** A tenant with as many records in a cut gets an object of its own. */
+  readonly ownObjectRows?: number
+  /** How long a silent lane is remembered; longer than the bus keeps what events are made from. */
+  readonly laneMemoryMs?: number
+}
+
+/** Writes cuts: segments and leaf hashes first, then the manifest, whose creation is the commit. */
+export interface CutWriter {
+  readonly write: (cut: Cut) => Promise<CutResult>
+}
+
+const dayMs = 86_400_000
+const defaultOwnObjectRows = 1000
+const defaultLaneMemoryMs = 2 * dayMs
+
+interface Group {
+  readonly rows: { readonly raw: Uint8Array; readonly offset: number }[]
+  minMs: number
+  maxMs: number
+}
+
+/** The records of a cut that the archive does not have yet, by tenant. */
+interface Sorted {
+  readonly groups: ReadonlyMap<string, Group>
+  readonly archived: number
+}
+
+function sortRecords(cut: Cut, tracker: LaneTracker): Sorted {
+  const groups = new Map<string, Group>()
+  let archived = 0
+  for (const { offset, value } of cut.records) {
+    const { tenant, timeMs, place } = describeRecord(cut.topic, value)
+    if (!tracker.accept(place)) continue
+    archived += 1
+    let group = groups.get(tenant)
+    if (group === undefined) {
+      group = { rows: [], minMs: Infinity, maxMs: -Infinity }
+      groups.set(tenant, group)
+    }
+    group.rows.push({ raw: value, offset })
+    if (timeMs !== undefined) {
+      group.minMs = Math.min(group.minMs, timeMs)
+      group.maxMs = Math.max(group.maxMs, timeMs)
+    }
+  }
+  return { groups, archived }
+}
+
+type Span = { readonly min_ms: number; readonly max_ms: number } | null
+
+function spanOf(minMs: number, maxMs: number): Span {
+  return minMs <= maxMs ? { min_ms: minMs, max_ms: maxMs } : null
+}
+
+function joinSpans(spans: readonly Span[]): Span {
+  const known = spans.filter(span => span !== null)
+  return spanOf(
+    known.reduce((min, span) => Math.min(min, span.min_ms), Infinity),
+    known.reduce((max, span) => Math.max(max, span.max_ms), -Infinity),
+  )
+}
+
+function appendSpan(records: readonly CutRecord[]): Span {
+  let min = Infinity
+  let max = -Infinity
+  for (const { appendedMs } of records) {
+    min = Math.min(min, appendedMs)
+    max = Math.max(max, appendedMs)
+  }
+  return spanOf(min, max)
+}
+
+function firstOffset(cut: Cut): number {
+  return cut.previous?.manifest.next_offset ?? 0
+}
+
+function assertOrder(cut: Cut): void {
+  let next = firstOffset(cut)
+  for (const { offset } of cut.records) {
+    if (offset < next) {
+      throw new AppError('INVALID_INPUT', `record ${offset} of ${cut.topic}/${cut.partition} is out of order`)
+    }
+    next = offset + 1
+  }
+  if (cut.nextOffset < next || cut.nextOffset <= firstOffset(cut)) {
+    throw new AppError(
+      'INVALID_INPUT',
+      `a cut of ${cut.topic}/${cut.partition} cannot end at ${cut.nextOffset}`,
+    )
+  }
+}
+
+function holesIn(cut: Cut): readonly Range[] {
+  const holes: Range[] = []
+  let next = firstOffset(cut)
+  for (const { offset } of [...cut.records, { offset: cut.nextOffset }]) {
+    if (offset > next) holes.push([next, offset - 1])
+    next = offset + 1
+  }
+  return mergeRanges(holes)
+}
+
+interface Working {
+  readonly cut: Cut
+  readonly options: CutWriterOptions
+  readonly tracker: LaneTracker
+  readonly sealedMs: number
+}
+
+function cutRange(cut: Cut): CutRange {
+  return { topic: cut.topic, partition: cut.partition, first: firstOffset(cut), next: cut.nextOffset }
+}
+
+async function sealAll(
+  { cut, options }: Working,
+  groups: ReadonlyMap<string, Group>,
+): Promise<SealedSegment[]> {
+  const { keys, randomBytes } = options
+  const { topic, partition, nextOffset: next_offset } = cut
+  const place = { topic, partition, first_offset: firstOffset(cut), next_offset }
+  const sealed: SealedSegment[] = []
+  for (const [tenant, { rows, minMs, maxMs }] of groups) {
+    sealed.push(await sealSegment({ tenant, rows, time: spanOf(minMs, maxMs) }, { place, keys, randomBytes }))
+  }
+  return sealed
+}
+
+function buildManifest(working: Working, sorted: Sorted, stored: StoredSegments): Manifest {
+  const { cut, tracker, sealedMs } = working
+  const { lanes, watermarks, recentIds } = tracker
+  return {
+    v: 1,
+    topic: cut.topic,
+    partition: cut.partition,
+    first_offset: firstOffset(cut),
+    next_offset: cut.nextOffset,
+    previous: cut.previous?.sha256 ?? null,
+    clocks: {
+      event: joinSpans(stored.segments.map(({ time }) => time)),
+      append: appendSpan(cut.records),
+      sealed_ms: sealedMs,
+    },
+    counts: {
+      read: cut.records.length,
+      archived: sorted.archived,
+      duplicates: cut.records.length - sorted.archived,
+    },
+    holes: holesIn(cut),
+    lanes: lanes(),
+    watermarks: watermarks(),
+    recent_ids: recentIds(),
+    objects: stored.objects,
+    segments: stored.segments,
+  }
+}
+
+/** Creates the manifest at its position; whoever is there already has won. */
+async function commit(store: Store, manifest: Manifest, retainUntil: Date | undefined): Promise<CutResult> {
+  const key = manifestKey(manifest.topic, manifest.partition, manifest.first_offset)
+  const bytes = manifestBytes(manifest)
+  const lock = retainUntil === undefined ? {} : { retainUntil }
+  const result = await store.put({ key, bytes, ifTaken: 'refuse', ...lock })
+  if (result.kind === 'taken') return { kind: 'lost', manifest: await readManifest(store, key) }
+  const { version } = result
+  return { kind: 'committed', manifest: { key, version, sha256: sha256Hex(bytes), manifest } }
+}
+
+async function writeCut(working: Working): Promise<CutResult> {
+  const { cut, options, tracker, sealedMs } = working
+  const { store, retentionDays, ownObjectRows = defaultOwnObjectRows } = options
+  const retainUntil = retentionDays === undefined ? undefined : new Date(sealedMs + retentionDays * dayMs)
+  const sorted = sortRecords(cut, tracker)
+  const segments = await sealAll(working, sorted.groups)
+  const timeMs = cut.records[0]?.appendedMs ?? sealedMs
+  const placement = { cut: cutRange(cut), segments, timeMs, ownObjectRows }
+  const stored = await storeSegments(store, placement, retainUntil)
+  return commit(store, buildManifest(working, sorted, stored), retainUntil)
+}
+
+/** Creates a cut writer; it holds no state between cuts, so any number may work on one archive. */
+export function createCutWriter(options: CutWriterOptions): CutWriter {
+  const { now, laneMemoryMs = defaultLaneMemoryMs } = options
+  return {
+    async write(cut) {
+      assertOrder(cut)
+      const sealedMs = now()
+      const { watermarks = [], recent_ids: recentIds = [] } = cut.previous?.manifest ?? {}
+      const tracker = createLaneTracker({ watermarks, recentIds }, { nowMs: sealedMs, laneMemoryMs })
+      return writeCut({ cut, options, tracker, sealedMs })
+    },
+  }
+}
