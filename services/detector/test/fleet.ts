@@ -123,19 +123,23 @@ async function lag(bus: Bus, name: string, group: string): Promise<number> {
   return states.reduce((sum, each) => sum + each.nextOffset - (each.committedOffset ?? each.firstOffset), 0)
 }
 
-/** Runs both stages until everything published so far is through, then stops them in an orderly way. */
+/** Runs both stages until everything published so far is through, then stops them in an orderly way; rejects when one of them dies. */
 export async function drain(lab: Lab, options: Partial<DetectorOptions> = {}): Promise<void> {
   const stop = new AbortController()
   const { content, behaviour } = detectorIn(lab, options)
-  const running = Promise.all([content.run(stop.signal), behaviour.run(stop.signal)])
+  const stages = [content, behaviour].map(async stage => {
+    await stage.run(stop.signal).finally(() => stop.abort())
+  })
   const isThrough = async (): Promise<boolean> =>
     (await lag(lab.bus, topic.events, 'muniment.detector.content')) === 0 &&
     (await lag(lab.bus, topic.signals, 'muniment.detector.behaviour')) === 0
-  for (let quiet = 0; quiet < 2; quiet = (await isThrough()) ? quiet + 1 : 0) {
+  const ended = Promise.allSettled(stages)
+  for (let quiet = 0; quiet < 2 && !stop.signal.aborted; quiet = (await isThrough()) ? quiet + 1 : 0) {
     await new Promise(resolve => {
-      setTimeout(resolve, 5)
+      setTimeout(resolve, 2)
     })
   }
   stop.abort()
-  await running
+  await ended
+  await Promise.all(stages)
 }

@@ -1,0 +1,117 @@
+import fc from 'fast-check'
+import { topic, type MunimentEvent } from '@muniment/schema'
+import type { Bus } from '@muniment/bus'
+import { expect, test } from 'vitest'
+import { createFold } from '../src/behaviour/fold.ts'
+import { decodeState, emptyState, encodeState } from '../src/behaviour/state.ts'
+import { loadRules } from '../src/index.ts'
+import { call, contents, drain, event, list, openLab, publish, type Lab } from './fleet.ts'
+
+const targets = ['read_file', 'query', 'wipe']
+const argument = fc.constantFrom('notes.txt', '../../../../etc/passwd', "x' OR '1'='1' --")
+const step = fc.record({
+  kind: fc.constantFrom('call', 'call', 'call', 'list', 'gap'),
+  target: fc.nat(2),
+  argument,
+  who: fc.nat(2),
+})
+
+/** A history of a few principals on one lane, its gaps accounted for. */
+const history = fc.array(step, { minLength: 1, maxLength: 60 }).map(steps => {
+  let seq = -1
+  return steps.map(({ kind, target, argument: text, who }): MunimentEvent => {
+    seq += kind === 'gap' ? 3 : 1
+    const principal = { id: `user-${who}`, method: 'api_key' }
+    if (kind === 'gap')
+      return event(seq, {
+        kind: 'gap',
+        gap: { from_seq: seq - 2, to_seq: seq, reason: 'ring_full', count: 3 },
+      })
+    if (kind === 'list') return { ...list(seq, [{ name: 'query', description: text }]), principal }
+    return { ...call(seq, targets[target] ?? '', { value: text }), principal }
+  })
+})
+
+async function records(lab: Lab, name: string): Promise<readonly string[]> {
+  const found = await contents(lab.bus, name)
+  return found.map(
+    ({ headers, value, partition }) => `${partition} ${headers['mun_lane']} ${headers['mun_seq']} ${value}`,
+  )
+}
+
+/** What a consumer with watermarks sees: the first record of each (lane, number). */
+function distinct(all: readonly string[]): readonly string[] {
+  const byPlace = new Map<string, string>()
+  for (const each of all) {
+    const place = each.split(' ', 3).join(' ')
+    const known = byPlace.get(place)
+    if (known !== undefined) expect(each).toBe(known)
+    byPlace.set(place, known ?? each)
+  }
+  return [...byPlace.values()].toSorted((left, right) => (left < right ? -1 : 1))
+}
+
+/** A bus whose `count`-th publish to the topic reaches it, but rejects like a lost reply, and lets the stage die. */
+function dyingAt(bus: Bus, name: string, count: number): Bus {
+  let published = 0
+  return {
+    ...bus,
+    publish: async (to, batch) => {
+      await bus.publish(to, batch)
+      if (to !== name) return
+      published += 1
+      if (published === count) throw new Error('made-up crash')
+    },
+    consume: options => bus.consume(options),
+    read: options => bus.read(options),
+    describe: (to, group) => bus.describe(to, group),
+    createTopics: () => bus.createTopics(),
+    [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose](),
+  }
+}
+
+test('a crash after any publish, and a restart, leave the same alerts as no crash', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      history,
+      fc.constantFrom(topic.signals, topic.alerts),
+      fc.integer({ min: 1, max: 4 }),
+      async (events, name, count) => {
+        await using calm = await openLab()
+        await using rough = await openLab()
+        await publish(calm.bus, events)
+        await drain(calm)
+        await publish(rough.bus, events)
+        await drain({ ...rough, bus: dyingAt(rough.bus, name, count) }).catch(() => undefined)
+        await drain(rough)
+        expect(distinct(await records(rough, topic.alerts))).toEqual(
+          distinct(await records(calm, topic.alerts)),
+        )
+      },
+    ),
+    { numRuns: 25 },
+  )
+})
+
+test('folding the same signals twice, through a snapshot at any point, gives identical alerts', async () => {
+  const pack = loadRules()
+  await fc.assert(
+    fc.asyncProperty(history, fc.nat(200), async (events, cut) => {
+      await using lab = await openLab()
+      await publish(lab.bus, events)
+      await drain(lab)
+      const signals = (await contents(lab.bus, topic.signals)).map(({ value }) => JSON.parse(value))
+      const fold = createFold(pack, 0)
+      const straight = emptyState(0)
+      const expected = signals.map(signal => fold.step(straight, signal, 5))
+      let state = emptyState(0)
+      const found = []
+      for (const [index, signal] of signals.entries()) {
+        if (index === cut % signals.length) state = await decodeState(await encodeState(state))
+        found.push(fold.step(state, signal, 5))
+      }
+      expect(JSON.stringify(found)).toBe(JSON.stringify(expected))
+    }),
+    { numRuns: 25 },
+  )
+})
