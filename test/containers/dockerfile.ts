@@ -1,18 +1,18 @@
 // Reads Dockerfiles as far as our own use of them goes.
 import { readFileSync } from 'node:fs'
 
-export interface Instruction {
+interface Instruction {
   readonly name: string
   readonly rest: string
 }
 
-export interface Stage {
+interface Stage {
   readonly base: string
   readonly name: string
   readonly instructions: readonly Instruction[]
 }
 
-export interface Copy {
+interface Copy {
   readonly from: string | undefined
   readonly sources: readonly string[]
 }
