@@ -39,7 +39,7 @@ async function codeOf(action: Promise<unknown>): Promise<string> {
   )
 }
 
-function generation(id: string, activeFrom: string, fill: number): object {
+function generationOf(id: string, activeFrom: string, fill: number): object {
   return { id, active_from: activeFrom, key: Buffer.alloc(32, fill).toString('base64url') }
 }
 
@@ -125,13 +125,13 @@ describe('segment keys', () => {
       alter: (w: string) => w.replace('.1-', '.7-'),
       code: 'KEY_UNKNOWN',
     },
-    [
-      'a generation that is none',
-      'acme',
-      'seg/1',
-      (w: string) => w.replace('.1-', '.../'),
-      'ARCHIVE_DAMAGED',
-    ],
+    {
+      name: 'a generation that is none',
+      tenant: 'acme',
+      context: 'seg/1',
+      alter: (w: string) => w.replace('.1-', '.../'),
+      code: 'ARCHIVE_DAMAGED',
+    },
     {
       name: 'padding',
       tenant: 'acme',
@@ -240,8 +240,8 @@ describe('generations', () => {
   test('new things are made with the newest active one, old ones open with any live one', async () => {
     const { secrets, keys, another, pass } = await world()
     const generations = [
-      generation('new', '2026-01-02T00:00:00Z', 2),
-      generation('old', '2025-01-01T00:00:00Z', 1),
+      generationOf('new', '2026-01-02T00:00:00Z', 2),
+      generationOf('old', '2025-01-01T00:00:00Z', 1),
     ]
     await secrets.create('ingest', JSON.stringify({ v: 1, generations }))
     const old = parseIngestKey(await keys.ingestPublicKey())
@@ -267,7 +267,7 @@ describe('generations', () => {
       'one id twice',
       JSON.stringify({
         v: 1,
-        generations: [1, 2].map(fill => generation('planted', '2026-01-01T00:00:00Z', fill)),
+        generations: [1, 2].map(fill => generationOf('planted', '2026-01-01T00:00:00Z', fill)),
       }),
     ],
   ])('a secret with %s is SECRET_MALFORMED, and its text is not told', async (_name, text) => {
