@@ -1,0 +1,249 @@
+import { isUtf8 } from 'node:buffer'
+import { createHmac, type KeyObject } from 'node:crypto'
+import {
+  AppError,
+  cloudEventHeaders,
+  eventType,
+  laneOf,
+  maxRecordBytes,
+  observationSchema,
+  type Frame,
+  type MunimentEvent,
+  type Observation,
+} from '@muniment/schema'
+
+type Finding = MunimentEvent['pii']['findings'][number]
+
+/** Masks personal data; on any doubt it masks more. */
+export interface Mask {
+  /** Names the detectors and the policy, for the event. */
+  readonly version: string
+  /** Masks a message, splicing JSON so that what parses keeps parsing. */
+  readonly message: (text: string) => { readonly text: string; readonly findings: readonly Finding[] }
+  /** Masks a short text: a target, an error message, a name. */
+  readonly short: (text: string) => string
+}
+
+/** What building an event needs beside its frame. */
+export interface BuildContext {
+  readonly mask: Mask
+  /** Of the event's tenant. */
+  readonly digestKey: KeyObject
+  /** 16 fresh random bytes as hex. */
+  readonly nonce: () => string
+}
+
+/** A masked event as it goes onto the bus. */
+export interface BuiltEvent {
+  readonly seq: number
+  readonly tenant: string
+  /** Its lane, with the suffix of a replay. */
+  readonly laneKey: string
+  readonly value: Uint8Array
+  readonly headers: Record<string, string>
+}
+
+/** Masked characters kept of each message of an event that does not fit into one record as a whole. */
+const previewCharacters = 65_536
+
+const decoder = new TextDecoder()
+
+interface MaskedMessage {
+  /** A JSON value: the message itself, or a string of it where it is no JSON. */
+  readonly json: string
+  readonly text: string
+  readonly digest: string
+  readonly findings: readonly Finding[]
+  readonly itemCount: number | undefined
+}
+
+/** Length of the list that a result is about, where it has one. */
+function countItems(message: unknown): number | undefined {
+  if (typeof message !== 'object' || message === null || !('result' in message)) return undefined
+  const { result } = message
+  if (typeof result !== 'object' || result === null) return undefined
+  const list = Object.values(result).find(value => Array.isArray(value))
+  return Array.isArray(list) ? list.length : undefined
+}
+
+/** The message as a JSON value. The parse proves that what is spliced into the event cannot break or extend it. */
+function asJson(
+  text: string,
+  bytes: Uint8Array,
+): { readonly json: string; readonly itemCount: number | undefined } {
+  if (!isUtf8(bytes)) return { json: JSON.stringify(text), itemCount: undefined }
+  try {
+    return { itemCount: countItems(JSON.parse(text)), json: text }
+  } catch {
+    return { json: JSON.stringify(text), itemCount: undefined }
+  }
+}
+
+function maskMessage(bytes: Uint8Array, mask: Mask, key: KeyObject): MaskedMessage {
+  const { text, findings } = mask.message(decoder.decode(bytes))
+  const digest = createHmac('sha256', key).update(bytes).digest('hex')
+  return { text, digest, findings, ...asJson(text, bytes) }
+}
+
+function preview(message: MaskedMessage): MaskedMessage {
+  if (message.text.length <= previewCharacters) return { ...message, json: JSON.stringify(message.text) }
+  return { ...message, json: JSON.stringify(message.text.slice(0, previewCharacters)) }
+}
+
+type Side = Observation['request']
+
+function messageField(name: string, message: MaskedMessage | undefined, side: Side): string {
+  if (message === undefined) return ''
+  const { body: _, ...facts } = { body: '', size_bytes: 0, item_count: message.itemCount, ...side }
+  return `,"${name}":{"body":${message.json},"digest":"${message.digest}",${JSON.stringify(facts).slice(1)}`
+}
+
+/** Reads the envelope of a frame. Throws `BATCH_MALFORMED`, or `SCHEMA_UNKNOWN` for another version. */
+export function readEnvelope(bytes: Uint8Array): Observation {
+  let value: unknown
+  try {
+    value = JSON.parse(decoder.decode(bytes))
+  } catch (cause) {
+    throw new AppError('BATCH_MALFORMED', 'An envelope is no JSON.', { cause })
+  }
+  if (typeof value === 'object' && value !== null && 'v' in value && value.v !== 1)
+    throw new AppError(
+      'SCHEMA_UNKNOWN',
+      `An observation has version ${String(value.v).slice(0, 20)}; known: 1.`,
+    )
+  const parsed = observationSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const fields = parsed.error.issues.slice(0, 5).map(issue => issue.path.join('.'))
+  throw new AppError('BATCH_MALFORMED', `An envelope is not valid in: ${fields.join(', ')}.`)
+}
+
+type Label = NonNullable<Observation['client']>
+
+function maskLabel(label: Label, mask: Mask): Label {
+  const { name, version, id } = label
+  return {
+    name: mask.short(name),
+    ...(version !== undefined && { version: mask.short(version) }),
+    ...(id !== undefined && { id: mask.short(id) }),
+  }
+}
+
+/** Envelope fields that a client or server can fill with text of its own. */
+const foreignFields = [
+  'protocol_version',
+  'method',
+  'target',
+  'rpc_id',
+  'session_id',
+  'conversation_id',
+  'trace_id',
+  'span_id',
+  'task_id',
+] as const
+
+/** Identifiers made of hexadecimal digits (trace ids, UUIDs) hold nobody's data, and joins need them whole. */
+const identifier = /^[0-9a-f-]{16,64}$/u
+
+function maskEnvelope(observation: Observation, mask: Mask): Observation {
+  const masked = { ...observation }
+  for (const field of foreignFields) {
+    const value = masked[field]
+    if (typeof value === 'string' && !identifier.test(value)) masked[field] = mask.short(value)
+  }
+  if (masked.client) masked.client = maskLabel(masked.client, mask)
+  if (masked.server) masked.server = maskLabel(masked.server, mask)
+  if (masked.error?.message !== undefined)
+    masked.error = { ...masked.error, message: mask.short(masked.error.message) }
+  return masked
+}
+
+interface Parts {
+  readonly envelope: Observation
+  readonly request: MaskedMessage | undefined
+  readonly response: MaskedMessage | undefined
+  readonly tail: string
+}
+
+const maxFindings = 256
+
+function assemble({ envelope, request, response, tail }: Parts): string {
+  const { v: _, request: requestSide, response: responseSide, ...fields } = envelope
+  const head = JSON.stringify(fields).slice(0, -1)
+  return `${head}${messageField('request', request, requestSide)}${messageField('response', response, responseSide)},${tail}`
+}
+
+/** The same event with a preview of each message in place of the message. */
+function shorten(parts: Parts): Parts {
+  const { envelope, request, response } = parts
+  return {
+    ...parts,
+    envelope: {
+      ...envelope,
+      ...(envelope.request && { request: { ...envelope.request, truncated: true } }),
+      ...(envelope.response && { response: { ...envelope.response, truncated: true } }),
+    },
+    request: request && preview(request),
+    response: response && preview(response),
+  }
+}
+
+function eventText(
+  envelope: Observation,
+  messages: readonly (MaskedMessage | undefined)[],
+  context: BuildContext,
+): string {
+  const [request, response] = messages
+  const findings = messages.flatMap(message => message?.findings ?? []).slice(0, maxFindings)
+  const pii = { findings, version: context.mask.version }
+  const tail = JSON.stringify({ pii, nonce: context.nonce() }).slice(1)
+  const parts = { envelope, request, response, tail }
+  const whole = assemble(parts)
+  return Buffer.byteLength(whole) <= maxRecordBytes ? whole : assemble(shorten(parts))
+}
+
+const traceId = /^[0-9a-f]{32}$/u
+const spanId = /^[0-9a-f]{16}$/u
+const plainMethod = /^[A-Za-z/_$]{1,64}$/u
+
+function traceparent({ trace_id: trace, span_id: span }: Observation): string | undefined {
+  return trace !== undefined && span !== undefined && traceId.test(trace) && spanId.test(span)
+    ? `00-${trace}-${span}-01`
+    : undefined
+}
+
+function headersOf(observation: Observation, lane: string): Record<string, string> {
+  const { id, time, kind, method, source, tenant, gap } = observation
+  const headers = cloudEventHeaders({
+    id,
+    source: `/muniment/${encodeURIComponent(source.instance)}`,
+    type: eventType(kind),
+    time,
+    subject: method !== undefined && plainMethod.test(method) ? method : undefined,
+    partitionKey: lane,
+    traceparent: traceparent(observation),
+  })
+  headers['mun_lane'] = lane
+  headers['mun_seq'] = String(source.seq)
+  headers['mun_from'] = String(gap?.from_seq ?? source.seq)
+  headers['mun_tenant'] = tenant
+  return headers
+}
+
+/** Masks one observation and builds its event. `laneSuffix` marks events that a replay from the dead-letter topic mends. */
+export function buildEvent(
+  { observation, frame, laneSuffix }: { observation: Observation; frame: Frame; laneSuffix: string },
+  context: BuildContext,
+): BuiltEvent {
+  const messages = [frame.request, frame.response].map(
+    bytes => bytes && maskMessage(bytes, context.mask, context.digestKey),
+  )
+  const { source, tenant } = observation
+  const laneKey = `${laneOf(source)}${laneSuffix}`
+  return {
+    seq: source.seq,
+    tenant,
+    laneKey,
+    value: Buffer.from(eventText(maskEnvelope(observation, context.mask), messages, context)),
+    headers: headersOf(observation, laneKey),
+  }
+}

@@ -1,0 +1,259 @@
+import { createHmac } from 'node:crypto'
+import { eventSchema, type MunimentEvent } from '@muniment/schema'
+import type { BusRecord, OutgoingRecord } from '@muniment/bus'
+import { describe, expect, test } from 'vitest'
+import { createRig, createTestKeys, frameOf, observationAt, sealFrames } from './fixture.ts'
+
+const { keys, publicText } = await createTestKeys()
+const digestKey = await keys.digestKey('default')
+const another = (await createTestKeys()).publicText
+const sameNameOtherKey = `${publicText.split('.')[0]}.${another.split('.')[1]}`
+const call = (text: string): string =>
+  JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { arguments: { note: text } } })
+const answer = (text: string): string =>
+  JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text }] } })
+
+function eventOf(record: BusRecord | undefined): MunimentEvent {
+  return eventSchema.parse(JSON.parse(Buffer.from(record?.value ?? []).toString()))
+}
+
+function batchAt(seq: number, request: string, response = answer('ok')): OutgoingRecord[] {
+  return sealFrames([frameOf(observationAt(seq), request, response)], {
+    publicText,
+    firstSeq: seq,
+    lastSeq: seq,
+  })
+}
+
+test('publishes one masked event per observation, with the digest of the original bytes', async () => {
+  const rig = await createRig(keys)
+  const request = call('write to ada.lovelace@example.com')
+  await rig.publish(batchAt(0, request))
+  await rig.work()
+  const [record, ...more] = await rig.events()
+  const event = eventOf(record)
+  expect(more).toEqual([])
+  expect(JSON.stringify(event)).not.toContain('ada.lovelace')
+  expect(event.pii.findings).toEqual([
+    { type: 'EMAIL', path: 'params.arguments.note', count: 1, action: expect.any(String) },
+  ])
+  expect(event.request?.digest).toBe(createHmac('sha256', digestKey).update(request).digest('hex'))
+  expect(event.response?.item_count).toBe(1)
+  expect(record?.headers).toMatchObject({
+    ce_type: 'dev.muniment.mcp.call.v1',
+    mun_lane: 'web-1/5',
+    mun_seq: '0',
+    mun_from: '0',
+    mun_tenant: 'default',
+  })
+})
+
+test('keeps the lane in one partition, the one it had on raw', async () => {
+  const rig = await createRig(keys)
+  for (let seq = 0; seq < 20; seq++) await rig.publish(batchAt(seq, call(String(seq))))
+  await rig.work()
+  const events = await rig.events()
+  expect(new Set(events.map(({ partition }) => partition)).size).toBe(1)
+  expect(events.map(record => eventOf(record).source.seq)).toEqual(
+    Array.from({ length: 20 }, (_, seq) => seq),
+  )
+})
+
+test('drops a batch that was published twice', async () => {
+  const rig = await createRig(keys)
+  const batch = batchAt(0, call('a'))
+  await rig.publish([...batch, ...batch, ...batchAt(1, call('b'))])
+  await rig.work()
+  expect((await rig.events()).map(record => eventOf(record).source.seq)).toEqual([0, 1])
+})
+
+test('joins a batch that was split, also when its publisher began again', async () => {
+  const rig = await createRig(keys)
+  const text = Array.from({ length: 4000 }, (_, index) => `row ${(index * 7919).toString(36)}`).join('\n')
+  const parts = sealFrames([frameOf(observationAt(0), call(text), answer('ok'))], {
+    publicText,
+    firstSeq: 0,
+    lastSeq: 0,
+    parts: 3,
+  })
+  await rig.publish([...parts.slice(0, 2), ...parts, ...batchAt(1, call('after'))])
+  await rig.work()
+  const events = (await rig.events()).map(eventOf)
+  expect(events.map(({ source }) => source.seq)).toEqual([0, 1])
+  expect(events[0]?.request?.body).toEqual(JSON.parse(call(text)))
+  expect(await rig.letters()).toEqual([])
+})
+
+test('gives up a split batch whose rest never comes, and goes on', async () => {
+  const rig = await createRig(keys)
+  const parts = sealFrames([frameOf(observationAt(0), call('x'))], {
+    publicText,
+    firstSeq: 0,
+    lastSeq: 0,
+    parts: 2,
+  })
+  await rig.publish([...parts.slice(0, 1), ...batchAt(1, call('after'))])
+  await rig.work()
+  const events = (await rig.events()).map(eventOf)
+  expect(events.map(({ kind }) => kind)).toEqual(['gap', 'call'])
+  expect(events[0]?.gap).toEqual({ from_seq: 0, to_seq: 0, reason: 'BATCH_MALFORMED', count: 1 })
+  expect(await rig.letters()).toHaveLength(1)
+})
+
+describe('a batch it cannot read', () => {
+  const wrongLane = sealFrames([frameOf(observationAt(0), call('x'))], {
+    publicText,
+    firstSeq: 0,
+    lastSeq: 0,
+    lane: 'web-2/5',
+  })
+  const flipped = batchAt(0, call('x')).map(record => ({
+    ...record,
+    value: record.value.map((byte, at) => (at === 60 ? byte ^ 1 : byte)),
+  }))
+  test.each([
+    [
+      'sealed to another key',
+      sealFrames([frameOf(observationAt(0), call('x'))], {
+        publicText: sameNameOtherKey,
+        firstSeq: 0,
+        lastSeq: 0,
+      }),
+      'BATCH_UNREADABLE',
+    ],
+    ['with one flipped bit', flipped, 'BATCH_UNREADABLE'],
+    [
+      'whose header was moved to other numbers',
+      batchAt(0, call('x')).map(record => ({ ...record, headers: { ...record.headers, mun_last: '9' } })),
+      'BATCH_UNREADABLE',
+    ],
+    [
+      'of an unknown version',
+      batchAt(0, call('x')).map(record => ({ ...record, headers: { ...record.headers, mun_v: '9' } })),
+      'SCHEMA_UNKNOWN',
+    ],
+    [
+      'with an observation of an unknown version',
+      sealFrames([{ envelope: Buffer.from('{"v":2}') }], { publicText, firstSeq: 0, lastSeq: 0 }),
+      'SCHEMA_UNKNOWN',
+    ],
+    [
+      'that holds no JSON',
+      sealFrames([{ envelope: Buffer.from('{') }], { publicText, firstSeq: 0, lastSeq: 0 }),
+      'BATCH_MALFORMED',
+    ],
+    ['that holds events of another lane', wrongLane, 'BATCH_MALFORMED'],
+    [
+      'that skips a number',
+      sealFrames(
+        [0, 2].map(seq => frameOf(observationAt(seq))),
+        { publicText, firstSeq: 0, lastSeq: 2 },
+      ),
+      'BATCH_MALFORMED',
+    ],
+    [
+      'that is empty',
+      [{ key: 'web-1/5', value: new Uint8Array(0), headers: batchAt(0, call('x'))[0]?.headers ?? {} }],
+      'BATCH_MALFORMED',
+    ],
+  ])('%s goes to the dead-letter topic as it came, and the lane goes on', async (_, records, code) => {
+    const rig = await createRig(keys)
+    await rig.publish(records)
+    await rig.publish(
+      sealFrames(
+        [
+          frameOf(
+            observationAt(0, { source: { instance: 'next', epoch: 1, seq: 0, version: '1' } }),
+            call('y'),
+          ),
+        ],
+        { publicText, firstSeq: 0, lastSeq: 0, lane: 'next/1' },
+      ),
+    )
+    await rig.work()
+    const [letter] = await rig.letters()
+    expect(letter?.headers).toMatchObject({ mun_error_code: code, mun_error_topic: 'mcp.calls.raw' })
+    expect(letter?.value).toEqual(records[0]?.value)
+    const kinds = (await rig.events()).map(record => eventOf(record).kind)
+    expect(kinds).toContain('call')
+  })
+
+  test('does not let a forged header jump over events to come', async () => {
+    const rig = await createRig(keys)
+    await rig.publish(batchAt(0, call('a')))
+    const [forged] = batchAt(1, call('x'))
+    if (forged)
+      await rig.publish([{ ...forged, headers: { ...forged.headers, mun_first: '50', mun_last: '99' } }])
+    await rig.publish(batchAt(1, call('b')))
+    await rig.work()
+    expect(
+      (await rig.events()).map(record => eventOf(record)).map(({ kind, source }) => [kind, source.seq]),
+    ).toEqual([
+      ['call', 0],
+      ['call', 1],
+    ])
+  })
+})
+
+test('a replay of a dead letter mends the gap in a lane of its own', async () => {
+  const rig = await createRig(keys)
+  const batch = batchAt(0, call('late'))
+  await rig.publish([
+    ...batchAt(0, call('x')),
+    ...batch.map(record => ({ ...record, headers: { ...record.headers, mun_replay: 'ab12' } })),
+  ])
+  await rig.work()
+  expect((await rig.events()).map(({ headers }) => headers['mun_lane'])).toEqual(['web-1/5', 'web-1/5~ab12'])
+})
+
+test.each([
+  ['that is no JSON', '{"jsonrpc": oops', '{"jsonrpc": oops'],
+  ['with numbers spelled oddly', '{"a":1.0,"b":1e2, "a":2}', undefined],
+])('keeps a message %s', async (_, text, asString) => {
+  const rig = await createRig(keys)
+  await rig.publish(batchAt(0, text))
+  await rig.work()
+  const [record] = await rig.events()
+  if (asString === undefined) expect(Buffer.from(record?.value ?? []).toString()).toContain(`"body":${text}`)
+  else expect(eventOf(record).request?.body).toBe(asString)
+})
+
+test('a message that breaks out of its place becomes a string', async () => {
+  const rig = await createRig(keys)
+  await rig.publish(batchAt(0, '{}},"tenant":"other","x":{"y":{}'))
+  await rig.work()
+  const [record] = await rig.events()
+  expect(eventOf(record).tenant).toBe('default')
+})
+
+test('keeps a masked preview of what does not fit into one record', async () => {
+  const rig = await createRig(keys)
+  const text = `${'word '.repeat(400_000)}ada.lovelace@example.com`
+  await rig.publish(batchAt(0, call(text), answer('ada.lovelace@example.com')))
+  await rig.work()
+  const [record] = await rig.events()
+  const event = eventOf(record)
+  expect(record?.value.length).toBeLessThan(900_000)
+  expect(event.request).toMatchObject({
+    truncated: true,
+    digest: createHmac('sha256', digestKey).update(call(text)).digest('hex'),
+  })
+  expect(JSON.stringify(event)).not.toContain('ada.lovelace')
+})
+
+test('masks what clients and servers put into the envelope', async () => {
+  const rig = await createRig(keys)
+  const mail = 'ada.lovelace@example.com'
+  const observation = observationAt(0, {
+    target: `file:///home/${mail}`,
+    rpc_id: mail,
+    client: { name: mail },
+    error: { type: 'rpc', message: mail },
+  })
+  await rig.publish(sealFrames([frameOf(observation)], { publicText, firstSeq: 0, lastSeq: 0 }))
+  await rig.work()
+  const [record] = await rig.events()
+  expect(`${JSON.stringify(record?.headers)}${Buffer.from(record?.value ?? []).toString()}`).not.toContain(
+    'ada.lovelace',
+  )
+})
