@@ -1,1 +1,1 @@
-export {}
+export { createArchiver, type ArchiverOptions } from './archiver.ts'
