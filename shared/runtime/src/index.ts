@@ -1,10 +1,8 @@
-export {
-  createLogger,
-  logLevels,
-  type LogFacts,
-  type Logger,
-  type LoggerOptions,
-  type LogLevel,
-} from './logger.ts'
+export { readConfig, type AwsPlace, type Config, type FilePlace, type S3Place } from './config.ts'
+export type { BusConfig, KafkaSasl, KafkaTls } from './config-bus.ts'
+export { createLogger, type LogFacts, type Logger, type LoggerOptions, type LogLevel } from './logger.ts'
+export type { ConfigSources } from './read-settings.ts'
 export { retryWhileUnreachable, type RetryOptions } from './retry.ts'
+export type { SettingRole } from './settings.ts'
+export { listSettings, settingsMarkdown, type SettingInfo } from './settings-doc.ts'
 export { systemClock, type Clock, type Task } from './task.ts'

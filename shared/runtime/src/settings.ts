@@ -1,0 +1,333 @@
+import { z } from 'zod'
+import { logLevels } from './logger.ts'
+
+/** Who reads a setting. */
+export type SettingRole =
+  | 'all'
+  | 'interceptor'
+  | 'masker'
+  | 'detector'
+  | 'archiver'
+  | 'notary'
+  | 'query'
+  | 'alerts'
+
+/** One setting: an environment variable, and the same under a dotted name in `muniment.yaml`. */
+export interface Setting<T = unknown> {
+  readonly env: string
+  /** One line for people. */
+  readonly doc: string
+  /** What a value must be, as in "must be …". */
+  readonly expects: string
+  readonly roles: readonly SettingRole[]
+  /** In the form in which it would be written; absent = none. */
+  readonly default?: string
+  /** Never shown, not even in errors. */
+  readonly isSecret?: true
+  readonly schema: z.ZodType<T, string | undefined>
+}
+
+const clients: readonly SettingRole[] = ['interceptor', 'masker', 'detector', 'archiver', 'query', 'alerts']
+const maxWhole = Number.MAX_SAFE_INTEGER
+
+function whole(least: number, most: number = maxWhole): Pick<Setting<number>, 'schema' | 'expects'> {
+  const digits = z.string().regex(/^\d{1,16}$/u)
+  return {
+    expects:
+      most === maxWhole ? `a whole number, at least ${least}` : `a whole number from ${least} to ${most}`,
+    schema: digits.transform(Number).pipe(z.number().min(least).max(most)),
+  }
+}
+
+function oneOf<const T extends readonly [string, ...string[]]>(
+  ...values: T
+): Pick<Setting<T[number]>, 'schema' | 'expects'> {
+  return { expects: `one of ${values.join(', ')}`, schema: z.enum(values) }
+}
+
+function matching(pattern: RegExp, expects: string): Pick<Setting<string>, 'schema' | 'expects'> {
+  return { expects, schema: z.string().regex(pattern) }
+}
+
+function optional<T>({
+  schema,
+  expects,
+}: Pick<Setting<T>, 'schema' | 'expects'>): Pick<Setting<T | undefined>, 'schema' | 'expects'> {
+  return { expects, schema: schema.optional() }
+}
+
+const path = matching(/^[^\0]{1,4096}$/u, 'a path')
+const text = matching(/^[^\0\r\n]{1,4096}$/u, 'one line of text')
+const whether = {
+  expects: 'true or false',
+  schema: z.enum(['true', 'false']).transform(value => value === 'true'),
+}
+
+/** Every setting of the product by its name in `muniment.yaml`; everything that reads, documents or checks settings goes through this table. */
+export const settings = {
+  home: {
+    env: 'MUNIMENT_HOME',
+    doc: 'Folder for everything that lies on this machine: bus, archive, state, secrets, spool.',
+    roles: ['all'],
+    default: './.muniment',
+    ...path,
+  },
+  bus: {
+    env: 'MUNIMENT_BUS',
+    doc: 'Where topics are: `embedded:` (under the home folder), `kafka://host:port,…`, or, to publish only, `https://…` of a collector.',
+    roles: ['all'],
+    default: 'embedded:',
+    ...matching(
+      /^(?:embedded:$|kafka:\/\/.|https:\/\/.)/u,
+      '`embedded:`, `kafka://host:port,…` or `https://…`',
+    ),
+  },
+  topic_prefix: {
+    env: 'MUNIMENT_TOPIC_PREFIX',
+    doc: 'What topic names begin with, so that several installations can share brokers.',
+    roles: ['all'],
+    default: 'mcp.',
+    ...matching(/^[A-Za-z0-9._-]{1,100}$/u, 'up to 100 letters, digits, dots, dashes and underscores'),
+  },
+  store: {
+    env: 'MUNIMENT_STORE',
+    doc: 'Where the archive is: `file:` (under the home folder), `file:PATH` or `s3://bucket/prefix`.',
+    roles: ['archiver', 'notary', 'query'],
+    default: 'file:',
+    ...matching(/^(?:file:|s3:\/\/.)/u, '`file:`, `file:PATH` or `s3://bucket/prefix`'),
+  },
+  store_unsafe: {
+    env: 'MUNIMENT_STORE_UNSAFE',
+    doc: 'Whether to archive in a store that does not keep objects immutable; recorded as an event.',
+    roles: ['archiver', 'notary'],
+    default: 'false',
+    ...whether,
+  },
+  state: {
+    env: 'MUNIMENT_STATE',
+    doc: 'Where mutable state is: `file:` (under the home folder), `file:PATH` or `s3://bucket/prefix`; never the bucket of the archive.',
+    roles: ['masker', 'detector', 'archiver', 'notary', 'query'],
+    default: 'file:',
+    ...matching(/^(?:file:|s3:\/\/.)/u, '`file:`, `file:PATH` or `s3://bucket/prefix`'),
+  },
+  secrets: {
+    env: 'MUNIMENT_SECRETS',
+    doc: 'Where secrets are: `file:` (under the home folder), `file:PATH`, or `aws:PREFIX` for AWS Secrets Manager (prefix `muniment/` where none is given).',
+    roles: ['masker', 'detector', 'archiver', 'notary', 'query'],
+    default: 'file:',
+    ...matching(/^(?:file:|aws:[A-Za-z0-9/_+=.@-]{0,400}$)/u, '`file:`, `file:PATH` or `aws:PREFIX`'),
+  },
+  'keys.cache_ttl_ms': {
+    env: 'MUNIMENT_KEYS_CACHE_TTL_MS',
+    doc: 'How long secrets and tenant keys stay in memory.',
+    roles: ['masker', 'detector', 'archiver', 'notary', 'query'],
+    default: '300000',
+    ...whole(1000, 86_400_000),
+  },
+  ingest_key: {
+    env: 'MUNIMENT_INGEST_KEY',
+    doc: 'Public key to which interceptors seal, `<kid>.<base64url>`; on one machine it is read from `ingest.pub` in the home folder.',
+    roles: ['interceptor'],
+    ...optional(matching(/^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{43}$/u, 'of the form `<kid>.<base64url>`')),
+  },
+  tenant: {
+    env: 'MUNIMENT_TENANT',
+    doc: 'Unit of isolation to which what an interceptor sees belongs.',
+    roles: ['interceptor', 'query'],
+    default: 'default',
+    ...matching(
+      /^[a-z0-9][a-z0-9_.-]{0,62}$/u,
+      'up to 63 lower-case letters, digits, dots, dashes and underscores',
+    ),
+  },
+  server_name: {
+    env: 'MUNIMENT_SERVER_NAME',
+    doc: 'Name of the observed server in events, where it should not be the one that it gives itself.',
+    roles: ['interceptor'],
+    ...optional(matching(/^[^\0\r\n]{1,200}$/u, 'one line of at most 200 characters')),
+  },
+  'ring.max_bytes': {
+    env: 'MUNIMENT_RING_MAX_BYTES',
+    doc: 'Most memory for events that wait to be sent.',
+    roles: ['interceptor'],
+    default: '33554432',
+    ...whole(65_536),
+  },
+  'spool.max_bytes': {
+    env: 'MUNIMENT_SPOOL_MAX_BYTES',
+    doc: 'Most disk for sealed batches that wait while the bus is away.',
+    roles: ['interceptor'],
+    default: '1073741824',
+    ...whole(1_048_576),
+  },
+  'kafka.client_id': {
+    env: 'MUNIMENT_KAFKA_CLIENT_ID',
+    doc: 'Name by which brokers know this process.',
+    roles: clients,
+    default: 'muniment',
+    ...matching(/^[A-Za-z0-9._-]{1,200}$/u, 'up to 200 letters, digits, dots, dashes and underscores'),
+  },
+  'kafka.tls': {
+    env: 'MUNIMENT_KAFKA_TLS',
+    doc: 'Whether to speak TLS to the brokers; on where a file or server name for it is given.',
+    roles: clients,
+    ...optional(whether),
+  },
+  'kafka.ca_file': {
+    env: 'MUNIMENT_KAFKA_CA_FILE',
+    doc: 'PEM file with the authorities that sign for the brokers; the system’s where absent.',
+    roles: clients,
+    ...optional(path),
+  },
+  'kafka.cert_file': {
+    env: 'MUNIMENT_KAFKA_CERT_FILE',
+    doc: 'PEM file with the certificate of this process, for mutual TLS.',
+    roles: clients,
+    ...optional(path),
+  },
+  'kafka.key_file': {
+    env: 'MUNIMENT_KAFKA_KEY_FILE',
+    doc: 'PEM file with the private key of that certificate.',
+    roles: clients,
+    ...optional(path),
+  },
+  'kafka.server_name': {
+    env: 'MUNIMENT_KAFKA_SERVERNAME',
+    doc: 'Name that the certificates of the brokers must have, where it is not the one dialled.',
+    roles: clients,
+    ...optional(text),
+  },
+  'kafka.sasl_mechanism': {
+    env: 'MUNIMENT_KAFKA_SASL_MECHANISM',
+    doc: 'How to prove to the brokers who one is.',
+    roles: clients,
+    ...optional(oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer')),
+  },
+  'kafka.sasl_username': {
+    env: 'MUNIMENT_KAFKA_SASL_USERNAME',
+    doc: 'Name for `plain` and `scram-…`.',
+    roles: clients,
+    ...optional(text),
+  },
+  'kafka.sasl_password': {
+    env: 'MUNIMENT_KAFKA_SASL_PASSWORD',
+    doc: 'Password for `plain` and `scram-…`; better in a file.',
+    roles: clients,
+    isSecret: true,
+    ...optional(text),
+  },
+  'kafka.sasl_password_file': {
+    env: 'MUNIMENT_KAFKA_SASL_PASSWORD_FILE',
+    doc: 'File with that password; white space at its end is ignored.',
+    roles: clients,
+    ...optional(path),
+  },
+  'kafka.oauth_token_file': {
+    env: 'MUNIMENT_KAFKA_OAUTH_TOKEN_FILE',
+    doc: 'File with the current token for `oauthbearer`, read for every connection.',
+    roles: clients,
+    ...optional(path),
+  },
+  'cut.max_age_ms': {
+    env: 'MUNIMENT_CUT_MAX_AGE_MS',
+    doc: 'Longest time that an event waits to be archived.',
+    roles: ['archiver'],
+    default: '2000',
+    ...whole(10, 86_400_000),
+  },
+  'cut.max_events': {
+    env: 'MUNIMENT_CUT_MAX_EVENTS',
+    doc: 'Most events in one cut.',
+    roles: ['archiver'],
+    default: '50000',
+    ...whole(1, 1_000_000),
+  },
+  'cut.max_bytes': {
+    env: 'MUNIMENT_CUT_MAX_BYTES',
+    doc: 'Most bytes of events in one cut.',
+    roles: ['archiver'],
+    default: '67108864',
+    ...whole(1024, 1_073_741_824),
+  },
+  'retention.days': {
+    env: 'MUNIMENT_RETENTION_DAYS',
+    doc: 'How long archived objects stay locked.',
+    roles: ['archiver', 'notary'],
+    default: '365',
+    ...whole(1, 36_500),
+  },
+  'retention.lock_mode': {
+    env: 'MUNIMENT_LOCK_MODE',
+    doc: 'Object Lock mode: in `compliance` nobody can shorten it, in `governance` who has a permission can.',
+    roles: ['archiver', 'notary'],
+    default: 'compliance',
+    ...oneOf('compliance', 'governance'),
+  },
+  'log.name': {
+    env: 'MUNIMENT_LOG_NAME',
+    doc: 'Name of the archive’s log in checkpoints and proofs, usually a domain and path of yours; never change it.',
+    roles: ['notary', 'query'],
+    default: 'muniment.local/log',
+    ...matching(/^[^\s+]{1,200}$/u, 'a name without spaces and plus signs'),
+  },
+  'log.checkpoint_interval_ms': {
+    env: 'MUNIMENT_CHECKPOINT_INTERVAL_MS',
+    doc: 'How often manifests are added to the log and a checkpoint is signed.',
+    roles: ['notary'],
+    default: '2000',
+    ...whole(100, 3_600_000),
+  },
+  log_level: {
+    env: 'MUNIMENT_LOG_LEVEL',
+    doc: 'Least important lines that are logged.',
+    roles: ['all'],
+    default: 'info',
+    ...oneOf(...logLevels),
+  },
+  'http.host': {
+    env: 'MUNIMENT_HTTP_HOST',
+    doc: 'Address of `/livez`, `/readyz` and `/metrics`; they tell no content, but open them to your monitoring only.',
+    roles: ['masker', 'detector', 'archiver', 'notary', 'query'],
+    default: '127.0.0.1',
+    ...matching(/^[A-Za-z0-9.:_-]{1,253}$/u, 'an address or host name'),
+  },
+  'http.port': {
+    env: 'MUNIMENT_HTTP_PORT',
+    doc: 'Port of the same; 0 = any free one.',
+    roles: ['masker', 'detector', 'archiver', 'notary', 'query'],
+    default: '0',
+    ...whole(0, 65_535),
+  },
+  drain_timeout_ms: {
+    env: 'MUNIMENT_DRAIN_TIMEOUT_MS',
+    doc: 'Longest time to finish the work in hand when asked to stop.',
+    roles: ['all'],
+    default: '25000',
+    ...whole(0, 3_600_000),
+  },
+  'webhook.url': {
+    env: 'MUNIMENT_WEBHOOK_URL',
+    doc: 'Where alerts are posted.',
+    roles: ['alerts'],
+    ...optional(matching(/^https?:\/\/[^\s@]{1,2000}$/u, 'a URL with http or https and without credentials')),
+  },
+  'webhook.secret': {
+    env: 'MUNIMENT_WEBHOOK_SECRET',
+    doc: 'Key of the HMAC-SHA-256 signature of what is posted; better in a file.',
+    roles: ['alerts'],
+    isSecret: true,
+    ...optional(matching(/^[^\0\r\n]{16,4096}$/u, 'one line of at least 16 characters')),
+  },
+  'webhook.secret_file': {
+    env: 'MUNIMENT_WEBHOOK_SECRET_FILE',
+    doc: 'File with that key; white space at its end is ignored.',
+    roles: ['alerts'],
+    ...optional(path),
+  },
+} as const satisfies Readonly<Record<string, Setting>>
+
+/** The name of a setting in `muniment.yaml`. */
+export type SettingName = keyof typeof settings
+
+/** Every setting, read. */
+export type SettingValues = { readonly [N in SettingName]: z.output<(typeof settings)[N]['schema']> }
