@@ -1,0 +1,87 @@
+import { AppError } from '@muniment/schema'
+
+/** Called with what the transport delivers or loses; must not throw. */
+type Listener = (...args: readonly unknown[]) => void
+
+type Handler = (this: unknown, ...args: unknown[]) => unknown
+
+interface Slot {
+  readonly read: () => unknown
+  readonly write: (value: unknown) => void
+}
+
+function isHandler(value: unknown): value is Handler {
+  return typeof value === 'function'
+}
+
+/** The accessor that the transport's class defines for a handler, where it does (the Node HTTP transports). */
+function accessorOf(target: object, name: string): PropertyDescriptor | undefined {
+  for (let at: unknown = target; typeof at === 'object' && at !== null; at = Object.getPrototypeOf(at)) {
+    const found = Object.getOwnPropertyDescriptor(at, name)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function slotOf(target: object, name: string): Slot {
+  const found = accessorOf(target, name)
+  if (found?.get !== undefined)
+    return { read: () => found.get?.call(target), write: value => found.set?.call(target, value) }
+  let current: unknown = Reflect.get(target, name)
+  return {
+    read: () => current,
+    write: value => {
+      current = value
+    },
+  }
+}
+
+function refused(name: string): AppError {
+  return new AppError('INVALID_INPUT', `A transport does not let its ${name} be observed.`, {
+    hint: 'Attach to the server or client before it is connected, and do not freeze its transport.',
+  })
+}
+
+const wrapped = new WeakSet<object>()
+
+function wrapHandler(inner: Handler, listen: Listener): Handler {
+  // A protocol chains the handler that was there before, which may be this one again: one delivery is heard once.
+  let delivering: unknown
+  const outer: Handler = function (this: unknown, ...args) {
+    if (args.length > 0 && delivering === args[0]) return inner.apply(this, args)
+    listen(...args)
+    const before = delivering
+    delivering = args[0]
+    try {
+      return inner.apply(this, args)
+    } finally {
+      delivering = before
+    }
+  }
+  wrapped.add(outer)
+  return outer
+}
+
+/**
+ * Listens to a handler property (`onmessage`, `onclose`), whoever sets it and how often: a client that negotiates the
+ * protocol version sets one for its probe, restores the old one and hands over to another.
+ */
+export function listenTo(target: object, name: string, listen: Listener): void {
+  const slot = slotOf(target, name)
+  const set = (value: unknown): void =>
+    slot.write(isHandler(value) && !wrapped.has(value) ? wrapHandler(value, listen) : value)
+  set(slot.read())
+  if (!Reflect.defineProperty(target, name, { get: slot.read, set, enumerable: true, configurable: true }))
+    throw refused(name)
+}
+
+/** Puts a function before a method of this one object. */
+export function precede(target: object, name: string, listen: Listener): void {
+  const method: unknown = Reflect.get(target, name)
+  if (!isHandler(method)) throw refused(name)
+  const hooked: Handler = function (this: unknown, ...args) {
+    listen(...args)
+    return method.apply(this, args)
+  }
+  if (!Reflect.set(target, name, hooked)) throw refused(name)
+}

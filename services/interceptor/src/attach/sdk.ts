@@ -1,0 +1,169 @@
+import { AppError } from '@muniment/schema'
+import { hostOf, type Host } from '../host.ts'
+import { contextOf } from '../identity.ts'
+import { isMembers, member } from '../json.ts'
+import { readSettings } from '../main-env.ts'
+import { labelOf } from '../message.ts'
+import type { Channel } from '../observe.ts'
+import type { AttachOptions } from '../options.ts'
+import { problemOf, type OnProblem } from '../problem.ts'
+import type { Body, Direction, Labels, Transport } from '../record.ts'
+import { snapshot } from '../snapshot.ts'
+import { listenTo, precede } from './hooks.ts'
+
+type Role = NonNullable<AttachOptions['role']>
+
+function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
+  return typeof value === 'function'
+}
+
+function bodyOf(message: unknown): Body {
+  return snapshot(message)
+}
+
+/** Members by which the transports of both SDK lines are told apart, checked against 1.32 and 2.4. */
+const marks: readonly (readonly [member: string, transport: Transport])[] = [
+  ['_messageQueue', 'in_memory'],
+  ['_stdin', 'stdio'],
+  ['_serverParams', 'stdio'],
+  ['_wire', 'stdio'],
+  ['_sseResponse', 'sse'],
+  ['_eventSource', 'sse'],
+]
+
+function transportOf(transport: object): Transport {
+  for (const [name, kind] of marks) if (name in transport) return kind
+  return /sse/iu.test(transport.constructor.name) ? 'sse' : 'http'
+}
+
+const observed = new WeakSet<object>()
+
+/** A server connected through `serveStdio` talks to a channel in front of the wire, which may be observed itself. */
+function isObserved(transport: object): boolean {
+  if (observed.has(transport)) return true
+  const wire = member(transport, '_wire')
+  return typeof wire === 'object' && wire !== null && observed.has(wire)
+}
+
+/** The observer's own faults are told, never thrown into the call. */
+function fenced(
+  onProblem: OnProblem,
+  act: (...args: readonly unknown[]) => void,
+): (...args: readonly unknown[]) => void {
+  return (...args) => {
+    try {
+      act(...args)
+    } catch (error) {
+      onProblem(problemOf(error, 'A message could not be observed'))
+    }
+  }
+}
+
+interface Target {
+  readonly host: Host
+  readonly onProblem: OnProblem
+  readonly channel: Channel
+}
+
+function hook(transport: object, { onProblem, channel }: Target, role: Role): void {
+  const [inward, outward]: readonly [Direction, Direction] =
+    role === 'server' ? ['client_to_server', 'server_to_client'] : ['server_to_client', 'client_to_server']
+  listenTo(
+    transport,
+    'onmessage',
+    fenced(onProblem, (message, extra) => {
+      channel.message({
+        direction: inward,
+        message,
+        body: bodyOf(message),
+        context: contextOf(extra, transport),
+      })
+    }),
+  )
+  listenTo(
+    transport,
+    'onclose',
+    fenced(onProblem, () => channel.close('closed')),
+  )
+  precede(
+    transport,
+    'send',
+    fenced(onProblem, message => {
+      channel.message({
+        direction: outward,
+        message,
+        body: bodyOf(message),
+        context: contextOf(undefined, transport),
+      })
+    }),
+  )
+}
+
+function observeTransport(transport: unknown, options: AttachOptions, labels: Labels): void {
+  if (!isMembers(transport) || !isFunction(transport['send']) || !isFunction(transport['start']))
+    throw new AppError(
+      'INVALID_INPUT',
+      'What was given to be observed is no MCP transport: it has no send or no start.',
+    )
+  if (isObserved(transport)) return
+  const settings = readSettings(options)
+  const host = hostOf(settings)
+  const { tenant, onProblem } = settings
+  const { serverName } = options
+  const kind = options.transport ?? transportOf(transport)
+  const channel = host.core.open({ id: host.nextChannelId(), transport: kind, serverName, tenant }, labels)
+  hook(transport, { host, onProblem, channel }, options.role ?? 'server')
+  observed.add(transport)
+}
+
+/**
+ * Observes one transport in place and returns it: for connections that no server object sees, such as the wire of `serveStdio`.
+ * Throws `INVALID_INPUT` for what is no transport, `CONFIG_INVALID` for options that cannot be meant.
+ */
+export function tap<T extends object>(transport: T, options: AttachOptions = {}): T {
+  observeTransport(transport, options, {})
+  return transport
+}
+
+function roleOf(protocol: object): Role {
+  return 'callTool' in protocol || 'listTools' in protocol ? 'client' : 'server'
+}
+
+/** What the object was constructed with, in both SDK lines. */
+function labelsOf(protocol: object, role: Role): Labels {
+  const own = labelOf(member(protocol, role === 'server' ? '_serverInfo' : '_clientInfo'))
+  return own === undefined ? {} : { [role]: own }
+}
+
+function unknownTarget(): AppError {
+  return new AppError(
+    'INVALID_INPUT',
+    'What was given to attach() is no MCP server or client that it knows.',
+    {
+      hint: 'Give it a Server, McpServer or Client of @modelcontextprotocol/sdk 1.x or of @modelcontextprotocol/server or client 2.x, before it is connected.',
+    },
+  )
+}
+
+/**
+ * Observes every connection of a server or client of the MCP SDK (1.x and 2.x) and returns it; the calls themselves are never
+ * delayed or changed. Throws `INVALID_INPUT` for anything else or for one that is connected already, `CONFIG_INVALID` for
+ * options that cannot be meant.
+ */
+export function attach<T extends object>(server: T, options: AttachOptions = {}): T {
+  const inner = member(server, 'server')
+  const protocol: object = typeof inner === 'object' && inner !== null ? inner : server
+  const connect: unknown = Reflect.get(protocol, 'connect')
+  if (!isFunction(connect) || !isFunction(member(protocol, 'setRequestHandler'))) throw unknownTarget()
+  if (observed.has(protocol)) return server
+  if (member(protocol, 'transport') !== undefined) throw unknownTarget()
+  const role = options.role ?? roleOf(protocol)
+  readSettings(options)
+  const labels = labelsOf(protocol, role)
+  Reflect.set(protocol, 'connect', async function (this: unknown, ...args: unknown[]) {
+    observeTransport(args[0], { ...options, role }, labels)
+    return await connect.apply(this, args)
+  })
+  observed.add(protocol)
+  return server
+}

@@ -1,0 +1,201 @@
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import { constants } from 'node:os'
+import type { Readable, Writable } from 'node:stream'
+import { AppError } from '@muniment/schema'
+import { openHost, type Host } from '../host.ts'
+import type { LineTap } from '../lines.ts'
+import { readSettings } from '../main-env.ts'
+import type { Channel } from '../observe.ts'
+import type { AttachOptions } from '../options.ts'
+import { problemOf, type OnProblem } from '../problem.ts'
+import { tapWire } from './wire.ts'
+
+/** What to run, and how to record it. */
+export interface WrapOptions extends AttachOptions {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly cwd?: string
+  /** Environment of the command; default that of this process. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** How long the end may be put off to save what was observed (default 2 s). */
+  readonly closeDeadlineMs?: number
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, null>
+
+const defaultCloseDeadlineMs = 2000
+/** Official clients kill two seconds after SIGTERM; the command must be gone before, or it would be left behind. */
+const killAfterMs = 1500
+const lingerMs = 1000
+const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+
+/** Reads chunks after they were passed on, each in a turn of its own; its faults never reach the stream. */
+function offPath(tap: LineTap, onProblem: OnProblem): LineTap {
+  let waiting: Uint8Array[] = []
+  let hasEnded = false
+  const work = (): void => {
+    const chunks = waiting
+    waiting = []
+    try {
+      for (const chunk of chunks) tap.push(chunk)
+      if (hasEnded) tap.end()
+    } catch (error) {
+      onProblem(problemOf(error, 'Messages could not be observed'))
+    }
+  }
+  return {
+    push: chunk => {
+      if (waiting.length === 0) setImmediate(work)
+      waiting.push(chunk)
+    },
+    end: () => {
+      hasEnded = true
+      work()
+    },
+  }
+}
+
+interface Flow {
+  readonly from: Readable
+  readonly to: Writable
+  readonly tap: LineTap
+}
+
+/** Passes bytes on as they come, no faster than they are taken; resolves at the end of the source. */
+function pass({ from, to, tap }: Flow): Promise<void> {
+  from.on('data', (chunk: Uint8Array) => {
+    if (!to.write(chunk)) {
+      from.pause()
+      to.once('drain', () => from.resume())
+    }
+    tap.push(chunk)
+  })
+  // Whoever reads is gone: whoever writes must find out as it would without us.
+  to.on('error', () => from.destroy())
+  from.on('error', () => undefined)
+  return new Promise(resolve => {
+    from.once('close', resolve)
+    from.once('end', resolve)
+  })
+}
+
+function start(options: WrapOptions): Child {
+  const { command, args, cwd, env } = options
+  return spawn(command, args, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    windowsHide: true,
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(env === undefined ? {} : { env }),
+  })
+}
+
+/** Passes signals on; returns how to stop that. Ctrl-C at a terminal reaches the command by itself. */
+function passSignals(child: Child): () => void {
+  const listeners = signals.map(signal => {
+    const listen = (): void => {
+      if (signal === 'SIGINT' && process.stdin.isTTY) return
+      child.kill(signal)
+      if (child.stdin.writableEnded) setTimeout(() => child.kill('SIGKILL'), killAfterMs).unref()
+    }
+    process.on(signal, listen)
+    return () => process.removeListener(signal, listen)
+  })
+  return () => {
+    for (const stop of listeners) stop()
+  }
+}
+
+function exitCodeOf({ exitCode, signalCode }: ChildProcess): number {
+  if (exitCode !== null) return exitCode
+  return signalCode === null ? 1 : 128 + constants.signals[signalCode]
+}
+
+/** Resolves when everything written so far was taken by the reader, or cannot be any more. */
+function flushed(stream: Writable): Promise<void> {
+  return new Promise(resolve => {
+    stream.write('', () => resolve())
+  })
+}
+
+async function isOver(end: Promise<void>, afterMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>(resolve => {
+    timer = setTimeout(() => resolve(false), afterMs)
+  })
+  try {
+    return await Promise.race([end.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Waits for the end of a dead command's output; a process that it started may hold it open and silent. */
+async function ended(output: Readable, end: Promise<void>): Promise<void> {
+  let heard = true
+  const listen = (): void => {
+    heard = true
+  }
+  output.on('data', listen)
+  while (heard || output.isPaused()) {
+    heard = false
+    if (await isOver(end, lingerMs)) break
+  }
+  output.removeListener('data', listen)
+}
+
+/** Connects both directions; resolves when the command has ended and its output was passed on. */
+async function connect(child: Child, channel: Channel, onProblem: OnProblem): Promise<void> {
+  const input = offPath(tapWire(channel, 'client_to_server'), onProblem)
+  const output = offPath(tapWire(channel, 'server_to_client'), onProblem)
+  const exited = once(child, 'exit')
+  const stopSignals = passSignals(child)
+  const sent = pass({ from: process.stdin, to: child.stdin, tap: input }).then(() => child.stdin.end())
+  const received = pass({ from: child.stdout, to: process.stdout, tap: output })
+  await exited
+  await ended(child.stdout, received)
+  await flushed(process.stdout)
+  stopSignals()
+  process.stdin.destroy()
+  await sent
+  input.end()
+  output.end()
+}
+
+async function spawned(child: Child, command: string): Promise<void> {
+  try {
+    await once(child, 'spawn')
+  } catch (cause) {
+    throw new AppError('INVALID_INPUT', `The command ${JSON.stringify(command)} cannot be started.`, {
+      hint: 'Check its spelling, that it is installed, and that it may be executed.',
+      cause,
+    })
+  }
+}
+
+function openChannel(host: Host, options: WrapOptions, tenant: string): Channel {
+  const { serverName, transport = 'stdio' } = options
+  return host.core.open({ id: host.nextChannelId(), transport, serverName, tenant })
+}
+
+/**
+ * Runs an MCP server that speaks over stdio and records the conversation: bytes pass unchanged in both directions, stderr, signals
+ * and exit code too, and nothing of ours appears on stdout. Resolves with the exit code (128 + number after a signal) once
+ * what was observed is saved or `closeDeadlineMs` is over; rejects with `INVALID_INPUT` where the command cannot be
+ * started, `CONFIG_INVALID` for options that cannot be meant.
+ */
+export async function wrapStdio(options: WrapOptions): Promise<number> {
+  const settings = readSettings(options)
+  const host = openHost(settings)
+  const closeDeadlineMs = options.closeDeadlineMs ?? defaultCloseDeadlineMs
+  try {
+    const child = start(options)
+    await spawned(child, options.command)
+    const channel = openChannel(host, options, settings.tenant)
+    await connect(child, channel, settings.onProblem)
+    channel.close('closed')
+    return exitCodeOf(child)
+  } finally {
+    await host.close(closeDeadlineMs)
+  }
+}

@@ -1,0 +1,113 @@
+import {
+  batchAad,
+  batchHeaders,
+  encodeFrames,
+  frameBytes,
+  maxRecordBytes,
+  type Frame,
+} from '@muniment/schema'
+
+/** One record of `mcp.calls.raw`, ready to be published. */
+export interface SealedRecord {
+  readonly key: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly value: Uint8Array
+}
+
+/** How batches are made small and unreadable. */
+export interface Packer {
+  readonly encoding: 'zstd' | 'gzip'
+  readonly compress: (bytes: Uint8Array) => Promise<Uint8Array>
+  /** For the last moment of a process, when nothing asynchronous runs any more. */
+  readonly compressSync: (bytes: Uint8Array) => Uint8Array
+  /** The key that batches are sealed to now; `undefined` while there is none. */
+  readonly sealer: () => Sealer | undefined
+}
+
+/** Encrypts to one public key. */
+export interface Sealer {
+  readonly kid: string
+  readonly seal: (plaintext: Uint8Array, aad: Uint8Array) => Uint8Array
+  /** Bytes that sealing adds. */
+  readonly overheadBytes: number
+}
+
+/** Frames that travel together, and the numbers they cover. */
+export interface Parcel {
+  readonly lane: string
+  readonly firstSeq: number
+  readonly lastSeq: number
+  readonly frames: readonly Frame[]
+}
+
+/** A frame and the numbers it covers: more than one where it stands for a gap. */
+export interface NumberedFrame {
+  readonly firstSeq: number
+  readonly lastSeq: number
+  readonly frame: Frame
+}
+
+/** Plain bytes of one batch; compressed they stay below the record limit even where nothing can be compressed. */
+export const maxPlainBytes = 512 * 1024
+
+/** Splits frames into batches; a frame that is larger than a batch travels alone. */
+export function parcels(lane: string, numbered: readonly NumberedFrame[]): Parcel[] {
+  const out: Parcel[] = []
+  let open: NumberedFrame[] = []
+  let bytes = 0
+  const close = (): void => {
+    const [first, last] = [open[0], open.at(-1)]
+    if (first !== undefined && last !== undefined)
+      out.push({ lane, firstSeq: first.firstSeq, lastSeq: last.lastSeq, frames: open.map(one => one.frame) })
+    open = []
+    bytes = 0
+  }
+  for (const one of numbered) {
+    const size = frameBytes(one.frame)
+    if (bytes + size > maxPlainBytes) close()
+    open.push(one)
+    bytes += size
+  }
+  close()
+  return out
+}
+
+function pieces(bytes: Uint8Array, maxBytes: number): Uint8Array[] {
+  const out: Uint8Array[] = []
+  for (let at = 0; at < bytes.length; at += maxBytes) out.push(bytes.subarray(at, at + maxBytes))
+  return out
+}
+
+function sealed(
+  parcel: Parcel,
+  compressed: Uint8Array,
+  packer: { readonly encoding: 'zstd' | 'gzip'; readonly sealer: Sealer },
+): SealedRecord[] {
+  const { sealer, encoding } = packer
+  const { lane, firstSeq, lastSeq } = parcel
+  const parts = pieces(compressed, maxRecordBytes - sealer.overheadBytes)
+  return parts.map((piece, index) => {
+    const headers = {
+      lane,
+      firstSeq,
+      lastSeq,
+      kid: sealer.kid,
+      encoding,
+      part: index + 1,
+      parts: parts.length,
+    }
+    return { key: lane, headers: batchHeaders(headers), value: sealer.seal(piece, batchAad(headers)) }
+  })
+}
+
+/** Compresses and seals one batch into records, compression off the thread. */
+export async function pack(parcel: Parcel, packer: Packer, sealer: Sealer): Promise<SealedRecord[]> {
+  const compressed = await packer.compress(encodeFrames(parcel.frames))
+  return sealed(parcel, compressed, { encoding: packer.encoding, sealer })
+}
+
+/** The same at once, for a process that ends. */
+export function packSync(parcel: Parcel, packer: Packer, sealer: Sealer): SealedRecord[] {
+  const compressed = packer.compressSync(encodeFrames(parcel.frames))
+  return sealed(parcel, compressed, { encoding: packer.encoding, sealer })
+}

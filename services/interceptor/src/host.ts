@@ -1,0 +1,100 @@
+import { join } from 'node:path'
+import { pause, systemClock } from './clock.ts'
+import { createCompressor } from './compress.ts'
+import { createInterceptorCore, type Core } from './core.ts'
+import { createIngestKey } from './ingest-key.ts'
+import { onLastMoment } from './last-moment.ts'
+import type { Settings } from './options.ts'
+import { problem, throttled } from './problem.ts'
+import { createRandom } from './random.ts'
+import { createSpoolSink, type Sink } from './sink.ts'
+import { openFileSpool } from './spool/files.ts'
+import { version } from './version.ts'
+
+/** The recorder of this process for one destination, shared by everything that is attached to it. */
+export interface Host {
+  readonly core: Core
+  /** A name for one more channel, unique within the lane and, by its instance, everywhere. */
+  readonly nextChannelId: () => string
+  /** Ends the lane and waits until that is durable, at most `deadlineMs`; what is not durable then is written at once. */
+  readonly close: (deadlineMs: number) => Promise<void>
+}
+
+const random = createRandom()
+
+function openSink(settings: Settings, lane: string): Sink {
+  const { home, spoolMaxBytes: maxBytes } = settings
+  const spool = openFileSpool({ dir: join(home, 'spool'), lane, maxBytes })
+  return createSpoolSink(spool)
+}
+
+function openCore(settings: Settings, instance: string): { readonly core: Core; readonly sink: Sink } {
+  const clock = systemClock
+  const { tenant, ringMaxBytes } = settings
+  const epoch = 0
+  const onProblem = throttled(settings.onProblem, clock.monotonicMs)
+  const packer = { ...createCompressor(), sealer: createIngestKey(settings, clock) }
+  const sink = openSink(settings, `${instance}/${epoch}`)
+  const core = createInterceptorCore({
+    instance,
+    epoch,
+    version,
+    tenant,
+    clock,
+    random,
+    packer,
+    sink,
+    onProblem,
+    ringMaxBytes,
+  })
+  return { core, sink }
+}
+
+/** Opens a recorder; its own connections and timers never keep the process alive. */
+export function openHost(settings: Settings): Host {
+  const instance = Buffer.from(random(8)).toString('hex')
+  const { core, sink } = openCore(settings, instance)
+  let channels = 0
+  let isClosed = false
+  const tellLoss = (lost: number): void => {
+    if (lost > 0)
+      settings.onProblem(problem('DISK_UNUSABLE', `${lost} observations were lost when the process ended.`))
+  }
+  const forget = onLastMoment({
+    flush: core.flush,
+    flushSync: () => tellLoss(core.flushSync()),
+    closeSync: () => tellLoss(core.closeSync()),
+  })
+  return {
+    core,
+    nextChannelId: () => `${instance}.${(channels++).toString(36)}`,
+    close: async deadlineMs => {
+      if (isClosed) return
+      isClosed = true
+      const durable = core.close().then(() => true)
+      // The waiting below is by timers that keep nothing alive, so something has to.
+      const keepAlive = setInterval(() => undefined, 1000)
+      try {
+        const isDurable = await Promise.race([durable, pause(systemClock, deadlineMs).then(() => false)])
+        if (!isDurable) tellLoss(core.flushSync())
+        await sink[Symbol.asyncDispose]()
+      } finally {
+        clearInterval(keepAlive)
+        forget()
+      }
+    },
+  }
+}
+
+const hosts = new Map<string, Host>()
+
+/** The recorder for these settings: one per process and destination. */
+export function hostOf(settings: Settings): Host {
+  const { bus, home, ingestKey, topicPrefix } = settings
+  const name = JSON.stringify([bus, home, ingestKey, topicPrefix])
+  const found = hosts.get(name)
+  if (found !== undefined) return found
+  const host = openHost(settings)
+  hosts.set(name, host)
+  return host
+}

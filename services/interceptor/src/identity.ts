@@ -1,0 +1,40 @@
+import { isMembers, member, textMember } from './json.ts'
+import { clip } from './message.ts'
+import type { Context, Principal } from './record.ts'
+
+const maxScopes = 256
+
+function scopesOf(value: unknown): string[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.filter(one => typeof one === 'string').slice(0, maxScopes)
+}
+
+/**
+ * Who called, from what the server's own authentication verified (`authInfo`); the token itself is not kept.
+ * The subject is where verifiers put it: `extra.sub`; else the client speaks for itself.
+ */
+function principalOf(authInfo: unknown): Principal | undefined {
+  const clientId = textMember(authInfo, 'clientId')
+  const extra = member(authInfo, 'extra')
+  const id = textMember(extra, 'sub') ?? clientId
+  if (id === undefined) return undefined
+  const issuer = textMember(extra, 'iss')
+  const scopes = scopesOf(member(authInfo, 'scopes'))
+  return {
+    id: clip(id),
+    method: 'oauth',
+    ...(clientId === undefined ? {} : { client_id: clip(clientId) }),
+    ...(issuer === undefined ? {} : { issuer: clip(issuer) }),
+    ...(scopes === undefined ? {} : { scopes: scopes.map(clip) }),
+  }
+}
+
+/** What the SDK hands over beside a message (`MessageExtraInfo`, both lines), reduced to what is recorded. */
+export function contextOf(extra: unknown, transport: object): Context | undefined {
+  const sessionId = textMember(transport, 'sessionId') ?? textMember(extra, 'sessionId')
+  if (!isMembers(extra)) return sessionId === undefined ? undefined : { sessionId }
+  const principal = extra['authInfo'] === undefined ? undefined : principalOf(extra['authInfo'])
+  const protocolVersion = textMember(extra['classification'], 'revision')
+  if (principal === undefined && sessionId === undefined && protocolVersion === undefined) return undefined
+  return { principal, sessionId, protocolVersion }
+}

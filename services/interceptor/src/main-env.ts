@@ -1,0 +1,57 @@
+import { resolve } from 'node:path'
+import { AppError } from '@muniment/schema'
+import type { AttachOptions, Settings } from './options.ts'
+import type { Problem } from './problem.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const tenantForm = /^[a-z0-9][a-z0-9_.-]{0,62}$/u
+const mebibyte = 1024 * 1024
+
+/** One line on stderr: stdout belongs to the protocol. */
+function tell({ code, message, hint }: Problem): void {
+  process.stderr.write(`muniment: ${code}: ${message} ${hint}\n`)
+}
+
+function checkedTenant(tenant: string): string {
+  if (tenantForm.test(tenant)) return tenant
+  throw new AppError('CONFIG_INVALID', `The tenant ${JSON.stringify(tenant.slice(0, 80))} is not a name.`, {
+    hint: 'Use up to 63 lower-case letters, digits, dots, dashes and underscores in MUNIMENT_TENANT.',
+  })
+}
+
+function checkedBus(bus: string): string {
+  if (bus === 'embedded:' || bus.startsWith('kafka://')) return bus
+  throw new AppError(
+    'CONFIG_INVALID',
+    `An interceptor cannot publish to ${JSON.stringify(bus.slice(0, 80))}.`,
+    {
+      hint: 'Set MUNIMENT_BUS to embedded: or kafka://host:port,…',
+    },
+  )
+}
+
+function checkedBytes(name: string, value: number): number {
+  if (Number.isFinite(value) && value > 0) return value
+  throw new AppError('CONFIG_INVALID', `The option ${name} is ${value}, not a positive number of bytes.`)
+}
+
+/** The value that was given, else the one of the environment, where an empty one counts as none. */
+function given(option: string | undefined, variable: string | undefined): string | undefined {
+  return option ?? (variable === '' ? undefined : variable)
+}
+
+/** Completes options from the environment. Throws `CONFIG_INVALID` for a value that cannot be meant. */
+export function readSettings(options: AttachOptions = {}, environment: Environment = process.env): Settings {
+  const { ringMaxBytes = 32 * mebibyte, spoolMaxBytes = 1024 * mebibyte, onProblem = tell } = options
+  return {
+    bus: checkedBus(given(options.bus, environment['MUNIMENT_BUS']) ?? 'embedded:'),
+    home: resolve(given(options.home, environment['MUNIMENT_HOME']) ?? '.muniment'),
+    tenant: checkedTenant(given(options.tenant, environment['MUNIMENT_TENANT']) ?? 'default'),
+    ingestKey: given(options.ingestKey, environment['MUNIMENT_INGEST_KEY']),
+    topicPrefix: given(undefined, environment['MUNIMENT_TOPIC_PREFIX']),
+    ringMaxBytes: checkedBytes('ringMaxBytes', ringMaxBytes),
+    spoolMaxBytes: checkedBytes('spoolMaxBytes', spoolMaxBytes),
+    onProblem,
+  }
+}

@@ -1,0 +1,194 @@
+import type { Clock } from './clock.ts'
+import { isMembers, textMember, type Members } from './json.ts'
+import { cancelledId, describeRequest, describeResponse } from './message.ts'
+import { createPendingTable, type Pending, type PendingTable, type RpcId } from './pending.ts'
+import type { Body, ChannelInfo, Context, Direction, Exchange, Labels } from './record.ts'
+
+/** One message as it arrived at a tap. */
+export interface Arrival {
+  /** Direction of the message itself; an exchange has the direction of its request. */
+  readonly direction: Direction
+  /** The parsed message; not kept. */
+  readonly message: unknown
+  /** What is kept of it. */
+  readonly body: Body
+  readonly context?: Context | undefined
+}
+
+/** Watches one channel: messages in, exchanges out. Every request ends in exactly one exchange; nothing throws for a message. */
+export interface Channel {
+  readonly info: ChannelInfo
+  readonly message: (arrival: Arrival) => void
+  /** Something that is no message. */
+  readonly reject: (direction: Direction, type: string, body: Body) => void
+  /** No answer can come any more. */
+  readonly close: (reason: string) => void
+  /** Ends the requests that were sent before a monotonic time. */
+  readonly expire: (beforeMs: number) => void
+  /** How many requests wait for an answer. */
+  readonly pending: () => number
+}
+
+/** Bounds of what one channel may keep. */
+export interface ObserveLimits {
+  readonly maxPending: number
+  readonly maxPendingBytes: number
+}
+
+export interface ObserveOptions {
+  readonly info: ChannelInfo
+  readonly labels?: Labels
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
+  readonly limits?: ObserveLimits
+  readonly emit: (exchange: Exchange) => void
+  /** Called when the first request begins to wait, and when none waits any more. */
+  readonly onBusy?: (isBusy: boolean) => void
+}
+
+type End = Partial<Exchange> & Pick<Exchange, 'kind'>
+
+interface State extends ObserveOptions {
+  readonly table: PendingTable
+  readonly limits: ObserveLimits
+  labels: Labels
+}
+
+const defaultLimits: ObserveLimits = { maxPending: 4096, maxPendingBytes: 32 * 1024 * 1024 }
+const noContext: Context = {}
+const streamMethod = 'subscriptions/listen'
+
+function isRpcId(value: unknown): value is RpcId {
+  return typeof value === 'string' || typeof value === 'number'
+}
+
+function opposite(direction: Direction): Direction {
+  return direction === 'client_to_server' ? 'server_to_client' : 'client_to_server'
+}
+
+function finish(state: State, pending: Pending, end: End): void {
+  if (state.table.count() === 0) state.onBusy?.(false)
+  const { method, target, taskId, meta, stateIn } = pending.facts
+  state.emit({
+    direction: pending.direction,
+    timeMs: pending.timeMs,
+    durationMs: state.clock.monotonicMs() - pending.startedMs,
+    method,
+    target,
+    rpcId: pending.rpcId,
+    taskId,
+    meta,
+    stateIn,
+    channel: state.info,
+    labels: state.labels,
+    context: pending.context,
+    request: pending.body,
+    ...end,
+  })
+}
+
+function abandon(state: State, pending: Pending, type: string): void {
+  finish(state, pending, { kind: 'unanswered', outcome: 'unanswered', failure: { type } })
+}
+
+/** Records what has no exchange around it. */
+function emitSingle(state: State, direction: Direction, end: End): void {
+  const { clock, info, labels } = state
+  state.emit({ direction, timeMs: clock.nowMs(), channel: info, labels, context: noContext, ...end })
+}
+
+function rejected(state: State, { direction, body }: Arrival, type = 'invalid_request'): void {
+  emitSingle(state, direction, { kind: 'rejected', failure: { type }, request: body })
+}
+
+function makeRoom(state: State, sizeBytes: number): void {
+  const { table, limits } = state
+  while (table.count() >= limits.maxPending || table.sizeBytes() + sizeBytes > limits.maxPendingBytes) {
+    const oldest = table.takeOldest()
+    if (oldest === undefined) return
+    abandon(state, oldest, 'evicted')
+  }
+}
+
+function request(state: State, arrival: Arrival, message: Members & { readonly method: string }): void {
+  const { direction, body, context = noContext } = arrival
+  const rpcId = message['id']
+  if (!isRpcId(rpcId)) return rejected(state, arrival)
+  const facts = describeRequest(message.method, message)
+  if (facts.client !== undefined) state.labels = { ...state.labels, client: facts.client }
+  makeRoom(state, body.sizeBytes)
+  const { clock, table } = state
+  if (table.count() === 0) state.onBusy?.(true)
+  const timeMs = clock.nowMs()
+  table.put({ direction, rpcId, facts, body, context, timeMs, startedMs: clock.monotonicMs() })
+}
+
+function notification(state: State, arrival: Arrival, message: Members & { readonly method: string }): void {
+  const { direction, body, context = noContext } = arrival
+  const id = cancelledId(message.method, message)
+  const cancelled = isRpcId(id) ? state.table.take(direction, id) : undefined
+  if (cancelled !== undefined) {
+    const kind = cancelled.facts.method === streamMethod ? 'stream' : 'cancelled'
+    finish(state, cancelled, { kind, outcome: 'cancelled' })
+  }
+  const { method, meta, taskId } = describeRequest(message.method, message)
+  emitSingle(state, direction, { kind: 'notification', method, meta, taskId, context, request: body })
+}
+
+function response(state: State, arrival: Arrival, message: Members): void {
+  const { body } = arrival
+  const direction = opposite(arrival.direction)
+  const id = message['id']
+  const rpcId = isRpcId(id) ? id : undefined
+  const pending = rpcId === undefined ? undefined : state.table.take(direction, rpcId)
+  if (pending === undefined) {
+    const failure = { type: 'unmatched_response' }
+    return emitSingle(state, direction, { kind: 'rejected', failure, rpcId, response: body })
+  }
+  const { method, taskId } = pending.facts
+  const facts = describeResponse(method, message)
+  if (facts.labels !== undefined) state.labels = { ...state.labels, ...facts.labels }
+  finish(state, pending, {
+    kind: method === streamMethod ? 'stream' : 'call',
+    outcome: facts.outcome,
+    failure: facts.failure,
+    itemCount: facts.itemCount,
+    taskId: facts.taskId ?? taskId,
+    stateOut: facts.stateOut,
+    response: body,
+  })
+}
+
+function isCall(message: Members): message is Members & { readonly method: string } {
+  return textMember(message, 'method') !== undefined
+}
+
+function dispatch(state: State, arrival: Arrival): void {
+  const { message } = arrival
+  if (!isMembers(message) || message['jsonrpc'] !== '2.0') rejected(state, arrival)
+  else if (isCall(message))
+    if (message['id'] === undefined) notification(state, arrival, message)
+    else request(state, arrival, message)
+  else if (message['result'] === undefined && message['error'] === undefined) rejected(state, arrival)
+  else response(state, arrival, message)
+}
+
+/** Makes the observer of one channel. */
+export function observeChannel(options: ObserveOptions): Channel {
+  const { info, labels = {}, limits = defaultLimits } = options
+  const state: State = { ...options, labels, limits, table: createPendingTable() }
+  const { table } = state
+  return {
+    info,
+    message: arrival => dispatch(state, arrival),
+    reject: (direction, type, body) => rejected(state, { direction, message: undefined, body }, type),
+    close: reason => {
+      for (let one = table.takeOldest(); one !== undefined; one = table.takeOldest())
+        abandon(state, one, reason)
+    },
+    expire: beforeMs => {
+      for (let one = table.takeOlderThan(beforeMs); one !== undefined; one = table.takeOlderThan(beforeMs))
+        abandon(state, one, 'deadline')
+    },
+    pending: table.count,
+  }
+}

@@ -1,0 +1,36 @@
+import type { OnProblem } from './problem.ts'
+import type { Transport } from './record.ts'
+
+/** How an observed server, client or transport is recorded; everything has a default from the environment. */
+export interface AttachOptions {
+  /** `embedded:` (default) leaves sealed batches for `muniment up` to collect; `kafka://host:port,…` publishes them. */
+  readonly bus?: string
+  /** Folder of keys and spools; default `MUNIMENT_HOME` or `./.muniment`. */
+  readonly home?: string
+  readonly tenant?: string
+  /** Name under which the server appears in events; default what it calls itself. */
+  readonly serverName?: string
+  /** Public key to seal to, `<kid>.<base64url>`; default `MUNIMENT_INGEST_KEY`, else the file `ingest.pub` of the home folder. */
+  readonly ingestKey?: string
+  /** Bytes of observations that may wait in memory (default 32 MiB); beyond it the newest are dropped and counted. */
+  readonly ringMaxBytes?: number
+  /** Bytes of sealed batches that may wait on disk (default 1 GiB). */
+  readonly spoolMaxBytes?: number
+  /** Which side of the conversation is observed, where its transport does not tell. */
+  readonly role?: 'server' | 'client'
+  readonly transport?: Transport
+  /** Receives what an operator should know, instead of one line on stderr. Payloads are never in it. */
+  readonly onProblem?: OnProblem
+}
+
+/** Options with nothing left to decide. */
+export interface Settings {
+  readonly bus: string
+  readonly home: string
+  readonly tenant: string
+  readonly ingestKey: string | undefined
+  readonly topicPrefix: string | undefined
+  readonly ringMaxBytes: number
+  readonly spoolMaxBytes: number
+  readonly onProblem: OnProblem
+}

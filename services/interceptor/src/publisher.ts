@@ -1,0 +1,199 @@
+import {
+  maxPlainBytes,
+  pack,
+  packSync,
+  parcels,
+  type NumberedFrame,
+  type Packer,
+  type Parcel,
+  type Sealer,
+} from './batch.ts'
+import { pause, type Clock } from './clock.ts'
+import { describe, type DescribeOptions } from './describe.ts'
+import type { Lane } from './lane.ts'
+import { problem, problemOf, type OnProblem } from './problem.ts'
+import type { Entry } from './record.ts'
+import type { Ring } from './ring.ts'
+import type { Sink } from './sink.ts'
+
+/** Moves records from the ring to the sink, in order, one batch at a time. */
+export interface Publisher {
+  /** Something was put into the ring. */
+  readonly notify: () => void
+  /** Resolves when everything recorded so far is durable; never, while it cannot become so. */
+  readonly flush: () => Promise<void>
+  /** Writes what is left at once, as the last act of a process; returns how many records could not be written. */
+  readonly flushSync: () => number
+  readonly stats: () => PublisherStats
+}
+
+export interface PublisherStats {
+  readonly publishedRecords: number
+  readonly publishedBytes: number
+}
+
+export interface PublisherOptions {
+  readonly ring: Ring<Entry>
+  readonly lane: () => Lane
+  readonly describe: DescribeOptions
+  readonly packer: Packer
+  readonly sink: Sink
+  readonly clock: Clock
+  readonly onProblem: OnProblem
+  /** How long a record may wait for others before its batch is closed. */
+  readonly windowMs: number
+}
+
+interface State extends PublisherOptions {
+  isRunning: boolean
+  cancelWindow: (() => void) | undefined
+  /** Taken from the ring, not yet described. */
+  entries: readonly Entry[]
+  /** Described, not yet durable. */
+  parcels: Parcel[]
+  waiting: (() => void)[]
+  publishedRecords: number
+  publishedBytes: number
+}
+
+const maxBatchItems = 2000
+/** How much is serialised in one go before other work of the process gets its turn: about half a millisecond. */
+const sliceBytes = 64 * 1024
+const firstRetryMs = 250
+const lastRetryMs = 5000
+const keyPollMs = 500
+
+function coverage({ seq, item }: Entry): number {
+  return item.type === 'gap' ? item.gap.fromSeq : seq
+}
+
+function describeOne(entry: Entry, options: DescribeOptions): NumberedFrame {
+  return { firstSeq: coverage(entry), lastSeq: entry.seq, frame: describe(entry, options) }
+}
+
+async function describeAll(state: State, entries: readonly Entry[]): Promise<NumberedFrame[]> {
+  const frames: NumberedFrame[] = []
+  let slice = 0
+  for (const entry of entries) {
+    frames.push(describeOne(entry, state.describe))
+    slice += entry.sizeBytes
+    if (slice < sliceBytes) continue
+    slice = 0
+    await pause(state.clock, 0)
+  }
+  return frames
+}
+
+async function sealerOf(state: State): Promise<Sealer> {
+  for (;;) {
+    const sealer = state.packer.sealer()
+    if (sealer !== undefined) return sealer
+    state.onProblem(
+      problem(
+        'SECRET_MISSING',
+        'There is no ingest key yet: what is observed waits in memory.',
+        'Start `muniment up` once with the same MUNIMENT_HOME, or set MUNIMENT_INGEST_KEY.',
+      ),
+    )
+    await pause(state.clock, keyPollMs)
+  }
+}
+
+/** Packs and writes one parcel, again and again until it is durable: what was taken from the ring is never given up. */
+async function deliver(state: State, parcel: Parcel): Promise<void> {
+  let retryMs = firstRetryMs
+  for (;;) {
+    const sealer = await sealerOf(state)
+    try {
+      const records = await pack(parcel, state.packer, sealer)
+      await state.sink.write(records)
+      state.publishedRecords += parcel.frames.length
+      for (const record of records) state.publishedBytes += record.value.length
+      return
+    } catch (error) {
+      state.onProblem(problemOf(error, 'A batch could not be written'))
+    }
+    await pause(state.clock, retryMs)
+    retryMs = Math.min(lastRetryMs, retryMs * 2)
+  }
+}
+
+async function publishNext(state: State): Promise<void> {
+  const { ring } = state
+  // Nothing is taken before it can be sealed, so that the bound of the ring holds.
+  await sealerOf(state)
+  state.entries = ring.take({ maxBytes: maxPlainBytes, maxItems: maxBatchItems })
+  const frames = await describeAll(state, state.entries)
+  state.parcels = parcels(state.lane().name, frames)
+  state.entries = []
+  for (let next = state.parcels[0]; next !== undefined; next = state.parcels[0]) {
+    await deliver(state, next)
+    state.parcels.shift()
+  }
+  if (ring.length() === 0) state.lane().settle()
+}
+
+async function run(state: State): Promise<void> {
+  if (state.isRunning) return
+  state.isRunning = true
+  try {
+    while (state.ring.length() > 0) await publishNext(state)
+  } catch (error) {
+    state.onProblem(problemOf(error, 'The publisher stopped'))
+  } finally {
+    state.isRunning = false
+  }
+  for (const done of state.waiting.splice(0)) done()
+}
+
+function notify(state: State): void {
+  if (state.isRunning || state.cancelWindow !== undefined) return
+  const { clock, windowMs } = state
+  state.cancelWindow = clock.after(windowMs, () => {
+    state.cancelWindow = undefined
+    void run(state)
+  })
+}
+
+function flushSync(state: State): number {
+  const { packer, sink, ring } = state
+  const left = [...state.entries, ...ring.take({ maxBytes: Infinity, maxItems: Infinity })]
+  const sealer = packer.sealer()
+  if (sealer === undefined) return left.length
+  const rest = parcels(
+    state.lane().name,
+    left.map(entry => describeOne(entry, state.describe)),
+  )
+  const all = [...state.parcels, ...rest]
+  try {
+    sink.writeSync(all.flatMap(parcel => packSync(parcel, packer, sealer)))
+    return 0
+  } catch (error) {
+    state.onProblem(problemOf(error, 'The last records could not be written'))
+    return all.reduce((sum, parcel) => sum + parcel.frames.length, 0)
+  }
+}
+
+export function createPublisher(options: PublisherOptions): Publisher {
+  const state: State = {
+    ...options,
+    isRunning: false,
+    cancelWindow: undefined,
+    entries: [],
+    parcels: [],
+    waiting: [],
+    publishedRecords: 0,
+    publishedBytes: 0,
+  }
+  return {
+    notify: () => notify(state),
+    flush: () => {
+      if (!state.isRunning && state.ring.length() === 0) return Promise.resolve()
+      const done = new Promise<void>(resolve => state.waiting.push(resolve))
+      void run(state)
+      return done
+    },
+    flushSync: () => flushSync(state),
+    stats: () => ({ publishedRecords: state.publishedRecords, publishedBytes: state.publishedBytes }),
+  }
+}

@@ -1,0 +1,1 @@
+export { drainSpool, type DrainOptions } from './spool/drain.ts'

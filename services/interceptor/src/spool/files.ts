@@ -1,0 +1,173 @@
+import { closeSync, constants, fdatasyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { mkdir, open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError } from '@muniment/schema'
+import type { SealedRecord } from '../batch.ts'
+import { laneFolder, listSegments, ownerFile, segmentFile } from './names.ts'
+import { thisProcess } from './owner.ts'
+import { createSegmentReader, type SegmentReader } from './reader.ts'
+import { encodeRecords } from './segment.ts'
+import { spoolFull, type Spool } from './spool.ts'
+
+/** Where a lane's spool lies and how large it may grow. */
+export interface FileSpoolOptions {
+  /** Folder of all spools, usually `$MUNIMENT_HOME/spool`. */
+  readonly dir: string
+  readonly lane: string
+  readonly maxBytes: number
+  /** Size at which a segment is closed; small ones are freed sooner. */
+  readonly segmentBytes?: number
+}
+
+interface Writing {
+  readonly number: number
+  readonly file: FileHandle
+  bytes: number
+}
+
+interface State {
+  readonly folder: string
+  readonly maxBytes: number
+  readonly segmentBytes: number
+  nextNumber: number
+  writing: Writing | undefined
+  /** Bytes in the folder when last counted, and appended since. */
+  bytes: number
+  hasEnded: boolean
+}
+
+const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+const ownerOnly = { file: 0o600, folder: 0o700 } as const
+const defaultSegmentBytes = 4 * 1024 * 1024
+
+function unusable(folder: string, cause: unknown): AppError {
+  return new AppError('DISK_UNUSABLE', `The spool folder ${folder} cannot be written.`, { cause })
+}
+
+async function countBytes(folder: string): Promise<number> {
+  const sizes = (await listSegments(folder)).map(({ file }) =>
+    stat(join(folder, file)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+}
+
+/** A new name in a folder survives a crash of the machine only after the folder itself was synchronised. */
+async function syncFolder(folder: string): Promise<void> {
+  const file = await open(folder, constants.O_RDONLY)
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function startSegment(state: State): Promise<Writing> {
+  const { folder } = state
+  await mkdir(folder, { recursive: true, mode: ownerOnly.folder })
+  await writeFile(join(folder, ownerFile), JSON.stringify(thisProcess()), { mode: ownerOnly.file })
+  const number = state.nextNumber
+  const file = await open(join(folder, segmentFile(number, true)), flags, ownerOnly.file)
+  state.nextNumber += 1
+  state.writing = { number, file, bytes: 0 }
+  await syncFolder(folder)
+  return state.writing
+}
+
+async function finishSegment(state: State): Promise<void> {
+  const { writing, folder } = state
+  if (writing === undefined) return
+  state.writing = undefined
+  await writing.file.close()
+  // A drainer may have taken the file away already.
+  await rename(
+    join(folder, segmentFile(writing.number, true)),
+    join(folder, segmentFile(writing.number, false)),
+  ).catch(() => undefined)
+}
+
+async function write(state: State, bytes: Buffer): Promise<void> {
+  const writing = state.writing ?? (await startSegment(state))
+  const { bytesWritten } = await writing.file.write(bytes, 0, bytes.length, writing.bytes)
+  if (bytesWritten < bytes.length) throw new Error(`${bytesWritten} of ${bytes.length} bytes were written.`)
+  await writing.file.datasync()
+  writing.bytes += bytes.length
+  state.bytes += bytes.length
+  const { nlink } = await writing.file.stat()
+  if (nlink > 0) return
+  // A drainer took this process for dead, as after a long suspension, and removed the file: write it again elsewhere.
+  state.writing = undefined
+  await writing.file.close()
+  await write(state, bytes)
+}
+
+async function append(state: State, records: readonly SealedRecord[]): Promise<void> {
+  const { folder, maxBytes } = state
+  const bytes = encodeRecords(records)
+  if (state.bytes + bytes.length > maxBytes) state.bytes = await countBytes(folder)
+  if (state.bytes + bytes.length > maxBytes) throw spoolFull(folder, maxBytes)
+  try {
+    if (state.writing !== undefined && state.writing.bytes + bytes.length > state.segmentBytes)
+      await finishSegment(state)
+    await write(state, bytes)
+  } catch (cause) {
+    // What was half written is the torn tail of a closed segment, which readers skip; the next batch starts a new one.
+    await finishSegment(state).catch(() => undefined)
+    throw unusable(folder, cause)
+  }
+}
+
+/** Writes to a segment of its own: an asynchronous write may be under way in the open one. */
+function appendSync(state: State, records: readonly SealedRecord[]): void {
+  const { folder } = state
+  const [from, to] = [true, false].map(isOpen => join(folder, segmentFile(state.nextNumber, isOpen)))
+  if (from === undefined || to === undefined || records.length === 0) return
+  mkdirSync(folder, { recursive: true, mode: ownerOnly.folder })
+  const file = openSync(from, flags, ownerOnly.file)
+  state.nextNumber += 1
+  try {
+    writeSync(file, encodeRecords(records))
+    fdatasyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(from, to)
+}
+
+async function end(state: State, reader: SegmentReader): Promise<void> {
+  if (state.hasEnded) return
+  state.hasEnded = true
+  await finishSegment(state)
+  // Frees the segments of which every record was dropped.
+  await reader.read(1).catch(() => [])
+  await rm(join(state.folder, ownerFile), { force: true }).catch(() => undefined)
+}
+
+/** A spool in files. Nothing is created before the first append. */
+export function openFileSpool({ dir, lane, maxBytes, segmentBytes }: FileSpoolOptions): Spool {
+  const folder = join(dir, laneFolder(lane))
+  const state: State = {
+    folder,
+    maxBytes,
+    segmentBytes: segmentBytes ?? defaultSegmentBytes,
+    nextNumber: 0,
+    writing: undefined,
+    bytes: 0,
+    hasEnded: false,
+  }
+  const reader = createSegmentReader({
+    folder,
+    isAbandoned: ({ number }) => number !== state.writing?.number,
+    onDamage: () => undefined,
+  })
+  return {
+    append: records => append(state, records),
+    appendSync: records => appendSync(state, records),
+    peek: reader.read,
+    drop: async () => reader.commit(),
+    sizeBytes: () => state.bytes,
+    [Symbol.asyncDispose]: () => end(state, reader),
+  }
+}

@@ -1,0 +1,1 @@
+export { wrapStdio, type WrapOptions } from './attach/stdio.ts'

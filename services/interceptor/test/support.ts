@@ -1,0 +1,129 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { randomBytes } from 'node:crypto'
+import { initSecrets, openKeys, openSecrets, type Keys } from '@muniment/keys'
+import {
+  batchAad,
+  decodeFrames,
+  observationSchema,
+  parseBatchHeaders,
+  type BatchHeaders,
+  type Observation,
+} from '@muniment/schema'
+import type { SealedRecord } from '../src/batch.ts'
+import { drainSpool } from '../src/spool/drain.ts'
+
+/** One observation as the masker would see it. */
+export interface Seen {
+  readonly observation: Observation
+  readonly request: Buffer | undefined
+  readonly response: Buffer | undefined
+  readonly lane: string
+}
+
+/** A home folder with an ingest key, and the private half to look into what was recorded there. */
+export interface Lab extends AsyncDisposable {
+  readonly home: string
+  readonly ingestKey: string
+  /** Everything that lies in the spools, removed from there, checked like the masker does: lanes whole, nothing out of order. */
+  readonly collect: () => Promise<Seen[]>
+  readonly open: (records: readonly SealedRecord[]) => Promise<Seen[]>
+}
+
+const nothing = {
+  get: async () => undefined,
+  put: async () => undefined,
+  delete: async () => undefined,
+  async *list() {},
+  [Symbol.asyncDispose]: async () => undefined,
+}
+
+function decompress({ encoding }: BatchHeaders, bytes: Uint8Array): Uint8Array {
+  return encoding === 'zstd' ? zstdDecompressSync(bytes) : gunzipSync(bytes)
+}
+
+function asBuffer(bytes: Uint8Array | undefined): Buffer | undefined {
+  return bytes === undefined ? undefined : Buffer.from(bytes)
+}
+
+async function openRecords(keys: Keys, records: readonly SealedRecord[]): Promise<Seen[]> {
+  const seen: Seen[] = []
+  let parts: Uint8Array[] = []
+  for (const { key, headers, value } of records) {
+    const batch = parseBatchHeaders(key, headers)
+    if (batch.part === 1) parts = []
+    parts.push(await keys.unseal(batch.kid, value, batchAad(batch)))
+    if (batch.part < batch.parts) continue
+    for (const frame of decodeFrames(decompress(batch, Buffer.concat(parts)))) {
+      const observation = observationSchema.parse(JSON.parse(Buffer.from(frame.envelope).toString()))
+      const [request, response] = [asBuffer(frame.request), asBuffer(frame.response)]
+      seen.push({ observation, request, response, lane: batch.lane })
+    }
+  }
+  return seen
+}
+
+/** The numbers of each lane, as far as its records go, must be 0, 1, 2 … with gaps only where a gap event stands. */
+export function checkLanes(seen: readonly Seen[]): void {
+  const next = new Map<string, number>()
+  for (const { observation, lane } of seen) {
+    const { source, gap, lane: mark } = observation
+    const expected = next.get(lane) ?? 0
+    if (mark?.state === 'alive' && source.seq === expected - 1) continue
+    const from = gap?.from_seq ?? source.seq
+    if (from !== expected) throw new Error(`Lane ${lane} has ${from} where ${expected} is due.`)
+    next.set(lane, source.seq + 1)
+  }
+}
+
+export async function drained(dir: string): Promise<SealedRecord[]> {
+  const records: SealedRecord[] = []
+  const { signal } = new AbortController()
+  const publish = async (some: readonly SealedRecord[]): Promise<void> => void records.push(...some)
+  await drainSpool({ dir, publish, signal, untilEmpty: true })
+  return records
+}
+
+export async function openLab(): Promise<Lab> {
+  const home = await mkdtemp(join(tmpdir(), 'muniment-interceptor-'))
+  const secrets = await openSecrets({ kind: 'memory' })
+  const source = { now: Date.now, randomBytes: (size: number) => randomBytes(size) }
+  await initSecrets(secrets, source)
+  const keys = openKeys({ secrets, state: nothing, cacheTtlMs: 60_000, ...source })
+  const ingestKey = await keys.ingestPublicKey()
+  await writeFile(join(home, 'ingest.pub'), `${ingestKey}\n`)
+  return {
+    home,
+    ingestKey,
+    open: records => openRecords(keys, records),
+    collect: async () => {
+      const seen = await openRecords(keys, await drained(join(home, 'spool')))
+      checkLanes(seen)
+      return seen
+    },
+    [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
+  }
+}
+
+/** Names of the files below a folder; none where it is not there. */
+export async function filesIn(folder: string): Promise<string[]> {
+  return await readdir(folder, { recursive: true }).catch(() => [])
+}
+
+/** The short story of an observation: enough to compare how conversations were recorded. */
+export function story({ observation }: Seen): string {
+  const { kind, outcome, direction, method, target, lane, error } = observation
+  return [
+    kind,
+    lane?.state,
+    direction === 'server_to_client' ? 'to client' : undefined,
+    method,
+    target,
+    outcome,
+    error?.type,
+  ]
+    .filter(part => part !== undefined)
+    .join(' ')
+}
