@@ -1,0 +1,251 @@
+import { isAppError } from '@muniment/schema'
+import { describeRecord } from '../format/describe.ts'
+import type { Place } from '../format/lanes.ts'
+import { sha256Hex, type CommittedManifest, type Segment, type StoredObject } from '../format/manifest.ts'
+import { hashBytes, leafHash, rootOf, splitHashes } from '../format/merkle.ts'
+import { countRanges } from '../format/ranges.ts'
+import { keyContext, type SegmentOpener } from '../keys.ts'
+import { readManifest } from '../manifests.ts'
+import { bufferSource, openParquet } from '../parquet/read.ts'
+import type { Store } from '../store/store.ts'
+import { noFindings, type CutPosition, type Finding, type FindingCode, type Findings } from './report.ts'
+
+/** What checking one manifest and its objects needs. */
+export interface CutContext {
+  readonly store: Store
+  readonly keys: SegmentOpener | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+/** One manifest, checked by itself. */
+export interface CheckedCut extends Findings {
+  readonly key: string
+  /** `undefined` where it could not be read. */
+  readonly committed: CommittedManifest | undefined
+  /** Places of the records, where contents were checked. */
+  readonly places: readonly Place[] | undefined
+  readonly bytes: number
+  readonly records: number
+}
+
+interface Working extends Findings {
+  readonly context: CutContext
+  readonly committed: CommittedManifest
+  readonly places: Place[]
+  bytes: number
+  records: number
+  /** Whether every record's bytes were seen. */
+  hasContents: boolean
+}
+
+/** The offsets a manifest covers. */
+export function positionOf({ manifest }: CommittedManifest): CutPosition {
+  const { topic, partition, first_offset, next_offset } = manifest
+  return { topic, partition, first_offset, next_offset }
+}
+
+/** An object and what is wrong with it. */
+interface Fault {
+  readonly object: string
+  readonly reason: string
+}
+
+function report(working: Working, code: FindingCode, fault: Fault): void {
+  working.problems.push({ code, ...fault, range: positionOf(working.committed) })
+}
+
+async function fetchObject(working: Working, object: StoredObject): Promise<Buffer | undefined> {
+  const { store, signal } = working.context
+  const { key, version } = object
+  const bytes = await store.get(key, { version, ...(signal === undefined ? {} : { signal }) })
+  if (bytes === undefined) {
+    report(working, 'object.missing', { object: key, reason: `version ${version} is not in the store` })
+    return undefined
+  }
+  working.bytes += bytes.length
+  if (bytes.length !== object.size_bytes) {
+    const reason = `has ${bytes.length} bytes instead of ${object.size_bytes}`
+    report(working, 'object.altered', { object: key, reason })
+  } else if (sha256Hex(bytes) !== object.sha256) {
+    report(working, 'object.altered', { object: key, reason: 'does not have the SHA-256 in its manifest' })
+  }
+  return bytes
+}
+
+/** Decrypts a segment and compares every record with its leaf. */
+async function checkRows(working: Working, segment: Segment, part: SegmentPart): Promise<void> {
+  const { keys } = working.context
+  if (keys === undefined) return
+  const { manifest } = working.committed
+  const key = await keys.openDataKey(segment.tenant, keyContext(manifest), segment.wrapped_key)
+  const reader = await openParquet(bufferSource(part.bytes), key, segment.footer_bytes)
+  let row = 0
+  for await (const raw of reader.rawRows()) {
+    const leaf = part.leaves.subarray(row * hashBytes, (row + 1) * hashBytes)
+    if (!leafHash(raw).equals(leaf)) {
+      report(working, 'row.altered', {
+        object: part.key,
+        reason: `record ${row} does not match its leaf hash`,
+      })
+    }
+    const { tenant, place } = describeRecord(manifest.topic, raw)
+    if (tenant !== segment.tenant) {
+      report(working, 'row.tenant', {
+        object: part.key,
+        reason: `record ${row} is not of tenant ${segment.tenant}`,
+      })
+    }
+    working.places.push(place)
+    row += 1
+  }
+  if (row !== segment.rows) {
+    report(working, 'rows.count', {
+      object: part.key,
+      reason: `has ${row} records instead of ${segment.rows}`,
+    })
+  }
+}
+
+interface SegmentPart {
+  readonly key: string
+  readonly bytes: Buffer
+  readonly leaves: Buffer
+}
+
+function checkSegment(working: Working, segment: Segment, part: SegmentPart): void {
+  const { key, bytes, leaves } = part
+  if (sha256Hex(bytes) !== segment.sha256) {
+    report(working, 'segment.altered', {
+      object: key,
+      reason: `the segment of ${segment.tenant} has another SHA-256`,
+    })
+  }
+  if (rootOf(splitHashes(leaves)).toString('hex') !== segment.root) {
+    const reason = `the leaf hashes of ${segment.tenant} do not give the root in the manifest`
+    report(working, 'tree.altered', { object: key, reason })
+  }
+  working.records += segment.rows
+}
+
+/** Contents that cannot be opened are a problem, unless the tenant's key was destroyed on purpose. */
+async function checkContents(working: Working, segment: Segment, part: SegmentPart): Promise<void> {
+  if (working.context.keys === undefined) {
+    working.hasContents = false
+    return
+  }
+  try {
+    await checkRows(working, segment, part)
+  } catch (error) {
+    working.hasContents = false
+    if (isAppError(error, 'KEY_UNKNOWN')) {
+      const reason = `tenant ${segment.tenant} is erased: ${segment.rows} records, position proven`
+      working.notes.push({
+        code: 'segment.erased',
+        object: part.key,
+        reason,
+        range: positionOf(working.committed),
+      })
+      return
+    }
+    if (!isAppError(error, 'ARCHIVE_DAMAGED')) throw error
+    report(working, 'segment.unreadable', { object: part.key, reason: error.message })
+  }
+}
+
+type DataObject = CommittedManifest['manifest']['objects'][number]
+
+/** Segments must fill their object, and their leaf hashes the tree object, without gap or overlap. */
+async function checkObject(
+  working: Working,
+  object: DataObject,
+  segments: readonly Segment[],
+): Promise<void> {
+  const [bytes, leaves] = await Promise.all([fetchObject(working, object), fetchObject(working, object.tree)])
+  if (bytes === undefined || leaves === undefined) return
+  let at = 0
+  let leafAt = 0
+  for (const segment of segments) {
+    if (segment.start !== at) {
+      report(working, 'object.layout', {
+        object: object.key,
+        reason: `a segment starts at ${segment.start}, not ${at}`,
+      })
+    }
+    const leafEnd = leafAt + segment.rows * hashBytes
+    const part = {
+      key: object.key,
+      bytes: bytes.subarray(segment.start, segment.start + segment.size_bytes),
+      leaves: leaves.subarray(leafAt, leafEnd),
+    }
+    checkSegment(working, segment, part)
+    await checkContents(working, segment, part)
+    at = segment.start + segment.size_bytes
+    leafAt = leafEnd
+  }
+  if (at !== object.size_bytes || leafAt !== object.tree.size_bytes) {
+    report(working, 'object.layout', { object: object.key, reason: 'its segments do not fill it' })
+  }
+}
+
+function checkCounts(working: Working): void {
+  const { manifest, key } = working.committed
+  const { counts, holes, first_offset, next_offset } = manifest
+  const rows = manifest.segments.reduce((sum, segment) => sum + segment.rows, 0)
+  const isWhole = counts.read + countRanges(holes) === next_offset - first_offset
+  if (rows !== counts.archived || counts.archived + counts.duplicates !== counts.read || !isWhole) {
+    report(working, 'manifest.counts', { object: key, reason: 'its counts do not add up' })
+  }
+}
+
+async function checkObjects(working: Working): Promise<void> {
+  const { objects, segments } = working.committed.manifest
+  for (const [index, object] of objects.entries()) {
+    await checkObject(
+      working,
+      object,
+      segments.filter(segment => segment.object === index),
+    )
+  }
+  if (segments.some(segment => segment.object >= objects.length)) {
+    const reason = 'a segment refers to an object that is not listed'
+    report(working, 'object.layout', { object: working.committed.key, reason })
+  }
+}
+
+async function readChecked(
+  context: CutContext,
+  at: { key: string; version: string },
+): Promise<CommittedManifest | Finding> {
+  try {
+    return await readManifest(context.store, at.key, at.version)
+  } catch (error) {
+    if (!isAppError(error, 'ARCHIVE_DAMAGED')) throw error
+    return { code: 'manifest.malformed', object: at.key, reason: error.message }
+  }
+}
+
+/** Reads one manifest and checks everything it says about its objects. */
+export async function checkCut(
+  context: CutContext,
+  at: { key: string; version: string },
+): Promise<CheckedCut> {
+  const read = await readChecked(context, at)
+  if ('code' in read) {
+    const nothing = { committed: undefined, places: undefined, bytes: 0, records: 0 }
+    return { ...noFindings(), key: at.key, ...nothing, problems: [read] }
+  }
+  const working: Working = {
+    ...noFindings(),
+    context,
+    committed: read,
+    places: [],
+    bytes: 0,
+    records: 0,
+    hasContents: true,
+  }
+  checkCounts(working)
+  await checkObjects(working)
+  const { problems, notes, committed, bytes, records } = working
+  const places = working.hasContents && context.keys !== undefined ? working.places : undefined
+  return { key: at.key, committed, problems, notes, places, bytes, records }
+}

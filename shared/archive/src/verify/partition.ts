@@ -1,0 +1,127 @@
+import type { CommittedManifest } from '../format/manifest.ts'
+import type { ObjectInfo } from '../store/store.ts'
+import { checkCut, positionOf, type CheckedCut, type CutContext } from './cut.ts'
+import { createLaneAudit, type LaneAudit } from './lanes.ts'
+import { objectName } from './leftovers.ts'
+import { inOrder } from './in-order.ts'
+import type { Coverage, Findings, TenantCoverage } from './report.ts'
+
+/** What verification has seen so far. */
+export interface Progress {
+  manifests: number
+  objects: number
+  bytes: number
+  records: number
+}
+
+/** Shared by all partitions of one verification. */
+export interface Audit extends Findings {
+  readonly context: CutContext
+  readonly progress: Progress
+  readonly onProgress: ((progress: Readonly<Progress>) => void) | undefined
+  /** Names of all objects that manifests refer to, and the manifests. */
+  readonly names: Set<string>
+  readonly digests: Set<string>
+  /** Manifests that could be read, by key. */
+  readonly committed: Map<string, CommittedManifest>
+}
+
+/** A partition and the first versions of its manifests, in order. */
+export interface PartitionInput {
+  readonly topic: string
+  readonly partition: number
+  readonly manifests: readonly ObjectInfo[]
+}
+
+const cutsAhead = 4
+
+interface Chain {
+  next: number
+  key: string | undefined
+  previous: string | null
+}
+
+function checkChain(audit: Audit, chain: Chain, committed: CommittedManifest): void {
+  const { manifest, key } = committed
+  const range = positionOf(committed)
+  if (manifest.first_offset > chain.next) {
+    const reason = `the manifests from offset ${chain.next} to ${manifest.first_offset - 1} are gone`
+    audit.problems.push({ code: 'manifest.missing', object: key, reason, range })
+  } else if (manifest.first_offset < chain.next) {
+    const reason = `covers offsets that an earlier manifest covers, below ${chain.next}`
+    audit.problems.push({ code: 'manifest.chain', object: key, reason, range })
+  } else if (manifest.previous !== chain.previous) {
+    const reason = `does not name ${chain.key ?? 'a manifest'} before it: one of the two was altered`
+    audit.problems.push({ code: 'manifest.chain', object: key, reason, range })
+  }
+  if (manifest.next_offset <= manifest.first_offset) {
+    audit.problems.push({ code: 'manifest.chain', object: key, reason: 'covers no offset', range })
+  }
+  chain.next = Math.max(chain.next, manifest.next_offset)
+  chain.previous = committed.sha256
+  chain.key = key
+}
+
+interface MutableCoverage {
+  records: number
+  min_ms: number
+  max_ms: number
+}
+
+function cover(tenants: Map<string, MutableCoverage>, committed: CommittedManifest): void {
+  for (const { tenant, rows, time } of committed.manifest.segments) {
+    const known = tenants.get(tenant) ?? { records: 0, min_ms: Infinity, max_ms: -Infinity }
+    known.records += rows
+    known.min_ms = Math.min(known.min_ms, time?.min_ms ?? Infinity)
+    known.max_ms = Math.max(known.max_ms, time?.max_ms ?? -Infinity)
+    tenants.set(tenant, known)
+  }
+}
+
+function tenantCoverage(tenants: ReadonlyMap<string, MutableCoverage>): readonly TenantCoverage[] {
+  return [...tenants].map(([tenant, { records, min_ms, max_ms }]) => ({
+    tenant,
+    records,
+    min_ms: Number.isFinite(min_ms) ? min_ms : undefined,
+    max_ms: Number.isFinite(max_ms) ? max_ms : undefined,
+  }))
+}
+
+function remember(audit: Audit, committed: CommittedManifest): void {
+  audit.committed.set(committed.key, committed)
+  for (const object of committed.manifest.objects) {
+    audit.names.add(objectName(object)).add(objectName(object.tree))
+    audit.digests.add(object.sha256)
+    audit.progress.objects += 2
+  }
+}
+
+function addCut(audit: Audit, cut: CheckedCut, into: { chain: Chain; lanes: LaneAudit }): void {
+  audit.problems.push(...cut.problems)
+  audit.notes.push(...cut.notes)
+  audit.progress.manifests += 1
+  audit.progress.bytes += cut.bytes
+  audit.progress.records += cut.records
+  if (cut.committed === undefined) return
+  checkChain(audit, into.chain, cut.committed)
+  into.lanes.add(cut.committed, cut.places)
+  remember(audit, cut.committed)
+}
+
+/** Checks the manifests of one partition, their objects, their chain and their lanes. */
+export async function checkPartition(audit: Audit, input: PartitionInput): Promise<Coverage> {
+  const chain: Chain = { next: 0, key: undefined, previous: null }
+  const lanes = createLaneAudit(audit)
+  const tenants = new Map<string, MutableCoverage>()
+  const check = (info: ObjectInfo): Promise<CheckedCut> => checkCut(audit.context, info)
+  for (const info of input.manifests) audit.names.add(objectName(info))
+  for await (const cut of inOrder(input.manifests, cutsAhead, check)) {
+    audit.context.signal?.throwIfAborted()
+    addCut(audit, cut, { chain, lanes })
+    if (cut.committed !== undefined) cover(tenants, cut.committed)
+    audit.onProgress?.(audit.progress)
+  }
+  lanes.finish()
+  const { topic, partition } = input
+  return { topic, partition, first_offset: 0, next_offset: chain.next, tenants: tenantCoverage(tenants) }
+}

@@ -1,0 +1,116 @@
+/** A range of one partition, `next_offset` excluded. */
+export interface CutPosition {
+  readonly topic: string
+  readonly partition: number
+  readonly first_offset: number
+  readonly next_offset: number
+}
+
+/** What can be wrong, or worth knowing; stable for programs. */
+export type FindingCode =
+  | 'manifest.malformed'
+  | 'manifest.misplaced'
+  | 'manifest.missing'
+  | 'manifest.chain'
+  | 'manifest.counts'
+  | 'object.missing'
+  | 'object.altered'
+  | 'object.layout'
+  | 'object.duplicate'
+  | 'object.foreign'
+  | 'object.hidden'
+  | 'object.orphan'
+  | 'segment.altered'
+  | 'segment.unreadable'
+  | 'segment.erased'
+  | 'tree.altered'
+  | 'rows.count'
+  | 'row.altered'
+  | 'row.tenant'
+  | 'lane.duplicate'
+  | 'lane.claim'
+  | 'lane.missing'
+  | 'lane.declared'
+  | 'lane.open'
+  | 'log.absent'
+  | 'log.key'
+  | 'log.checkpoint'
+  | 'log.entries'
+  | 'log.tile'
+  | 'log.manifest'
+  | 'log.order'
+  | 'log.fork'
+  | 'log.unanchored'
+
+/** One thing found: where, and why it matters. */
+export interface Finding {
+  readonly code: FindingCode
+  /** Key of the object concerned. */
+  readonly object: string
+  /** The part of the archive concerned, where it is known. */
+  readonly range?: CutPosition
+  readonly reason: string
+}
+
+/** What of a tenant is covered by a partition's manifests. */
+export interface TenantCoverage {
+  readonly tenant: string
+  readonly records: number
+  readonly min_ms: number | undefined
+  readonly max_ms: number | undefined
+}
+
+/** What of a partition was checked. */
+export interface Coverage {
+  readonly topic: string
+  readonly partition: number
+  readonly first_offset: number
+  readonly next_offset: number
+  readonly tenants: readonly TenantCoverage[]
+}
+
+/** How far the log's checkpoint reaches. */
+export interface Anchor {
+  readonly origin: string
+  readonly treeSize: number
+  /** RFC 6962 root, hex. */
+  readonly root: string
+  /** Whether the signature was checked with a key that the caller trusts. */
+  readonly isSignatureChecked: boolean
+  /** First offset of each partition that the checkpoint does not cover. */
+  readonly until: readonly {
+    readonly topic: string
+    readonly partition: number
+    readonly next_offset: number
+  }[]
+}
+
+/** What verification found. */
+export interface VerifyReport {
+  /** No problem was found in what was checked. */
+  readonly ok: boolean
+  readonly problems: readonly Finding[]
+  /** What a careful reader should know, none of it a sign of tampering. */
+  readonly notes: readonly Finding[]
+  readonly covered: readonly Coverage[]
+  readonly anchored: Anchor | undefined
+  readonly checked: {
+    readonly manifests: number
+    readonly objects: number
+    readonly bytes: number
+    readonly records: number
+    /** Whether records were decrypted and compared with their leaf hashes. */
+    readonly hasContents: boolean
+  }
+}
+
+/** Collects findings. */
+export interface Findings {
+  readonly problems: Finding[]
+  readonly notes: Finding[]
+}
+
+/** An empty collection. */
+export function noFindings(): Findings {
+  return { problems: [], notes: [] }
+}
