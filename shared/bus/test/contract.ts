@@ -124,7 +124,7 @@ function offsetsByPartition(records: readonly BusRecord[]): Map<number, number[]
 
 /** Runs the suite against one adapter. */
 export function describeBus(name: string, setUp: () => Promise<BusUnderTest>): void {
-  describe(name, () => {
+  describe(name, { timeout: 30_000 }, () => {
     let under: BusUnderTest
     let count = 0
     beforeAll(async () => {

@@ -1,0 +1,200 @@
+import { Buffer } from 'node:buffer'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AppError } from '@muniment/schema'
+import { createDeferred } from '../deferred.ts'
+import { createPartitioner } from '../partition.ts'
+import { checkRecord } from '../records.ts'
+import { createAccumulator, type Accumulator, type Load } from './accumulator.ts'
+import { compressionTypes, type Compression } from './compression.ts'
+import { describeFailure, judge } from './errors.ts'
+import type { Kafka, Message, Producer } from 'kafkajs'
+import type { OutgoingRecord } from '../bus.ts'
+
+const retryDelayMs = 250
+/** A producer that failed so often in a row is replaced, in case it is the client that is stuck. */
+const maxFailures = 4
+/** What a closing bus still waits for. */
+const closeTimeoutMs = 5000
+
+export interface SenderOptions {
+  readonly client: Kafka
+  readonly timeoutMs: number
+  readonly nameOnBus: (topic: string) => string
+  readonly compressionOf: (topic: string) => Compression
+  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
+}
+
+/** Publishes with one request at a time, which is what keeps an idempotent kafkajs producer from losing records. */
+export interface Sender {
+  readonly publish: (topic: string, records: readonly OutgoingRecord[]) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+interface State {
+  readonly options: SenderOptions
+  readonly queue: Accumulator
+  /** Partitions are chosen once, so that every repetition of a request is the same. */
+  readonly partitions: WeakMap<object, number>
+  producer: Promise<Producer> | undefined
+  working: Promise<void> | undefined
+}
+
+function createProducer({ options, partitions }: State): Producer {
+  const choose = createPartitioner()
+  return options.client.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    // Few: kafkajs goes on with these even when it was told to disconnect. The loop below goes on until the deadline.
+    retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 },
+    createPartitioner:
+      () =>
+      ({ topic, partitionMetadata, message }) => {
+        const known = partitions.get(message)
+        if (known !== undefined) return known
+        const record = { key: keyOf(message), headers: {}, value: Buffer.alloc(0), ...partitionOf(message) }
+        checkRecord(topic, record, partitionMetadata.length)
+        const chosen = choose(record, partitionMetadata.length)
+        partitions.set(message, chosen)
+        return chosen
+      },
+  })
+}
+
+function keyOf({ key }: Message): string | null {
+  if (key === undefined || key === null) return null
+  return typeof key === 'string' ? key : key.toString()
+}
+
+function partitionOf({ partition }: Message): { partition?: number } {
+  return partition === undefined ? {} : { partition }
+}
+
+function messageOf({ key, value, headers, partition }: OutgoingRecord): Message {
+  return {
+    key,
+    value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+    headers: { ...headers },
+    ...(partition !== undefined && { partition }),
+  }
+}
+
+/** The producer of this sender, connected; one that could not connect is forgotten. */
+function connect(state: State): Promise<Producer> {
+  const producer = createProducer(state)
+  const connecting = producer.connect().then(() => producer)
+  connecting.catch(() => {
+    if (state.producer === connecting) state.producer = undefined
+  })
+  return connecting
+}
+
+/** Whatever it still holds may or may not be stored; nothing else may be sent with its numbering. */
+function discard(state: State): void {
+  const { producer } = state
+  state.producer = undefined
+  producer?.then(
+    each => each.disconnect().catch(() => undefined),
+    () => undefined,
+  )
+}
+
+class DeadlinePassed extends Error {}
+
+async function within<T>(deadlineMs: number, answer: Promise<T>): Promise<T> {
+  const late = createDeferred<never>()
+  const timer = setTimeout(
+    () => late.reject(new DeadlinePassed()),
+    Math.max(0, deadlineMs - performance.now()),
+  )
+  try {
+    return await Promise.race([answer, late.promise])
+  } finally {
+    clearTimeout(timer)
+    answer.catch(() => undefined)
+  }
+}
+
+async function send(state: State, load: Load, messages: Message[]): Promise<void> {
+  const { nameOnBus, compressionOf } = state.options
+  state.producer ??= connect(state)
+  const producer = await within(load.deadlineMs, state.producer)
+  const topic = nameOnBus(load.topic)
+  const compression = compressionTypes[compressionOf(load.topic)]
+  await within(load.deadlineMs, producer.send({ topic, messages, acks: -1, compression }))
+}
+
+/** Sends one load until it is durable, refused or too late. */
+async function deliver(state: State, load: Load): Promise<void> {
+  const { queue, options } = state
+  const messages = load.records.map(messageOf)
+  let failures = 0
+  for (;;) {
+    try {
+      await send(state, load, messages)
+      queue.succeed(load)
+      return
+    } catch (error) {
+      failures++
+      const verdict = judge(error)
+      const failure = describeFailure(`${load.topic} could not be published`, error)
+      const isLate = error instanceof DeadlinePassed || performance.now() + retryDelayMs >= load.deadlineMs
+      if (verdict !== 'again' || isLate || failures % maxFailures === 0) discard(state)
+      if (verdict === 'refused') return queue.refuse(load, failure)
+      if (isLate) return queue.expire(Math.max(performance.now(), load.deadlineMs), tooLate(options, failure))
+      options.log('bus.kafka.retry', { topic: load.topic, failures, reason: failure.message })
+      await delay(retryDelayMs)
+    }
+  }
+}
+
+function tooLate({ timeoutMs }: SenderOptions, failure: AppError): AppError {
+  const reason = failure.cause instanceof DeadlinePassed ? 'the brokers did not answer' : failure.message
+  return new AppError('DEPENDENCY_UNREACHABLE', `not published within ${timeoutMs} ms: ${reason}`, {
+    details: { timeoutMs },
+    cause: failure.cause,
+  })
+}
+
+async function work(state: State): Promise<void> {
+  // Whatever is published in this turn of the event loop shares requests.
+  await new Promise(resolve => {
+    setImmediate(resolve)
+  })
+  for (let load = state.queue.peek(); load !== undefined; load = state.queue.peek())
+    await deliver(state, load)
+  state.working = undefined
+}
+
+export function createSender(options: SenderOptions): Sender {
+  const state: State = {
+    options,
+    queue: createAccumulator(),
+    partitions: new WeakMap(),
+    producer: undefined,
+    working: undefined,
+  }
+  return {
+    publish: async (topic, records) => {
+      if (records.length === 0) return
+      for (const record of records) checkRecord(topic, record, Number.POSITIVE_INFINITY)
+      const published = state.queue.add(topic, records, performance.now() + options.timeoutMs)
+      state.working ??= work(state)
+      await published
+    },
+    close: async () => {
+      const patience = new AbortController()
+      const given = delay(closeTimeoutMs, undefined, { signal: patience.signal }).catch(() => undefined)
+      await Promise.race([state.working, given])
+      patience.abort()
+      const error = new AppError('DEPENDENCY_UNREACHABLE', 'the bus was closed before the brokers answered')
+      state.queue.rejectAll(error)
+      const { producer } = state
+      state.producer = undefined
+      await Promise.race([
+        producer?.then(each => each.disconnect()).catch(() => undefined),
+        delay(2000, undefined, { ref: false }),
+      ])
+    },
+  }
+}
