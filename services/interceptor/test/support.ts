@@ -27,7 +27,7 @@ export interface Seen {
 export interface Lab extends AsyncDisposable {
   readonly home: string
   readonly ingestKey: string
-  /** Everything that lies in the spools, removed from there, checked like the masker does: lanes whole, nothing out of order. */
+  /** Everything that lies in the spools, removed from there, as consumers keep it. */
   readonly collect: () => Promise<Seen[]>
   readonly open: (records: readonly SealedRecord[]) => Promise<Seen[]>
 }
@@ -65,17 +65,21 @@ async function openRecords(keys: Keys, records: readonly SealedRecord[]): Promis
   return seen
 }
 
-/** The numbers of each lane, as far as its records go, must be 0, 1, 2 … with gaps only where a gap event stands. */
-export function checkLanes(seen: readonly Seen[]): void {
+/**
+ * What consumers keep: the numbers of each lane must be 0, 1, 2 … with gaps only where a gap event stands; what repeats a
+ * number that was there before is dropped.
+ */
+export function watermarked(seen: readonly Seen[]): Seen[] {
   const next = new Map<string, number>()
-  for (const { observation, lane } of seen) {
+  return seen.filter(({ observation, lane }) => {
     const { source, gap, lane: mark } = observation
     const expected = next.get(lane) ?? 0
-    if (mark?.state === 'alive' && source.seq === expected - 1) continue
+    if (source.seq < expected) return mark?.state === 'alive'
     const from = gap?.from_seq ?? source.seq
-    if (from !== expected) throw new Error(`Lane ${lane} has ${from} where ${expected} is due.`)
+    if (from > expected) throw new Error(`Lane ${lane} has ${from} where ${expected} is due.`)
     next.set(lane, source.seq + 1)
-  }
+    return true
+  })
 }
 
 export async function drained(dir: string): Promise<SealedRecord[]> {
@@ -98,11 +102,7 @@ export async function openLab(): Promise<Lab> {
     home,
     ingestKey,
     open: records => openRecords(keys, records),
-    collect: async () => {
-      const seen = await openRecords(keys, await drained(join(home, 'spool')))
-      checkLanes(seen)
-      return seen
-    },
+    collect: async () => watermarked(await openRecords(keys, await drained(join(home, 'spool')))),
     [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
   }
 }

@@ -36,7 +36,8 @@ function slotOf(target: object, name: string): Slot {
   }
 }
 
-function refused(name: string): AppError {
+/** A transport that cannot be observed is never silently unobserved. */
+export function refused(name: string): AppError {
   return new AppError('INVALID_INPUT', `A transport does not let its ${name} be observed.`, {
     hint: 'Attach to the server or client before it is connected, and do not freeze its transport.',
   })

@@ -9,7 +9,7 @@ import type { AttachOptions } from '../options.ts'
 import { problemOf, type OnProblem } from '../problem.ts'
 import type { Body, Direction, Labels, Transport } from '../record.ts'
 import { snapshot } from '../snapshot.ts'
-import { listenTo, precede } from './hooks.ts'
+import { listenTo, precede, refused } from './hooks.ts'
 
 type Role = NonNullable<AttachOptions['role']>
 
@@ -105,6 +105,7 @@ function observeTransport(transport: unknown, options: AttachOptions, labels: La
       'INVALID_INPUT',
       'What was given to be observed is no MCP transport: it has no send or no start.',
     )
+  if (!Object.isExtensible(transport)) throw refused('handlers')
   if (isObserved(transport)) return
   const settings = readSettings(options)
   const host = hostOf(settings)
