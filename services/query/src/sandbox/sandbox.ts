@@ -158,7 +158,7 @@ export function openSandbox(query: SandboxQuery): Sandbox {
   const replies = repliesOf(running, query)
   const send = async (request: Request, payload?: Uint8Array): Promise<void> => {
     const { stdin } = child
-    if (stdin === null || stdin.destroyed) return
+    if (stdin === null || stdin.destroyed || child.killed) throw ended(child, query)
     if (!stdin.write(encodeRequest(request, payload))) await Promise.race([once(stdin, 'drain'), exited])
   }
   const { sql, tables, views, limits } = query

@@ -1,0 +1,158 @@
+import { openArchive, type Archive, type ArchiveStore } from '@muniment/archive'
+import type { Bus } from '@muniment/bus'
+import type { Keys } from '@muniment/keys'
+import { AppError } from '@muniment/schema'
+import type { Column, Value } from '../sandbox/protocol.ts'
+import { openCatalogue, type Catalogue } from './catalogue.ts'
+import { catchUp, checkCatalogue } from './catch-up.ts'
+import { runQuery } from './run.ts'
+import { sqlOf, type Filters } from './request.ts'
+import { showRecord, type ShownRecord } from './show.ts'
+
+/** What a query engine is made of. */
+export interface QueryEngineOptions {
+  readonly store: ArchiveStore
+  readonly keys: Pick<Keys['segmentKeys'], 'openDataKey'>
+  /** File of the catalogue: a cache, rebuilt where it is missing. */
+  readonly cachePath: string
+  /** Where records are that are not archived yet; without it queries see the archive alone. */
+  readonly bus?: Bus | undefined
+  readonly limits?: Partial<QueryLimits>
+}
+
+/** Bounds of one query. */
+export interface QueryLimits {
+  readonly maxRows: number
+  readonly timeoutMs: number
+  /** Of the process that runs the SQL. */
+  readonly memoryMb: number
+  readonly threads: number
+  /** Decrypted bytes handed to that process. */
+  readonly maxInputBytes: number
+  readonly maxOutputBytes: number
+  /** Bytes read from the bus for what is not archived yet. */
+  readonly maxTailBytes: number
+}
+
+/** A question: SQL over the views `events`, `alerts`, `audit` and `control`, or filters. */
+export interface QueryRequest {
+  readonly sql?: string
+  readonly filters?: Filters
+  /** The tenants whose rows may be seen; all where left out. */
+  readonly tenants?: readonly string[]
+  /** Most rows; for filters also how many of the newest. */
+  readonly limit?: number
+  /** `false`: only what is archived. */
+  readonly tail?: boolean
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** What answering took. */
+export interface QueryFigures {
+  readonly rows: number
+  /** Whether a limit cut the rows. */
+  readonly isTruncated: boolean
+  /** Segments in the archive's topics that the query reads, those fetched, and those of tenants whose key was destroyed. */
+  readonly segments: number
+  readonly segmentsFetched: number
+  readonly segmentsErased: number
+  /** Reads of the store, and bytes they returned. */
+  readonly requests: number
+  readonly bytes: number
+  /** Rows that are on the bus only, and whether that was all of them. */
+  readonly tailRows: number
+  readonly isTailComplete: boolean
+  readonly elapsedMs: number
+}
+
+/** An answer as it comes; it holds a process until its rows are read or it is disposed. */
+export interface QueryResult extends AsyncDisposable {
+  readonly columns: readonly Column[]
+  readonly rows: AsyncIterable<readonly Value[]>
+  /** Complete when the rows have ended. */
+  readonly figures: () => QueryFigures
+}
+
+/** Answers questions about what was archived and what is about to be. */
+export interface QueryEngine extends AsyncDisposable {
+  /** Throws `QUERY_INVALID` with what is wrong, `QUERY_LIMIT` where it needs more than it may have. */
+  readonly query: (request: QueryRequest) => Promise<QueryResult>
+  /** One event or alert with its evidence line; `undefined` where there is none that `tenants` may see. */
+  readonly show: (id: string, options?: ShowOptions) => Promise<ShownRecord | undefined>
+}
+
+/** Who asks for a record. */
+export interface ShowOptions {
+  readonly tenants?: readonly string[]
+  readonly signal?: AbortSignal
+}
+
+const defaultLimits: QueryLimits = {
+  maxRows: 10_000,
+  timeoutMs: 30_000,
+  memoryMb: 1024,
+  threads: 2,
+  maxInputBytes: 1024 * 1024 * 1024,
+  maxOutputBytes: 64 * 1024 * 1024,
+  maxTailBytes: 32 * 1024 * 1024,
+}
+
+/** What every question is answered with. */
+export interface EngineContext {
+  readonly options: QueryEngineOptions
+  readonly archive: Archive
+  readonly limits: QueryLimits
+  /** The catalogue, brought to the archive's newest manifests. */
+  readonly catalogue: (signal: AbortSignal) => Promise<Catalogue>
+}
+
+/** Opens the catalogue on first use, so that an engine that is never asked costs nothing. */
+function createCatalogue(archive: Archive, path: string): Pick<EngineContext, 'catalogue'> & AsyncDisposable {
+  let opened: Promise<Catalogue> | undefined
+  // One after another, so that no manifest is fetched twice.
+  let last: Promise<unknown> = Promise.resolve()
+  const open = async (signal: AbortSignal): Promise<Catalogue> => {
+    const catalogue = openCatalogue(path)
+    await checkCatalogue({ archive, catalogue, signal })
+    return catalogue
+  }
+  return {
+    async catalogue(signal) {
+      opened ??= open(signal)
+      opened.catch(() => (opened = undefined))
+      const catalogue = await opened
+      const run = last.then(() => catchUp({ archive, catalogue, signal }))
+      last = run.catch(() => undefined)
+      await run
+      return catalogue
+    },
+    async [Symbol.asyncDispose]() {
+      const catalogue = await opened?.catch(() => undefined)
+      catalogue?.[Symbol.dispose]()
+    },
+  }
+}
+
+function sqlFor({ sql, filters }: QueryRequest, limit: number): string {
+  if (sql === undefined) return sqlOf(filters ?? {}, limit)
+  if (filters === undefined) return sql
+  throw new AppError('QUERY_INVALID', 'A query has either SQL or filters, not both.')
+}
+
+/** Opens an engine; nothing is read before it is asked. */
+export function createQueryEngine(options: QueryEngineOptions): QueryEngine {
+  const { store, keys } = options
+  const archive = openArchive({ store, keys })
+  const source = createCatalogue(archive, options.cachePath)
+  const limits = { ...defaultLimits, ...options.limits }
+  const context: EngineContext = { options, archive, limits, catalogue: source.catalogue }
+  return {
+    query(request) {
+      const limit = Math.min(request.limit ?? limits.maxRows, limits.maxRows)
+      return runQuery(context, { ...request, sql: sqlFor(request, limit), limit })
+    },
+    show: (id, wanted = {}) => showRecord(context, id, wanted),
+    [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
+  }
+}

@@ -1,0 +1,60 @@
+import type { Scan } from '../sandbox/protocol.ts'
+
+/** What a scan's conditions allow to leave out before anything is fetched. Never narrower than the query itself. */
+export interface Hints {
+  readonly fromMs?: number | undefined
+  readonly toMs?: number | undefined
+  /** Columns that must equal one value. */
+  readonly equal: ReadonlyMap<string, string>
+}
+
+/** `now()` is later when the query runs than when it is planned, and time in a plan is cut to what is printed. */
+const slackMs = 60_000
+
+const bound = `time(?<op>>=|<=|>|<|=)'(?<time>[0-9 :.+-]{10,40})'::TIMESTAMP WITH TIME ZONE`
+const timePattern = new RegExp(`^${bound}$`, 'u')
+const equalPattern = /^(?<column>[a-z_]+)='(?<value>[^']*)'$/u
+
+function timeOf(text: string): number | undefined {
+  const timeMs = Date.parse(text.replace(' ', 'T').replace(/\+00$/u, 'Z'))
+  return Number.isNaN(timeMs) ? undefined : timeMs
+}
+
+interface Bound {
+  readonly op: string
+  readonly timeMs: number
+}
+
+/** A filter that says anything else than bounds of `time` has no bounds that are safe to take out of it. */
+function boundsOf(filter: string): readonly Bound[] {
+  const bounds = filter.split(' AND ').map(part => timePattern.exec(part)?.groups)
+  return bounds.flatMap(groups => {
+    const timeMs = timeOf(groups?.['time'] ?? '')
+    return groups === undefined || timeMs === undefined ? [] : [{ op: groups['op'] ?? '', timeMs }]
+  })
+}
+
+function isOnlyBounds(filter: string): boolean {
+  return filter.split(' AND ').every(part => timePattern.test(part))
+}
+
+function hintsOf(scan: Scan): Hints {
+  const bounds = scan.filters.filter(isOnlyBounds).flatMap(boundsOf)
+  const lower = bounds.filter(({ op }) => op.startsWith('>') || op === '=').map(({ timeMs }) => timeMs)
+  const upper = bounds.filter(({ op }) => op.startsWith('<') || op === '=').map(({ timeMs }) => timeMs)
+  const pairs = scan.filters.map(filter => equalPattern.exec(filter)?.groups)
+  const equal = pairs.flatMap((groups): [string, string][] =>
+    groups === undefined ? [] : [[groups['column'] ?? '', groups['value'] ?? '']],
+  )
+  return {
+    fromMs: lower.length === 0 ? undefined : Math.max(...lower) - slackMs,
+    toMs: upper.length === 0 ? undefined : Math.min(...upper) + slackMs,
+    equal: new Map(equal),
+  }
+}
+
+/** What the query's scans of one table allow together; nothing where it is scanned more than once. */
+export function hintsFor(scans: readonly Scan[]): Hints {
+  const [only, ...others] = scans
+  return only === undefined || others.length > 0 ? { equal: new Map() } : hintsOf(only)
+}
