@@ -1,0 +1,24 @@
+import type { CliCommand } from '../command.ts'
+import { alertsCommand } from './alerts.ts'
+import { completionCommand } from './completion.ts'
+import { dlqCommand } from './dlq.ts'
+import { keysCommand } from './keys.ts'
+import { maskCommand } from './mask.ts'
+import { runCommand } from './run.ts'
+import { tailCommand } from './tail.ts'
+import { upCommand } from './up.ts'
+import { wrapCommand } from './wrap.ts'
+
+const everyday: readonly CliCommand[] = [
+  upCommand,
+  wrapCommand,
+  tailCommand,
+  alertsCommand,
+  maskCommand,
+  keysCommand,
+  dlqCommand,
+  runCommand,
+]
+
+/** Every command, in the order of the help. */
+export const commands: readonly CliCommand[] = [...everyday, completionCommand(() => commands)]

@@ -1,0 +1,61 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { createLogger, createMetrics, runService, type Config, type Task } from '@muniment/runtime'
+import { openBusOf, openKeysOf } from '../context.ts'
+import type { Call, CliCommand } from '../command.ts'
+import { publishIngestKey } from '../ingest-key.ts'
+import { openLogFile } from '../log-file.ts'
+import { flag } from '../options.ts'
+import { spoolTasks, workers, type WorkerContext } from '../workers.ts'
+
+async function allTasks(context: WorkerContext): Promise<Record<string, Task>> {
+  const made = [await spoolTasks(context)]
+  for (const { tasks } of Object.values(workers)) made.push(await tasks(context))
+  return Object.assign({}, ...made)
+}
+
+function welcome({ printer }: Call, config: Config): void {
+  const { say, style } = printer
+  say(`${style('bold', 'Muniment is up.')} Everything lies under ${config.home}; Ctrl-C stops it.`)
+  say('')
+  say('Observe a server: put this before its command, in your MCP client or in a shell:')
+  say(`  ${style('cyan', `MUNIMENT_HOME=${config.home} npx muniment wrap -- <command>`)}`)
+  say('')
+  say('Then, in another terminal:')
+  say(`  ${style('cyan', 'npx muniment tail')}      calls as they happen`)
+  say(`  ${style('cyan', 'npx muniment alerts')}    what deserves a look`)
+  say(`  ${style('cyan', 'npx muniment verify')}    nothing altered, nothing missing`)
+}
+
+/** Runs the whole pipeline in one process. */
+export const upCommand: CliCommand = {
+  name: 'up',
+  summary: 'Run everything that stands behind interceptors, in one process',
+  help: 'Bus, keys and archive lie under MUNIMENT_HOME unless settings say otherwise. Logs go to MUNIMENT_HOME/muniment.log.',
+  examples: [
+    ['muniment up', 'until Ctrl-C'],
+    ['muniment up --demo', 'and make calls to real MCP servers, to have something to look at'],
+    ['muniment up --once', 'make the calls, archive, query and verify them, tell what was done, and end'],
+  ],
+  configure: command => {
+    command
+      .option('--demo', 'run real MCP servers under observation and call them')
+      .option('--once', 'the demo, from the first call to the verified archive, then end')
+  },
+  run: async call => {
+    const config = await call.config()
+    mkdirSync(config.home, { recursive: true, mode: 0o700 })
+    await publishIngestKey(config)
+    const logFile = join(config.home, 'muniment.log')
+    using destination = openLogFile(logFile)
+    const log = createLogger({ name: 'up', level: config.logLevel, destination })
+    const metrics = createMetrics({ withProcess: true })
+    await using bus = await openBusOf(config, log)
+    await using context = await openKeysOf(config)
+    await bus.createTopics()
+    const tasks = await allTasks({ ...context, config, log, metrics, bus })
+    if (!flag(call.options, 'once')) welcome(call, config)
+    const { http, drainTimeoutMs } = config
+    return await runService({ name: 'up', tasks, log, metrics, http, drainTimeoutMs, signal: call.io.signal })
+  },
+}

@@ -1,0 +1,47 @@
+import { AppError } from '@muniment/schema'
+import type { CliCommand } from '../command.ts'
+import { ensureIngestKey } from '../ingest-key.ts'
+import { textOption } from '../options.ts'
+
+/** Runs a stdio MCP server and observes it. */
+export const wrapCommand: CliCommand = {
+  name: 'wrap',
+  summary: 'Run a stdio MCP server and record its calls',
+  help: `The server sees the same bytes, signals and environment as without, and standard output stays its own. Records wait, sealed, under MUNIMENT_HOME until
+\`muniment up\` collects them, or go to Kafka where MUNIMENT_BUS says so. In a client's configuration:
+
+  { "command": "npx", "args": ["muniment", "wrap", "--server-name", "files", "--", "npx", "@modelcontextprotocol/server-filesystem", "/srv/docs"] }`,
+  examples: [
+    ['muniment wrap -- node server.js', 'any command that speaks MCP over standard input and output'],
+    [
+      'muniment wrap --server-name files -- npx @modelcontextprotocol/server-filesystem /srv',
+      'under a name of its own',
+    ],
+  ],
+  configure: command => {
+    command
+      .argument('<command>', 'the server')
+      .argument('[args...]', 'its arguments')
+      .option('--server-name <name>', 'how the server is called in events; default what it calls itself')
+      .passThroughOptions()
+  },
+  run: async ({ args, options, config }) => {
+    const [command, ...rest] = args
+    if (command === undefined) throw new AppError('INVALID_INPUT', 'Say which server to run, after --.')
+    const settings = await config()
+    await ensureIngestKey(settings)
+    const { wrapStdio } = await import('@muniment/interceptor/stdio')
+    const { tenant, ingestKey, ringMaxBytes, spoolMaxBytes, serverName } = settings.interceptor
+    const name = textOption(options, 'serverName') ?? serverName
+    return wrapStdio({
+      command,
+      args: rest,
+      home: settings.home,
+      tenant,
+      ringMaxBytes,
+      spoolMaxBytes,
+      ...(ingestKey !== undefined && { ingestKey }),
+      ...(name !== undefined && { serverName: name }),
+    })
+  },
+}

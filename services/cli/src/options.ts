@@ -1,0 +1,47 @@
+import { AppError } from '@muniment/schema'
+import { InvalidArgumentError } from 'commander'
+
+/** Option parsers for commander, and typed reading of what they returned. */
+
+const units: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A duration such as `30s`, `15m`, `2h` or `7d`, in milliseconds. */
+export function durationMs(text: string): number {
+  const match = /^(?<count>\d{1,9})(?<unit>[smhd])$/u.exec(text)
+  const factor = units[match?.groups?.['unit'] ?? '']
+  if (!match?.groups || factor === undefined)
+    throw new InvalidArgumentError('Write a duration like 30s, 15m, 2h or 7d.')
+  return Number(match.groups['count']) * factor
+}
+
+/** A whole number above zero. */
+export function positiveInteger(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('Write a whole number above zero.')
+  return value
+}
+
+/** The option's text, where it was given. */
+export function textOption(options: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = options[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The option's number, where it was given or has a default. */
+export function numberOption(options: Readonly<Record<string, unknown>>, name: string): number | undefined {
+  const value = options[name]
+  return typeof value === 'number' ? value : undefined
+}
+
+/** Whether the flag was given. */
+export function flag(options: Readonly<Record<string, unknown>>, name: string): boolean {
+  return options[name] === true
+}
+
+/** The argument at `index`. Throws `INVALID_INPUT` where it is missing. */
+export function argument(args: readonly string[], index: number, name: string): string {
+  const value = args[index]
+  if (value === undefined) throw new AppError('INVALID_INPUT', `The argument <${name}> is missing.`)
+  return value
+}

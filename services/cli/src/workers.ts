@@ -1,0 +1,122 @@
+import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
+import { join } from 'node:path'
+import type { Bus } from '@muniment/bus'
+import type { SecretName } from '@muniment/keys'
+import type { Config, Logger, Metrics, Task } from '@muniment/runtime'
+import { topic } from '@muniment/schema'
+import { openStoreOf, type KeyContext } from './context.ts'
+import { programVersion } from './version.ts'
+
+/** What the workers of one process share. */
+export interface WorkerContext extends KeyContext {
+  readonly config: Config
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly bus: Bus
+}
+
+type Tasks = Readonly<Record<string, Task>>
+
+/** A worker: what it needs, and how it is made. */
+export interface Worker {
+  readonly summary: string
+  /** Secrets read at the start, so that a missing permission stops it at once, by name. */
+  readonly secrets: readonly SecretName[]
+  readonly tasks: (context: WorkerContext) => Promise<Tasks>
+}
+
+async function maskerTasks({ bus, keys, log, metrics }: WorkerContext): Promise<Tasks> {
+  const { createMask, createMasker } = await import('@muniment/masker')
+  const events = metrics.counter({ name: 'masker_events_total', help: 'Events masked and published.' })
+  const letters = metrics.counter({ name: 'masker_dead_letters_total', help: 'Sealed records given up.' })
+  const masker = createMasker({
+    bus,
+    log: log.child('masker'),
+    unseal: keys.unseal,
+    digestKey: keys.digestKey,
+    mask: createMask(),
+    nonce: () => randomBytes(16).toString('hex'),
+    version: programVersion,
+    onDone: done => {
+      events(done.events)
+      letters(done.deadLetters)
+    },
+  })
+  return { masker }
+}
+
+async function detectorTasks({ bus, state, keys, log }: WorkerContext): Promise<Tasks> {
+  const { createDetector } = await import('@muniment/detector')
+  const evidenceKey = async (tenant: string): Promise<KeyObject> =>
+    (await keys.maskingKeys()).tokenKey(tenant, 'evidence')
+  const { content, behaviour } = createDetector({
+    bus,
+    state,
+    evidenceKey,
+    log: log.child('detector'),
+    now: Date.now,
+  })
+  return { 'detector content': content, 'detector behaviour': behaviour }
+}
+
+async function archiverTasks({ bus, keys, log, config }: WorkerContext): Promise<Tasks> {
+  const { createArchiver } = await import('@muniment/archiver')
+  const archiver = createArchiver({
+    bus,
+    store: await openStoreOf(config),
+    keys: keys.segmentKeys,
+    log: log.child('archiver'),
+    cut: config.cut,
+    drainTimeoutMs: config.drainTimeoutMs,
+    ...(config.store.kind === 's3' && { retentionDays: config.retention.days }),
+  })
+  return { archiver }
+}
+
+async function alertsTasks({ bus, config, log }: WorkerContext): Promise<Tasks> {
+  if (config.webhook === undefined) return {}
+  const { createDispatcher, openSink } = await import('@muniment/alerts')
+  const { url, secret } = config.webhook
+  const key = createSecretKey(Buffer.from(secret))
+  const sink = openSink({ kind: 'webhook', url, key, now: Date.now, random: Math.random })
+  return { alerts: createDispatcher({ bus, routes: [{ sink }], onFailure: log.child('alerts').warn }) }
+}
+
+/** Every worker by its name on the command line. */
+export const workers: Readonly<Record<string, Worker>> = {
+  masker: {
+    summary: 'opens sealed batches, masks them, publishes events',
+    secrets: ['ingest', 'masking'],
+    tasks: maskerTasks,
+  },
+  detector: {
+    summary: 'turns events into signals and signals into alerts',
+    secrets: ['masking'],
+    tasks: detectorTasks,
+  },
+  archiver: {
+    summary: 'writes events, alerts and decisions into the archive',
+    secrets: ['root'],
+    tasks: archiverTasks,
+  },
+  alerts: {
+    summary: 'delivers alerts to the webhook of MUNIMENT_WEBHOOK_URL',
+    secrets: [],
+    tasks: alertsTasks,
+  },
+}
+
+/** Collects what interceptors of this machine left in their spools, and publishes it in order. */
+export async function spoolTasks({ bus, config, log }: WorkerContext): Promise<Tasks> {
+  const { drainSpool } = await import('@muniment/interceptor/spool')
+  const spool: Task = {
+    run: async signal =>
+      drainSpool({
+        dir: join(config.home, 'spool'),
+        publish: async records => bus.publish(topic.raw, records),
+        signal,
+        onProblem: ({ code, message }) => log.child('spool').warn('spool.problem', { code, message }),
+      }),
+  }
+  return { spool }
+}
