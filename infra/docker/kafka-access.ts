@@ -1,61 +1,59 @@
-// Who may do what on the brokers, derived from infra/kafka/topics.yaml.
-import kafkajs, { type AclEntry, type ITopicConfig } from 'kafkajs'
-import { z } from 'zod'
+// Who may do what on the brokers, derived from the topic table.
+import kafkajs, { type AclEntry } from 'kafkajs'
+import type { TopicSpec } from '@muniment/schema'
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
 
-const topicSchema = z.object({
-  name: z.string().min(1),
-  partitions: z.int().positive(),
-  config: z.record(z.string(), z.union([z.string(), z.number()])),
-  write: z.array(z.string().min(1)),
-  read: z.array(z.string().min(1)),
-})
+type Operation = AclEntry['operation']
+type Table = readonly Pick<TopicSpec, 'name' | 'readers' | 'writers'>[]
 
-/** The checked content of topics.yaml. */
-export const topicsFile = z.object({ topics: z.array(topicSchema) })
+const defaultPrefix = 'mcp.'
 
-type Topic = z.infer<typeof topicSchema>
-
-/** The topics as the brokers want them; the brokers decide on the number of copies. */
-export function topicConfigs(topics: readonly Topic[]): ITopicConfig[] {
-  return topics.map(({ name, partitions, config }) => ({
-    topic: name,
-    numPartitions: partitions,
-    replicationFactor: -1,
-    configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value: String(value) })),
-  }))
-}
-
-function allow(role: string, operation: AclEntry['operation']): Omit<AclEntry, 'resourceName'> {
+function allowTopic(role: string, topic: string, operation: Operation): AclEntry {
   return {
     principal: `User:${role}`,
     host: '*',
     operation,
     permissionType: AclPermissionTypes.ALLOW,
     resourceType: AclResourceTypes.TOPIC,
+    resourceName: topic,
     resourcePatternType: ResourcePatternTypes.LITERAL,
   }
 }
 
-/** A role reads in consumer groups whose names begin with its own, so that no role can move another's offsets. */
-function groupOf(role: string): AclEntry {
+function allowGroup(role: string, prefix: string, operation: Operation): AclEntry {
   return {
-    ...allow(role, AclOperationTypes.READ),
+    ...allowTopic(role, prefix, operation),
     resourceType: AclResourceTypes.GROUP,
-    resourceName: role,
     resourcePatternType: ResourcePatternTypes.PREFIXED,
   }
 }
 
+/**
+ * A role reads in consumer groups of its own, so that none can move another's offsets. Reads without a memory use a
+ * group of a random name, which is deleted afterwards. Alerts are delivered by who may subscribe to them.
+ */
+function groupRules(role: string, onBus: (group: string) => string): readonly AclEntry[] {
+  const own = role === 'subscriber' ? ['muniment.subscriber', 'muniment.alerts.'] : [`muniment.${role}`]
+  const once = onBus('muniment.read.')
+  return [
+    ...own.map(prefix => allowGroup(role, onBus(prefix), AclOperationTypes.READ)),
+    allowGroup(role, once, AclOperationTypes.READ),
+    allowGroup(role, once, AclOperationTypes.DELETE),
+  ]
+}
+
 /** The access rules of the table: what no rule allows is refused. WRITE and READ imply DESCRIBE. */
-export function accessRules(topics: readonly Topic[]): AclEntry[] {
-  const rules = topics.flatMap(({ name, write, read }) => [
-    ...write.map(role => ({ ...allow(role, AclOperationTypes.WRITE), resourceName: name })),
-    ...read.map(role => ({ ...allow(role, AclOperationTypes.READ), resourceName: name })),
-  ])
-  const readers = new Set(topics.flatMap(({ read }) => read))
-  return [...rules, ...[...readers].map(groupOf)]
+export function accessRules(table: Table, topicPrefix: string = defaultPrefix): readonly AclEntry[] {
+  const onBus = (name: string): string => topicPrefix + name.slice(defaultPrefix.length)
+  const groupOnBus = (group: string): string => (topicPrefix === defaultPrefix ? group : topicPrefix + group)
+  const rules = table.flatMap(({ name, readers, writers }) =>
+    writers
+      .map(role => allowTopic(role, onBus(name), AclOperationTypes.WRITE))
+      .concat(readers.map(role => allowTopic(role, onBus(name), AclOperationTypes.READ))),
+  )
+  const readers = new Set(table.flatMap(each => each.readers))
+  return rules.concat([...readers].flatMap(role => groupRules(role, groupOnBus)))
 }
 
 /** A text that two rules share exactly when they say the same. */

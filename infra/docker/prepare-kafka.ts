@@ -1,11 +1,12 @@
-// Makes the topics of infra/kafka/topics.yaml that do not exist yet, and gives every role exactly the access that the
-// file names: rules of users that it does not name are left alone. May run again.
-//   node prepare-kafka.ts --brokers kafka:9092 --user admin --password-file FILE --ca-file FILE
-import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+// Makes the topics that do not exist yet, and gives every role exactly the access that the topic table names; rules of
+// users that it does not name are left alone. May run again. Settings as for any worker, with the login of a user who
+// may do everything.
+//   node prepare-kafka.ts
 import kafkajs, { type AclEntry, type Admin } from 'kafkajs'
-import { parse } from 'yaml'
-import { accessRules, ruleKey, topicConfigs, topicsFile } from './kafka-access.ts'
+import { openBus } from '@muniment/bus'
+import { readConfig } from '@muniment/runtime'
+import { topics } from '@muniment/schema'
+import { accessRules, ruleKey } from './kafka-access.ts'
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, ResourcePatternTypes } = kafkajs
 
@@ -35,38 +36,24 @@ async function alignRules(admin: Admin, wanted: readonly AclEntry[]): Promise<vo
   )
 }
 
-function required(name: string, value: string | undefined): string {
-  if (value === undefined) throw new Error(`--${name} is missing`)
-  return value
+// oxlint-disable-next-line node/no-process-env -- this file is a program of its own
+const { bus: config } = readConfig({ env: process.env })
+if (config.kind !== 'kafka' || config.sasl?.mechanism !== 'scram-sha-512')
+  throw new Error('MUNIMENT_BUS must be kafka://… with MUNIMENT_KAFKA_SASL_MECHANISM scram-sha-512')
+{
+  await using bus = await openBus(config)
+  await bus.createTopics()
 }
-
-const { values } = parseArgs({
-  options: {
-    brokers: { type: 'string' },
-    user: { type: 'string' },
-    'password-file': { type: 'string' },
-    'ca-file': { type: 'string' },
-  },
-})
-const table = new URL('../kafka/topics.yaml', import.meta.url)
-const { topics } = topicsFile.parse(parse(readFileSync(table, 'utf8')))
+const { brokers, sasl, tls, topicPrefix } = config
 const kafka = new Kafka({
   clientId: 'muniment-prepare',
-  brokers: required('brokers', values.brokers).split(','),
-  ssl: { ca: [readFileSync(required('ca-file', values['ca-file']), 'utf8')] },
-  sasl: {
-    mechanism: 'scram-sha-512',
-    username: required('user', values.user),
-    password: readFileSync(required('password-file', values['password-file']), 'utf8').trim(),
-  },
+  brokers: [...brokers],
+  ssl: typeof tls === 'object' && tls.caPem !== undefined ? { ca: [tls.caPem] } : tls === true,
+  sasl: { ...sasl, mechanism: 'scram-sha-512' },
   retry: { retries: 20, maxRetryTime: 2000 },
   logLevel: kafkajs.logLevel.ERROR,
 })
 const admin = kafka.admin()
 await admin.connect()
-const existing = new Set(await admin.listTopics())
-const absent = topicConfigs(topics).filter(({ topic }) => !existing.has(topic))
-if (absent.length > 0) await admin.createTopics({ topics: absent })
-process.stderr.write(`topics: ${absent.length} made, ${topics.length} in all\n`)
-await alignRules(admin, accessRules(topics))
+await alignRules(admin, accessRules(topics, topicPrefix))
 await admin.disconnect()

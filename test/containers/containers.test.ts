@@ -3,8 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createMetrics, listSettings, readConfig, startHealth } from '@muniment/runtime'
 import { topics } from '@muniment/schema'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runProgram } from '../lanes/cache.ts'
 import { readCompose, type Service } from './compose.ts'
 import { copies, lastOf, readStages } from './dockerfile.ts'
 
@@ -136,6 +138,55 @@ describe('docker-compose.yml', () => {
   })
 })
 
+describe('the settings', () => {
+  const known = new Set(listSettings().map(({ env }) => env))
+  const aws = /^AWS_(?:REGION|SHARED_CREDENTIALS_FILE|ENDPOINT_URL_(?:S3|SECRETS_MANAGER))$/u
+  const image = new Map(
+    readStages(join(root, 'infra/docker/Dockerfile'))
+      .flatMap(stage => stage.instructions)
+      .filter(({ name }) => name === 'ENV')
+      .flatMap(({ rest }) => rest.split(' '))
+      .map(pair => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  )
+  const ours = services.filter(([, service]) => imageOf(service) === 'infra/docker/Dockerfile')
+
+  test.each(ours)('of %s are settings of the product, or of the AWS SDK', (_name, { environment = {} }) => {
+    const names = [...Object.keys(environment), ...image.keys()].filter(name => name !== 'NODE_ENV')
+    expect(names.filter(name => !known.has(name) && !aws.test(name))).toEqual([])
+  })
+
+  test.each(ours)(
+    'of %s are accepted as they are',
+    (_name, { environment = {}, secrets = [], volumes = [] }) => {
+      const mounted = volumes.map(volume => `${volume.split(':')[1] ?? ''}/`)
+      const readFile = (path: string): string => {
+        const [, secret] = /^\/run\/secrets\/(.+)$/u.exec(path) ?? []
+        expect(
+          secret === undefined ? mounted.some(at => path.startsWith(at)) : secrets.includes(secret),
+        ).toBe(true)
+        return 'content'
+      }
+      const config = readConfig({ env: { ...Object.fromEntries(image), ...environment }, readFile })
+      expect(config.home).toBe('/var/lib/muniment')
+      if (environment['MUNIMENT_BUS'] !== undefined) expect(config.bus).toHaveProperty('sasl')
+    },
+  )
+
+  test('put the health check where the process answers', async () => {
+    const [, runtime] = readStages(join(root, 'infra/docker/Dockerfile'))
+    const check = runtime === undefined ? undefined : lastOf(runtime, 'HEALTHCHECK')
+    const [, port, path] = /http:\/\/127\.0\.0\.1:(\d+)(\/\w+)/u.exec(check ?? '') ?? []
+    expect(port).toBe(image.get('MUNIMENT_HTTP_PORT'))
+    const metrics = createMetrics()
+    await using health = await startHealth({ host: '127.0.0.1', port: 0, checks: {}, metrics })
+    const script = join(root, 'infra/docker/health.mjs')
+    await runProgram(process.execPath, [script, `${health.url}${path ?? ''}`])
+    await expect(runProgram(process.execPath, [script, `${health.url}/nowhere`])).rejects.toThrow(
+      'ended with 1',
+    )
+  })
+})
+
 describe('the passwords', () => {
   let folder = ''
 
@@ -166,7 +217,7 @@ describe('the passwords', () => {
     expect(named('kafka').secrets?.toSorted()).toEqual(users.toSorted())
     const workers = services.filter(([, { command }]) => command?.[0] === 'run')
     for (const [, { secrets = [], environment = {} }] of workers) {
-      const user = environment['MUNIMENT_KAFKA_USERNAME'] ?? ''
+      const user = environment['MUNIMENT_KAFKA_SASL_USERNAME'] ?? ''
       expect(secrets.filter(name => name.startsWith('kafka-'))).toEqual([`kafka-${user}`])
     }
   })

@@ -80,9 +80,13 @@ describeLanes(['kafka'], 'the broker of the compose file', () => {
   }, 30_000)
 
   async function prepare(): Promise<void> {
-    const login = ['--user', 'admin', '--password-file', broker.passwordFileOf('admin')]
-    const server = ['--brokers', `localhost:${broker.port}`, '--ca-file', broker.certificateFile]
-    await runProgram(process.execPath, [job('prepare-kafka.ts'), ...login, ...server])
+    await runProgram(process.execPath, [job('prepare-kafka.ts')], {
+      MUNIMENT_BUS: `kafka://localhost:${broker.port}`,
+      MUNIMENT_KAFKA_CA_FILE: broker.certificateFile,
+      MUNIMENT_KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      MUNIMENT_KAFKA_SASL_USERNAME: 'admin',
+      MUNIMENT_KAFKA_SASL_PASSWORD_FILE: broker.passwordFileOf('admin'),
+    })
   }
 
   test.each([
@@ -100,15 +104,16 @@ describeLanes(['kafka'], 'the broker of the compose file', () => {
   })
 
   test.each([
-    ['interceptor', 'mcp.control', 'interceptor-1', 'done'],
-    ['interceptor', 'mcp.calls.raw', 'interceptor-1', 'refused'],
-    ['masker', 'mcp.calls.raw', 'masker', 'done'],
-    ['archiver', 'mcp.calls.raw', 'archiver', 'refused'],
-    ['detector', 'mcp.calls.raw', 'detector', 'refused'],
-    ['archiver', 'mcp.events', 'archiver', 'done'],
-    ['archiver', 'mcp.events', 'masker', 'refused'],
-    ['subscriber', 'mcp.alerts', 'subscriber-1', 'done'],
-    ['subscriber', 'mcp.calls.raw', 'subscriber-1', 'refused'],
+    ['interceptor', 'mcp.control', 'muniment.interceptor', 'done'],
+    ['interceptor', 'mcp.calls.raw', 'muniment.interceptor', 'refused'],
+    ['masker', 'mcp.calls.raw', 'muniment.masker', 'done'],
+    ['archiver', 'mcp.calls.raw', 'muniment.archiver', 'refused'],
+    ['detector', 'mcp.calls.raw', 'muniment.detector.content', 'refused'],
+    ['archiver', 'mcp.events', 'muniment.archiver', 'done'],
+    ['archiver', 'mcp.events', 'muniment.masker', 'refused'],
+    ['subscriber', 'mcp.alerts', 'muniment.subscriber', 'done'],
+    ['subscriber', 'mcp.events', 'muniment.read.1', 'done'],
+    ['subscriber', 'mcp.calls.raw', 'muniment.subscriber', 'refused'],
   ])('%s reading %s in group %s is %s', async (...[user, topic, group, outcome]) => {
     expect(await read(client(broker, user), topic, group)).toBe(outcome)
   })
@@ -121,14 +126,18 @@ describeLanes(['kafka'], 'the broker of the compose file', () => {
   }, 60_000)
 })
 
-describeLanes(['s3'], 'the bucket of the compose file', () => {
-  test('is made once, locked, and refused where it exists without a lock', async () => {
+describeLanes(['s3'], 'the buckets of the compose file', () => {
+  test('are made once, each of its kind, and refused where they exist as the other', async () => {
     await using server = await startS3()
-    const prepare = async (bucket: string): Promise<void> =>
-      await runProgram(process.execPath, [job('prepare-bucket.ts'), '--bucket', bucket], server.env)
-    await prepare('evidence')
-    await prepare('evidence')
-    await server.createBucket('plain')
-    await expect(prepare('plain')).rejects.toThrow('without Object Lock')
+    const prepare = async (locked: string, plain: string): Promise<void> =>
+      await runProgram(
+        process.execPath,
+        [job('prepare-buckets.ts'), '--locked', locked, '--plain', plain],
+        server.env,
+      )
+    await prepare('evidence', 'state')
+    await prepare('evidence', 'state')
+    await expect(prepare('state', 'other')).rejects.toThrow('without Object Lock')
+    await expect(prepare('evidence', 'evidence')).rejects.toThrow('with versions')
   }, 60_000)
 })
