@@ -1,12 +1,13 @@
 import { openFileSecrets } from './file.ts'
 import { openMemorySecrets } from './memory.ts'
+import type { AwsSecretsConfig } from './aws.ts'
 import type { SecretStore } from './secrets.ts'
 
-/** Which secrets to open. `aws`: Secrets Manager, secrets named `<prefix><name>`; credentials, region and endpoint come from the AWS SDK's own settings. */
+/** Which secrets to open. */
 export type SecretsConfig =
   | { readonly kind: 'memory' }
   | { readonly kind: 'file'; readonly dir: string }
-  | { readonly kind: 'aws'; readonly prefix: string }
+  | ({ readonly kind: 'aws' } & AwsSecretsConfig)
 
 /** Opens the place that `config` names; nothing is read yet. */
 export async function openSecrets(config: SecretsConfig): Promise<SecretStore> {
