@@ -1,7 +1,9 @@
 import { parsePath } from './format/paths.ts'
+import { logPrefix } from './format/tiles.ts'
 import type { SegmentOpener } from './keys.ts'
 import type { ArchiveStore, ObjectInfo } from './store/store.ts'
 import { checkLeftovers } from './verify/leftovers.ts'
+import { checkLog, type LogInput } from './verify/log.ts'
 import { checkPartition, type Audit, type PartitionInput, type Progress } from './verify/partition.ts'
 import { noFindings, type Coverage, type VerifyReport } from './verify/report.ts'
 
@@ -10,6 +12,10 @@ export interface VerifyOptions {
   readonly store: ArchiveStore
   /** Opens segments; without it contents are not compared with their hashes, and the report says so. */
   readonly keys?: SegmentOpener
+  /** Verifier key of the log, from a source you trust; without it the checkpoint's signature is not checked. */
+  readonly verifierKey?: string
+  /** Checkpoints kept from earlier: the log must be an extension of each. */
+  readonly remembered?: readonly string[]
   readonly onProgress?: (progress: Readonly<Progress>) => void
   readonly signal?: AbortSignal
 }
@@ -38,13 +44,20 @@ function partitionsIn(listed: readonly ObjectInfo[]): readonly PartitionInput[] 
   return [...partitions.values()]
 }
 
+function isLog({ key }: ObjectInfo): boolean {
+  return key.startsWith(logPrefix)
+}
+
 /**
  * Checks everything that can be checked of an archive, reading all of it once. Resolves to a report; rejects only where
  * the store cannot be read.
  */
 export async function verifyArchive(options: VerifyOptions): Promise<VerifyReport> {
   const { store, keys, signal, onProgress } = options
+  // Read before the listing, so that on an archive in use everything it names is listed.
+  const checkpoint = await store.checkpoint.read()
   const listed = await listAll(store, signal)
+  const checkpointAfter = await store.checkpoint.read()
   const audit: Audit = {
     ...noFindings(),
     context: { store, keys, signal },
@@ -56,15 +69,24 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyRepor
   }
   const covered: Coverage[] = []
   for (const partition of partitionsIn(listed)) covered.push(await checkPartition(audit, partition))
-  const data = listed.filter(({ key }) => parsePath(key)?.kind !== 'log')
-  await checkLeftovers(store, { listed: data, referenced: audit }, audit)
+  await checkLeftovers(store, { listed: listed.filter(info => !isLog(info)), referenced: audit }, audit)
+  const log: LogInput = {
+    store,
+    checkpoint: checkpoint?.bytes,
+    checkpointAfter: checkpointAfter?.bytes,
+    verifierKey: options.verifierKey,
+    remembered: options.remembered ?? [],
+    listed: listed.filter(isLog),
+    committed: audit.committed,
+  }
+  const anchored = await checkLog(log, audit)
   const { problems, notes, progress } = audit
   return {
     ok: problems.length === 0,
     problems,
     notes,
     covered,
-    anchored: undefined,
+    anchored,
     checked: { ...progress, hasContents: keys !== undefined },
   }
 }

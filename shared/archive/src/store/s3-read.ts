@@ -70,8 +70,27 @@ export async function* list(
   }
 }
 
-/** The oldest version of `key` that is not a delete marker. */
+/** Whether `key` has no version at all, not even one that a delete marker hides. */
+async function isAbsent({ sdk, client, config }: Bucket, key: string): Promise<boolean> {
+  try {
+    await client.send(new sdk.HeadObjectCommand({ Bucket: config.bucket, Key: key }))
+    return false
+  } catch (error) {
+    return isMissing(error, undefined) && !isHidden(error)
+  }
+}
+
+function isHidden(error: unknown): boolean {
+  if (!(error instanceof Error) || !('$response' in error)) return false
+  const reply: unknown = error.$response
+  if (typeof reply !== 'object' || reply === null || !('headers' in reply)) return false
+  const { headers } = reply
+  return typeof headers === 'object' && headers !== null && 'x-amz-delete-marker' in headers
+}
+
+/** The oldest version of `key` that is not a delete marker; a missing key costs one cheap request. */
 async function firstVersion(bucket: Bucket, key: string, signal?: AbortSignal): Promise<string | undefined> {
+  if (await isAbsent(bucket, fullKey(bucket, key))) return undefined
   for await (const info of list(bucket, key, signal === undefined ? {} : { signal })) {
     if (info.key === key && !info.isDeleteMarker) return info.version
     if (byKey(info.key, key) > 0) return undefined

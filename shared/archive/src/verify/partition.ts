@@ -3,7 +3,7 @@ import type { ObjectInfo } from '../store/store.ts'
 import { checkCut, positionOf, type CheckedCut, type CutContext } from './cut.ts'
 import { createLaneAudit, type LaneAudit } from './lanes.ts'
 import { objectName } from './leftovers.ts'
-import { inOrder } from './in-order.ts'
+import { inOrder } from '../in-order.ts'
 import type { Coverage, Findings, TenantCoverage } from './report.ts'
 
 /** What verification has seen so far. */

@@ -1,0 +1,259 @@
+import { AppError, topic, topics } from '@muniment/schema'
+import { entryBytes } from './format/entry.ts'
+import {
+  parseCheckpoint,
+  isSignedBy,
+  parseVerifierKey,
+  signCheckpoint,
+  type NoteSigner,
+} from './format/checkpoint.ts'
+import { manifestKey } from './format/paths.ts'
+import { bundleBytes, parseBundle, sequenceKey, tileKey, tilesBetween } from './format/tiles.ts'
+import { appendEntries, catchUp, emptyLog, partitionName, tileBytes, type LogState } from './log-state.ts'
+import { readManifest } from './manifests.ts'
+import type { CommittedManifest } from './format/manifest.ts'
+import type { ArchiveStore } from './store/store.ts'
+import { inOrder } from './in-order.ts'
+
+/** Partitions whose manifests the log follows. */
+export interface LogPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** What a log works with. */
+export interface LogOptions {
+  readonly store: ArchiveStore
+  readonly signer: NoteSigner
+  /** All partitions of events, alerts and control where left out. */
+  readonly partitions?: readonly LogPartition[]
+  readonly now: () => number
+  readonly retentionDays?: number
+}
+
+/** The log as it stands after an integration. */
+export interface LogHead {
+  readonly treeSize: number
+  /** RFC 6962 root, hex. */
+  readonly root: string
+  /** The signed checkpoint that stands in the store; `undefined` while the log is empty. */
+  readonly checkpoint: string | undefined
+  /** Entries that this call added. */
+  readonly added: number
+}
+
+/** The archive's append-only log: entries name manifests by position and digest. */
+export interface Log {
+  /**
+   * Adds every manifest that is not in the log yet and publishes the signed checkpoint. Any number of processes may
+   * call it at the same time: they converge on one order.
+   */
+  readonly integrate: () => Promise<LogHead>
+}
+
+const dayMs = 86_400_000
+const maxBatchEntries = 4096
+const bundlesAhead = 16
+
+function allPartitions(): readonly LogPartition[] {
+  const archived = new Set<string>([topic.events, topic.alerts, topic.control])
+  return topics
+    .filter(({ name }) => archived.has(name))
+    .flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
+    )
+}
+
+interface Working {
+  readonly options: LogOptions
+  readonly partitions: readonly LogPartition[]
+  state: LogState
+  /** Where each partition's next manifest will stand. */
+  readonly nextOffset: Map<string, number>
+  /** Size of the log whose tiles and checkpoint this process knows to stand in the store. */
+  published: number
+}
+
+function damagedLog(key: string, why: string): AppError {
+  return new AppError('ARCHIVE_DAMAGED', `${key} ${why}`, { details: { key } })
+}
+
+/** The entries below a signed checkpoint, from the bundles: a fraction of the requests that the batches would cost. */
+async function readBundles(working: Working, size: number): Promise<readonly Buffer[]> {
+  const { store } = working.options
+  const bundles = tilesBetween(0, size).filter(({ level }) => level === 'entries')
+  const entries: Buffer[] = []
+  for await (const { key, bytes } of inOrder(bundles, bundlesAhead, async tile => {
+    const name = tileKey(tile)
+    return { key: name, bytes: await store.get(name) }
+  })) {
+    const parsed = bytes && parseBundle(bytes)
+    if (parsed === undefined) throw damagedLog(key, 'is missing or cannot be read')
+    entries.push(...parsed)
+  }
+  return entries
+}
+
+/** Rebuilds the state from the store alone. */
+async function restore(working: Working): Promise<void> {
+  const { store, signer } = working.options
+  const stored = await store.checkpoint.read()
+  if (stored === undefined) return
+  const checkpoint = parseCheckpoint(stored.bytes)
+  if (checkpoint === undefined || !isSignedBy(checkpoint, parseVerifierKey(signer.vkey))) {
+    throw damagedLog('log/checkpoint', `is not signed by ${signer.name}`)
+  }
+  const state = emptyLog()
+  appendEntries(state, await readBundles(working, checkpoint.treeSize))
+  if (!state.tree.rootAt(state.entries.length).equals(checkpoint.root)) {
+    throw damagedLog('log/checkpoint', 'does not match the entries of the log')
+  }
+  working.state = state
+  working.published = checkpoint.treeSize
+}
+
+async function offsetAfter(working: Working, place: LogPartition): Promise<number> {
+  const name = partitionName(place)
+  const known = working.nextOffset.get(name)
+  if (known !== undefined) return known
+  const entry = working.state.newest.get(name)
+  if (entry === undefined) return 0
+  const key = manifestKey(entry.topic, entry.partition, entry.firstOffset)
+  const { manifest } = await readManifest(working.options.store, key)
+  working.nextOffset.set(name, manifest.next_offset)
+  return manifest.next_offset
+}
+
+async function manifestAt(
+  store: ArchiveStore,
+  place: LogPartition,
+  offset: number,
+): Promise<CommittedManifest | undefined> {
+  const key = manifestKey(place.topic, place.partition, offset)
+  const info = await store.head(key)
+  return info && readManifest(store, key, info.version)
+}
+
+interface NewEntry {
+  readonly name: string
+  readonly committed: CommittedManifest
+}
+
+/** Manifests of one partition that the log does not have; each names where the next one stands, so none is searched for. */
+async function newInPartition(working: Working, place: LogPartition): Promise<readonly NewEntry[]> {
+  const found: NewEntry[] = []
+  let offset = await offsetAfter(working, place)
+  while (found.length < maxBatchEntries) {
+    const committed = await manifestAt(working.options.store, place, offset)
+    if (committed === undefined) break
+    found.push({ name: partitionName(place), committed })
+    offset = committed.manifest.next_offset
+  }
+  return found
+}
+
+async function newEntries(working: Working): Promise<readonly NewEntry[]> {
+  const found: NewEntry[] = []
+  const search = (place: LogPartition): Promise<readonly NewEntry[]> => newInPartition(working, place)
+  for await (const entries of inOrder(working.partitions, bundlesAhead, search)) found.push(...entries)
+  return found.slice(0, maxBatchEntries)
+}
+
+function retention({ now, retentionDays }: LogOptions): { readonly retainUntil?: Date } {
+  return retentionDays === undefined ? {} : { retainUntil: new Date(now() + retentionDays * dayMs) }
+}
+
+/** Decides the next batch; `false` where another process was faster, whose batch then counts. */
+async function decide(working: Working, batch: readonly NewEntry[]): Promise<boolean> {
+  const { options, state } = working
+  const entries = batch.map(({ committed: { manifest, sha256 } }) =>
+    entryBytes({
+      topic: manifest.topic,
+      partition: manifest.partition,
+      firstOffset: manifest.first_offset,
+      sha256,
+    }),
+  )
+  const key = sequenceKey(state.entries.length)
+  const bytes = bundleBytes(entries)
+  const { kind } = await options.store.put({ key, bytes, ifTaken: 'refuse', ...retention(options) })
+  if (kind === 'taken') return false
+  appendEntries(state, entries)
+  for (const { name, committed } of batch) working.nextOffset.set(name, committed.manifest.next_offset)
+  return true
+}
+
+/** Entries first, then tiles: a published checkpoint never names what is not there. */
+async function publishTiles(working: Working): Promise<void> {
+  const { options, state, published } = working
+  const tiles = tilesBetween(published, state.entries.length)
+  const write = async (tile: (typeof tiles)[number]): Promise<void> => {
+    const key = tileKey(tile)
+    const bytes = tileBytes(state, tile)
+    if (bytes === undefined) throw damagedLog(key, 'lies beyond the log')
+    const { kind } = await options.store.put({ key, bytes, ifTaken: 'refuse', ...retention(options) })
+    if (kind === 'taken') throw damagedLog(key, 'does not follow from the order of entries')
+  }
+  for await (const _ of inOrder(tiles, bundlesAhead, write)) continue
+}
+
+/** Moves the checkpoint forward, never back. */
+async function publishCheckpoint({ options, state }: Working): Promise<string> {
+  const { store, signer } = options
+  const treeSize = state.entries.length
+  const note = signCheckpoint({ treeSize, root: state.tree.rootAt(treeSize) }, signer)
+  for (;;) {
+    const current = await store.checkpoint.read()
+    const known = current && parseCheckpoint(current.bytes)
+    if (current !== undefined && known === undefined) throw damagedLog('log/checkpoint', 'cannot be read')
+    if (current !== undefined && known !== undefined && known.treeSize >= treeSize)
+      return current.bytes.toString()
+    if (await store.checkpoint.replace(Buffer.from(note), current?.tag)) return note
+  }
+}
+
+/** Takes in what other processes have decided; where their partitions go on is then read again. */
+async function takeOthers(working: Working): Promise<void> {
+  const { state, options } = working
+  const before = state.entries.length
+  await catchUp(options.store, state)
+  if (state.entries.length > before) working.nextOffset.clear()
+}
+
+async function integrate(working: Working): Promise<LogHead> {
+  const { state } = working
+  let added = 0
+  await takeOthers(working)
+  for (let batch = await newEntries(working); batch.length > 0; batch = await newEntries(working)) {
+    if (await decide(working, batch)) added += batch.length
+    else await takeOthers(working)
+  }
+  const treeSize = state.entries.length
+  if (treeSize > working.published) await publishTiles(working)
+  const checkpoint = treeSize === 0 ? undefined : await publishCheckpoint(working)
+  working.published = treeSize
+  return { treeSize, root: state.tree.rootAt(treeSize).toString('hex'), checkpoint, added }
+}
+
+/** Opens the log; its state is rebuilt from the store on first use and after any failure. */
+export function openLog(options: LogOptions): Log {
+  const fresh = (): Working => ({
+    options,
+    partitions: options.partitions ?? allPartitions(),
+    state: emptyLog(),
+    nextOffset: new Map(),
+    published: 0,
+  })
+  let working: Working | undefined
+  return {
+    async integrate() {
+      const current = working ?? fresh()
+      if (working === undefined) await restore(current)
+      // Known only while it is right: after a failure the next call reads everything again.
+      working = undefined
+      const head = await integrate(current)
+      working = current
+      return head
+    },
+  }
+}
