@@ -1,33 +1,85 @@
 import { deadLetterTopic, type AppError } from '@muniment/schema'
-import type { Bus, BusRecord } from './bus.ts'
+import { maxRecordTotalBytes, recordBytes } from './records.ts'
+import type { Bus, BusRecord, OutgoingRecord } from './bus.ts'
+
+/** Names of the error headers; the meaning of each is that of Kafka Connect's `__connect.errors.*`. */
+const header = {
+  topic: 'mun_error_topic',
+  partition: 'mun_error_partition',
+  offset: 'mun_error_offset',
+  code: 'mun_error_code',
+  stage: 'mun_error_stage',
+  message: 'mun_error_message',
+  cutFrom: 'mun_error_cut_from_bytes',
+} as const
+
+const errorHeaderNames: ReadonlySet<string> = new Set(Object.values(header))
+const maxMessageCharacters = 500
 
 /** Why a record was given up. */
 export interface GivenUp {
+  /** Its message says what happened, without a word of the payload. */
   readonly error: AppError
   /** The worker that gave up, such as `masker`. */
   readonly stage: string
 }
 
-/** Longest message kept; a message names what happened, never what was in the record. */
-const maxMessageLength = 500
+function deadLetterRecord(record: BusRecord, { error, stage }: GivenUp): OutgoingRecord {
+  const { key, value } = record
+  const headers: Record<string, string> = {
+    ...record.headers,
+    [header.topic]: record.topic,
+    [header.partition]: String(record.partition),
+    [header.offset]: String(record.offset),
+    [header.code]: error.code,
+    [header.stage]: stage,
+    [header.message]: error.message.slice(0, maxMessageCharacters),
+  }
+  const whole = { key, value, headers }
+  if (recordBytes(whole) <= maxRecordTotalBytes) return whole
+  headers[header.cutFrom] = String(value.byteLength)
+  const envelopeBytes = recordBytes({ key, value: new Uint8Array(), headers })
+  return { key, value: value.subarray(0, Math.max(0, maxRecordTotalBytes - envelopeBytes)), headers }
+}
 
 /**
- * Publishes a record to the dead-letter topic of its topic, key, value and headers as they came, with `mun_error_…` headers that say where it was and why.
- * Durable when it resolves: only then may the offset move. The headers follow those of Kafka Connect (KIP-298).
+ * Puts a record that a worker gives up on where `muniment dlq` finds it: original bytes, key and headers, and `mun_error_…` headers that say where it was and why.
+ * Durable when it resolves: only then may the offset move. A value that leaves no room for the reasons is cut, which a header tells, so that no record blocks its partition for ever.
  */
-export async function publishDeadLetter(
-  bus: Bus,
-  record: BusRecord,
-  { error, stage }: GivenUp,
-): Promise<void> {
-  const { topic, partition, offset, key, value, headers } = record
-  const why = {
-    mun_error_topic: topic,
-    mun_error_partition: String(partition),
-    mun_error_offset: String(offset),
-    mun_error_code: error.code,
-    mun_error_stage: stage,
-    mun_error_message: error.message.slice(0, maxMessageLength),
+export async function publishDeadLetter(bus: Bus, record: BusRecord, reason: GivenUp): Promise<void> {
+  await bus.publish(deadLetterTopic(record.topic), [deadLetterRecord(record, reason)])
+}
+
+/** A dead letter as it lies on its topic, taken apart again. */
+export interface DeadLetter {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly code: string
+  readonly stage: string
+  readonly message: string
+  /** Present where the value was too large to be kept whole. */
+  readonly cutFromBytes?: number
+  /** The record as it was, for its old partition. */
+  readonly original: OutgoingRecord
+}
+
+/** The original of a record of a dead-letter topic and the reason it is there; `undefined` where it carries none. */
+export function openDeadLetter({ key, value, headers }: BusRecord): DeadLetter | undefined {
+  const topic = headers[header.topic]
+  const partition = Number(headers[header.partition])
+  const offset = Number(headers[header.offset])
+  if (topic === undefined || !Number.isInteger(partition) || !Number.isInteger(offset)) return undefined
+  const cutFrom = headers[header.cutFrom]
+  const own = Object.fromEntries(Object.entries(headers).filter(([name]) => !errorHeaderNames.has(name)))
+  return {
+    topic,
+    partition,
+    offset,
+    code: headers[header.code] ?? '',
+    stage: headers[header.stage] ?? '',
+    message: headers[header.message] ?? '',
+    ...(cutFrom !== undefined && { cutFromBytes: Number(cutFrom) }),
+    original: { key, value, headers: own, partition },
   }
-  await bus.publish(deadLetterTopic(topic), [{ key, value, headers: { ...headers, ...why } }])
 }
