@@ -1,0 +1,86 @@
+import { openLog, type ArchiveStore } from '@muniment/archive'
+import type { Keys } from '@muniment/keys'
+import type { Logger, Task } from '@muniment/runtime'
+import { isAppError } from '@muniment/schema'
+import type { StateStore } from '@muniment/state'
+import { createLease } from './lease.ts'
+
+/** What a notary is made of. */
+export interface NotaryOptions {
+  readonly store: ArchiveStore
+  readonly keys: Pick<Keys, 'logSigner'>
+  /** Holds the lease. */
+  readonly state: StateStore
+  readonly log: Logger
+  readonly nowMs?: () => number
+  /** Calls `run` after `delayMs`; the returned function cancels it. */
+  readonly after?: (delayMs: number, run: () => void) => () => void
+  /** How often new manifests are looked for; longer, up to four times, while there are none. Default 1,000. */
+  readonly intervalMs?: number
+  /** How long the store keeps the log's objects against everybody; no lock where left out. */
+  readonly retentionDays?: number | undefined
+}
+
+const leaseKey = 'lease/notary'
+const leaseMs = 15_000
+const maxIdleFactor = 4
+
+function afterTimeout(delayMs: number, run: () => void): () => void {
+  const timer = setTimeout(run, delayMs)
+  return () => clearTimeout(timer)
+}
+
+type After = NonNullable<NotaryOptions['after']>
+
+/** Resolves after `delayMs`, or when the signal aborts. */
+function wait(after: After, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const done = (): void => {
+      cancel()
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const cancel = after(delayMs, done)
+    if (signal.aborted) done()
+    else signal.addEventListener('abort', done)
+  })
+}
+
+/** Adds new manifests to the archive's log and signs its head. Any number may run: one works, and if two do, the log stays one. */
+export function createNotary(options: NotaryOptions): Task {
+  const { store, state, log, nowMs = Date.now, after = afterTimeout, intervalMs = 1000 } = options
+  const { retentionDays } = options
+  const lease = createLease({ state, key: leaseKey, holder: crypto.randomUUID(), durationMs: leaseMs, nowMs })
+
+  async function work(signal: AbortSignal): Promise<void> {
+    const signer = await options.keys.logSigner()
+    const tree = openLog({ store, signer, now: nowMs, ...(retentionDays !== undefined && { retentionDays }) })
+    const step = async (): Promise<number> => {
+      if (!(await lease.hold())) return 0
+      const { added, treeSize } = await tree.integrate()
+      if (added > 0) log.info('notary.signed', { added, treeSize })
+      return added
+    }
+    let pauseMs = intervalMs
+    while (!signal.aborted) {
+      const added = await step().catch((error: unknown) => {
+        // A log that contradicts itself must be seen by people; anything else passes.
+        if (!isAppError(error) || error.code === 'ARCHIVE_DAMAGED') throw error
+        log.warn('notary.retry', { code: error.code, message: error.message })
+        return 0
+      })
+      pauseMs = added > 0 ? intervalMs : Math.min(pauseMs * 1.5, intervalMs * maxIdleFactor)
+      await wait(after, pauseMs, signal)
+    }
+  }
+
+  return {
+    async run(signal) {
+      try {
+        await work(signal)
+      } finally {
+        await lease.release().catch(() => undefined)
+      }
+    },
+  }
+}
