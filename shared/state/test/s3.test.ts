@@ -1,8 +1,11 @@
 import { S3 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openState, type StateConfig } from '../src/index.ts'
+// @boundaries-ignore real servers are started for tests only, from one place
 import { s3Error, startFaultProxy } from '../../../test/lanes/fault-proxy.ts'
+// @boundaries-ignore real servers are started for tests only, from one place
 import { describeLanes } from '../../../test/lanes/lanes.ts'
+// @boundaries-ignore real servers are started for tests only, from one place
 import { startS3, type S3Server } from '../../../test/lanes/s3.ts'
 import { stateContract } from './contract.ts'
 
