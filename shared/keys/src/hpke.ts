@@ -24,7 +24,7 @@ const cipherName = 'aes-256-gcm'
 /** Bytes of an X25519 public key, private key or shared secret. */
 export const keyBytes = 32
 /** Bytes of the authentication tag of AES-GCM, at the end of the ciphertext. */
-export const tagBytes = 16
+const tagBytes = 16
 /** What sealing adds to a plaintext, in bytes: the encapsulated key before it, the tag after it. */
 export const sealOverheadBytes = keyBytes + tagBytes
 
@@ -113,7 +113,7 @@ export function hpkeSeal(recipient: RawPublicKey, ephemeral: RawKeyPair, message
   return Buffer.concat([ephemeral.raw, body, cipher.final(), cipher.getAuthTag()])
 }
 
-/** Key and base nonce as the recipient of `enc` derives them. */
+/** Key and base nonce as the recipient of `enc` derives them; a door for tests against published vectors. @internal */
 export function recipientContext(recipient: RawKeyPair, enc: Uint8Array, info: Uint8Array): Context {
   const dh = diffieHellman({ privateKey: recipient.privateKey, publicKey: x25519PublicKey(enc).key })
   return keySchedule(sharedSecret(dh, enc, recipient.raw), info)

@@ -12,7 +12,7 @@ export interface RootKey {
 }
 
 /** A tenant's key: it wraps that tenant's data keys. */
-export interface TenantKey {
+interface TenantKey {
   readonly generation: string
   readonly key: KeyObject
 }

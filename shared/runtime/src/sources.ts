@@ -3,7 +3,7 @@ import { invalid, nearest } from './invalid.ts'
 import { settings, type Setting, type SettingName } from './settings.ts'
 
 /** A value as it was written, and where: the name to use in messages. */
-export interface Written {
+interface Written {
   readonly text: string
   readonly as: string
 }
