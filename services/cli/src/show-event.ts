@@ -38,7 +38,8 @@ export function bytesText(bytes: number): string {
 
 function kindsText(event: MunimentEvent): string {
   const counts = new Map<string, number>()
-  for (const { type, count } of event.pii.findings) counts.set(type, (counts.get(type) ?? 0) + count)
+  for (const { type, count, action } of event.pii.findings)
+    if (action !== 'keep') counts.set(type, (counts.get(type) ?? 0) + count)
   return [...counts].map(([type, count]) => (count > 1 ? `${type}×${count}` : type)).join(' ')
 }
 

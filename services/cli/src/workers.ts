@@ -73,6 +73,19 @@ async function archiverTasks({ bus, keys, log, config }: WorkerContext): Promise
   return { archiver }
 }
 
+async function notaryTasks({ keys, state, log, config }: WorkerContext): Promise<Tasks> {
+  const { createNotary } = await import('@muniment/archiver')
+  const notary = createNotary({
+    store: await openStoreOf(config),
+    keys,
+    state,
+    log: log.child('notary'),
+    intervalMs: config.log.checkpointIntervalMs,
+    ...(config.store.kind === 's3' && { retentionDays: config.retention.days }),
+  })
+  return { notary }
+}
+
 async function alertsTasks({ bus, config, log }: WorkerContext): Promise<Tasks> {
   if (config.webhook === undefined) return {}
   const { createDispatcher, openSink } = await import('@muniment/alerts')
@@ -98,6 +111,11 @@ export const workers: Readonly<Record<string, Worker>> = {
     summary: 'writes events, alerts and decisions into the archive',
     secrets: ['root'],
     tasks: archiverTasks,
+  },
+  notary: {
+    summary: 'enters manifests into the log and signs its checkpoints',
+    secrets: ['log'],
+    tasks: notaryTasks,
   },
   alerts: {
     summary: 'delivers alerts to the webhook of MUNIMENT_WEBHOOK_URL',

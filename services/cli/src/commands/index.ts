@@ -4,16 +4,22 @@ import { completionCommand } from './completion.ts'
 import { dlqCommand } from './dlq.ts'
 import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
+import { queryCommand } from './query.ts'
 import { runCommand } from './run.ts'
+import { showCommand } from './show.ts'
 import { tailCommand } from './tail.ts'
 import { upCommand } from './up.ts'
+import { verifyCommand } from './verify.ts'
 import { wrapCommand } from './wrap.ts'
 
 const everyday: readonly CliCommand[] = [
   upCommand,
   wrapCommand,
   tailCommand,
+  queryCommand,
+  showCommand,
   alertsCommand,
+  verifyCommand,
   maskCommand,
   keysCommand,
   dlqCommand,

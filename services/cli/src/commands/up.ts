@@ -27,6 +27,35 @@ function welcome({ printer }: Call, config: Config): void {
   say(`  ${style('cyan', 'npx muniment verify')}    nothing altered, nothing missing`)
 }
 
+/** The demonstration from the first call to the verified archive; 0 where it shows what it should. */
+async function demonstrate(call: Call, context: WorkerContext): Promise<number> {
+  const { runDemo } = await import('../demo/demo.ts')
+  const { isDemoFine, printDemo } = await import('../demo/report.ts')
+  const { io, printer } = call
+  const result = await runDemo({ context, env: io.env, signal: io.signal, onProgress: printer.progress })
+  if (printer.isJson) printer.answer({ ...result, kinds: Object.fromEntries(result.kinds) }, () => '')
+  else printDemo(result, context.config, printer)
+  return isDemoFine(result) ? 0 : 1
+}
+
+async function stayUp(call: Call, context: WorkerContext): Promise<number> {
+  const { io, printer, options } = call
+  if (flag(options, 'demo')) {
+    const { makeCalls } = await import('../demo/demo.ts')
+    const { calls } = await makeCalls({
+      context,
+      env: io.env,
+      signal: io.signal,
+      onProgress: printer.progress,
+    })
+    printer.say(
+      `Made ${calls} calls to three real MCP servers under observation, to have something to look at.`,
+    )
+  }
+  welcome(call, context.config)
+  return 0
+}
+
 /** Runs the whole pipeline in one process. */
 export const upCommand: CliCommand = {
   name: 'up',
@@ -46,16 +75,21 @@ export const upCommand: CliCommand = {
     const config = await call.config()
     mkdirSync(config.home, { recursive: true, mode: 0o700 })
     await publishIngestKey(config)
-    const logFile = join(config.home, 'muniment.log')
-    using destination = openLogFile(logFile)
+    using destination = openLogFile(join(config.home, 'muniment.log'))
     const log = createLogger({ name: 'up', level: config.logLevel, destination })
     const metrics = createMetrics({ withProcess: true })
     await using bus = await openBusOf(config, log)
-    await using context = await openKeysOf(config)
+    await using keyContext = await openKeysOf(config)
     await bus.createTopics()
-    const tasks = await allTasks({ ...context, config, log, metrics, bus })
-    if (!flag(call.options, 'once')) welcome(call, config)
+    const context = { ...keyContext, config, log, metrics, bus }
+    const tasks = await allTasks(context)
+    const done = new AbortController()
+    const signal = AbortSignal.any([call.io.signal, done.signal])
     const { http, drainTimeoutMs } = config
-    return await runService({ name: 'up', tasks, log, metrics, http, drainTimeoutMs, signal: call.io.signal })
+    const service = runService({ name: 'up', tasks, log, metrics, http, drainTimeoutMs, signal })
+    const answer = flag(call.options, 'once')
+      ? await demonstrate(call, context).finally(() => done.abort())
+      : await stayUp(call, context)
+    return Math.max(answer, await service)
   },
 }

@@ -1,0 +1,115 @@
+import type { VerifyReport } from '@muniment/archive'
+import type { Keys } from '@muniment/keys'
+import { isAppError } from '@muniment/schema'
+import type { Call, CliCommand } from '../command.ts'
+import { openKeysOf, openStoreOf } from '../context.ts'
+import { textOption } from '../options.ts'
+import { bytesText } from '../show-event.ts'
+import { safe, type Printer } from '../print.ts'
+
+type Finding = VerifyReport['problems'][number]
+
+const maxShown = 50
+
+function findingLine({ code, object, range, reason }: Finding): string {
+  const where = range
+    ? ` (${range.topic} partition ${range.partition}, offsets ${range.first_offset} to ${range.next_offset - 1})`
+    : ''
+  return safe(`${code.padEnd(20)} ${object}${where}: ${reason}`)
+}
+
+function instant(ms: number | undefined): string {
+  return ms === undefined ? '–' : new Date(ms).toISOString().slice(0, 19)
+}
+
+function printCoverage(report: VerifyReport, { say }: Printer): void {
+  for (const { topic, partition, first_offset: first, next_offset: next, tenants } of report.covered)
+    for (const { tenant, records, min_ms: min, max_ms: max } of tenants)
+      say(
+        `  ${safe(`${topic}/${partition}`).padEnd(16)} ${safe(tenant).padEnd(12)} offsets ${first}–${next - 1}, ${records} records, ${instant(min)} to ${instant(max)}`,
+      )
+}
+
+function printAnchor({ anchored }: VerifyReport, { say }: Printer): void {
+  if (!anchored) return say('Not anchored: there is no signed checkpoint yet.')
+  const signature = anchored.isSignatureChecked
+    ? 'signature checked'
+    : 'signature NOT checked: give --log-key'
+  say(
+    `Anchored in ${safe(anchored.origin)}: ${anchored.treeSize} manifests, root ${anchored.root.slice(0, 16)}…, ${signature}`,
+  )
+}
+
+/** The report for a person: verdict first, then what was found, then what was covered. */
+export function printReport(report: VerifyReport, printer: Printer): void {
+  const { say, style } = printer
+  const { manifests, objects, bytes, records, hasContents } = report.checked
+  say(
+    report.ok
+      ? style('green', '✔ Nothing altered, nothing missing.')
+      : style('red', `✘ ${report.problems.length} problems.`),
+  )
+  for (const problem of report.problems.slice(0, maxShown)) say(`  ${style('red', findingLine(problem))}`)
+  if (report.problems.length > maxShown)
+    say(`  … and ${report.problems.length - maxShown} more; --json has all of them`)
+  for (const note of report.notes.slice(0, maxShown)) say(`  ${style('dim', `note: ${findingLine(note)}`)}`)
+  say(
+    `Checked ${manifests} manifests, ${objects} objects, ${bytesText(bytes)}, ${records} records${hasContents ? '' : ' (hashes only: no keys)'}.`,
+  )
+  printCoverage(report, printer)
+  printAnchor(report, printer)
+}
+
+/** The key that the checkpoint must be signed with: the given one, else the one whose secret is at hand. */
+async function verifierKey({ options }: Call, keys: Keys): Promise<string | undefined> {
+  const given = textOption(options, 'logKey')
+  if (given !== undefined || options['keys'] === false) return given
+  try {
+    return (await keys.logVerifierKeys()).at(-1)
+  } catch (error) {
+    if (isAppError(error)) return undefined
+    throw error
+  }
+}
+
+async function verify(call: Call): Promise<VerifyReport> {
+  const { config, io, options, printer } = call
+  const { verifyArchive } = await import('@muniment/archive')
+  const settings = await config()
+  await using context = await openKeysOf(settings)
+  const key = await verifierKey(call, context.keys)
+  return await verifyArchive({
+    store: await openStoreOf(settings),
+    signal: io.signal,
+    onProgress: ({ manifests, records, bytes }) =>
+      printer.progress(`Verifying … ${manifests} manifests, ${records} records, ${bytesText(bytes)}`),
+    ...(options['keys'] !== false && { keys: context.keys.segmentKeys }),
+    ...(key !== undefined && { verifierKey: key }),
+  })
+}
+
+/** Verifies the archive. */
+export const verifyCommand: CliCommand = {
+  name: 'verify',
+  summary: 'Prove that nothing in the archive was altered and nothing is missing',
+  help: 'Reads the whole archive once. Exit code 1 names each object and range that does not fit. Needs the store alone; with the tenant keys, contents are compared with their hashes too.',
+  examples: [
+    ['muniment verify', 'the archive of this configuration'],
+    ['MUNIMENT_STORE=file:/mnt/copy muniment verify --no-keys', 'a copied folder, without any key'],
+    ['muniment verify --json', 'the whole report for programs'],
+  ],
+  configure: command => {
+    command
+      .option('--no-keys', 'do not decrypt: check hashes, chains and the log only')
+      .option(
+        '--log-key <vkey>',
+        'public key of the log, from a source you trust (muniment keys log prints it)',
+      )
+  },
+  run: async call => {
+    const report = await verify(call)
+    if (call.printer.isJson) call.printer.answer(report, () => '')
+    else printReport(report, call.printer)
+    return report.ok ? 0 : 1
+  },
+}

@@ -1,0 +1,42 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config } from '@muniment/runtime'
+import { isAppError } from '@muniment/schema'
+import { createQueryEngine, type QueryEngine } from '@muniment/query'
+import { openBusOf, openKeysOf, openStoreOf } from './context.ts'
+
+/** A query engine on what the configuration names. */
+export interface OpenEngine extends AsyncDisposable {
+  readonly engine: QueryEngine
+}
+
+/** Opens store, keys and bus for reading; `withTail: false` leaves the bus alone. */
+export async function openEngineOf(config: Config, withTail: boolean): Promise<OpenEngine> {
+  const stack = new AsyncDisposableStack()
+  const { keys } = stack.use(await openKeysOf(config))
+  const bus = withTail ? await busOrNone(config, stack) : undefined
+  const cache = join(config.home, 'cache')
+  await mkdir(cache, { recursive: true, mode: 0o700 })
+  const engine = stack.use(
+    createQueryEngine({
+      store: await openStoreOf(config),
+      keys: keys.segmentKeys,
+      cachePath: join(cache, 'catalogue.db'),
+      bus,
+    }),
+  )
+  return { engine, [Symbol.asyncDispose]: async () => stack.disposeAsync() }
+}
+
+/** The archive must be readable where the bus is not. */
+async function busOrNone(
+  config: Config,
+  stack: AsyncDisposableStack,
+): Promise<Awaited<ReturnType<typeof openBusOf>> | undefined> {
+  try {
+    return stack.use(await openBusOf(config))
+  } catch (error) {
+    if (isAppError(error, 'DEPENDENCY_UNREACHABLE')) return undefined
+    throw error
+  }
+}
