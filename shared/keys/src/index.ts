@@ -5,6 +5,7 @@ export {
   type UnsignedDecision,
 } from './control.ts'
 export { initSecrets, type InitResult } from './init.ts'
+export { inspectSecrets, type SecretStatus } from './inspect.ts'
 export { openKeys, type Keys, type KeysOptions } from './keys.ts'
 export type { LogSigner } from './log-signer.ts'
 export type { MaskingKeys } from './masking.ts'

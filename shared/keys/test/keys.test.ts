@@ -2,7 +2,15 @@ import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { isAppError, type Decision } from '@muniment/schema'
 import { openState, type StateStore } from '@muniment/state'
-import { initSecrets, openKeys, openSecrets, secretNames, type Keys, type SecretStore } from '../src/index.ts'
+import {
+  initSecrets,
+  inspectSecrets,
+  openKeys,
+  openSecrets,
+  secretNames,
+  type Keys,
+  type SecretStore,
+} from '../src/index.ts'
 import { parseIngestKey, sealBatch } from '../src/seal.ts'
 
 interface World {
@@ -281,6 +289,62 @@ describe('generations', () => {
   })
 })
 
+describe('the secret root', () => {
+  test('may turn over: tenant keys of an older generation still open, new ones name the new one', async () => {
+    const { secrets, state, keys, another, pass } = await world()
+    const old = generationOf('old', '2025-01-01T00:00:00Z', 1)
+    const next = generationOf('new', '2026-01-02T00:00:00Z', 2)
+    await secrets.create('root', JSON.stringify({ v: 1, generations: [old, next] }))
+    const { key, wrapped } = await keys.segmentKeys.createDataKey('acme', 'x')
+    pass(24 * 3_600_000)
+    const later = another()
+    await later.segmentKeys.createDataKey('other', 'x')
+    expect((await later.segmentKeys.openDataKey('acme', 'x', wrapped)).equals(key)).toBe(true)
+    const rootOf = async (tenant: string): Promise<unknown> => {
+      const entry = await state.get(`tenant-keys/${tenant}/000000001`)
+      const stored: { root: unknown } = JSON.parse(Buffer.from(entry?.value ?? []).toString())
+      return stored.root
+    }
+    expect([await rootOf('acme'), await rootOf('other')]).toEqual(['old', 'new'])
+  })
+
+  test('is read once more when a tenant key does not open with it, as after it was restored', async () => {
+    const { secrets, state, keys, another, pass } = await world()
+    const { wrapped } = await keys.segmentKeys.createDataKey('acme', 'x')
+    const right = await secrets.read('root')
+    const { generations }: { generations: { id: string }[] } = JSON.parse(right)
+    const [{ id } = { id: '' }] = generations
+    let text = JSON.stringify({ v: 1, generations: [generationOf(id, '2025-01-01T00:00:00Z', 9)] })
+    const swapped: SecretStore = { ...secrets, read: async () => await Promise.resolve(text) }
+    let nowMs = 0
+    const late = openKeys({ secrets: swapped, state, now: () => nowMs, randomBytes, cacheTtlMs })
+    expect(await codeOf(late.segmentKeys.openDataKey('acme', 'x', wrapped))).toBe('KEY_UNKNOWN')
+    text = right
+    nowMs += 10_000
+    expect(await codeOf(late.segmentKeys.openDataKey('acme', 'x', wrapped))).toBe('no error')
+    pass(0)
+    expect(await codeOf(another().segmentKeys.openDataKey('acme', 'x', wrapped))).toBe('no error')
+  })
+
+  test('is read once by callers that need it at once', async () => {
+    const { secrets, state } = await world()
+    await initSecrets(secrets, { now: Date.now, randomBytes })
+    let reads = 0
+    const counting: SecretStore = {
+      ...secrets,
+      read: async name => {
+        reads += 1
+        return await secrets.read(name)
+      },
+    }
+    const keys = openKeys({ secrets: counting, state, now: Date.now, randomBytes, cacheTtlMs })
+    await Promise.all(
+      ['a', 'b', 'c', 'd'].map(async tenant => await keys.segmentKeys.createDataKey(tenant, 'x')),
+    )
+    expect(reads).toBe(1)
+  })
+})
+
 describe('masking keys', () => {
   test('are the same in every process, and differ by tenant, type and purpose', async () => {
     const { keys, another } = await world()
@@ -366,6 +430,33 @@ describe('control decisions', () => {
     const [one, two] = [await world(), await world()]
     const signed = (await one.keys.controlSigner()).sign(decision)
     expect((await two.keys.controlVerifier()).verify(signed)).toBe(false)
+  })
+})
+
+describe('inspecting', () => {
+  test('tells generations and problems, and no key', async () => {
+    const { secrets } = await world()
+    await secrets.create(
+      'root',
+      JSON.stringify({ v: 1, generations: [generationOf('g1', '2026-01-01T00:00:00Z', 7)] }),
+    )
+    await secrets.create('log', 'planted')
+    const status = await inspectSecrets(secrets)
+    expect(status.map(({ name }) => name)).toEqual(secretNames)
+    expect(status[0]).toEqual({
+      name: 'root',
+      isUsable: true,
+      generations: [{ id: 'g1', activeFromMs: Date.UTC(2026, 0, 1) }],
+    })
+    expect(status.map(each => (each.isUsable ? 'usable' : each.code))).toEqual([
+      'usable',
+      'SECRET_MISSING',
+      'SECRET_MISSING',
+      'SECRET_MALFORMED',
+      'SECRET_MISSING',
+    ])
+    for (const hidden of ['planted', Buffer.alloc(32, 7).toString('base64url')])
+      expect(JSON.stringify(status)).not.toContain(hidden)
   })
 })
 
