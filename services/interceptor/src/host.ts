@@ -1,14 +1,18 @@
 import { join } from 'node:path'
+import type { SealedRecord } from './batch.ts'
 import { pause, systemClock } from './clock.ts'
 import { createCompressor } from './compress.ts'
 import { createInterceptorCore, type Core } from './core.ts'
 import { createIngestKey } from './ingest-key.ts'
+import { openRawPublisher, type RawPublisher } from './kafka.ts'
 import { onLastMoment } from './last-moment.ts'
 import type { Settings } from './options.ts'
-import { problem, throttled } from './problem.ts'
+import { problem, problemOf, throttled, type OnProblem } from './problem.ts'
 import { createRandom } from './random.ts'
-import { createSpoolSink, type Sink } from './sink.ts'
+import { createBusSink, createSpoolSink, type Sink } from './sink.ts'
+import { drainSpool } from './spool/drain.ts'
 import { openFileSpool } from './spool/files.ts'
+import type { Spool } from './spool/spool.ts'
 import { version } from './version.ts'
 
 /** The recorder of this process for one destination, shared by everything that is attached to it. */
@@ -22,10 +26,50 @@ export interface Host {
 
 const random = createRandom()
 
-function openSink(settings: Settings, lane: string): Sink {
-  const { home, spoolMaxBytes: maxBytes } = settings
+/** Publishes what processes that are gone left on this disk; tried once, for a broken bus leaves it where it is. */
+async function drainLeftovers(dir: string, bus: RawPublisher, onProblem: OnProblem): Promise<void> {
+  const failed = new AbortController()
+  const publish = async (records: readonly SealedRecord[]): Promise<void> => {
+    try {
+      await bus.publish(records)
+    } catch (error) {
+      failed.abort()
+      throw error
+    }
+  }
+  await drainSpool({ dir, publish, onProblem, signal: failed.signal, untilEmpty: true, onlyAbandoned: true })
+}
+
+function openKafkaSink(settings: Settings, spool: Spool, onProblem: OnProblem): Sink {
+  const bus = openRawPublisher(settings, systemClock)
+  const sink = createBusSink({
+    spool,
+    clock: systemClock,
+    onProblem,
+    publish: records => bus.publish(records),
+  })
+  let isFirst = true
+  return {
+    ...sink,
+    write: async records => {
+      await sink.write(records)
+      if (!isFirst) return
+      isFirst = false
+      drainLeftovers(join(settings.home, 'spool'), bus, onProblem).catch((error: unknown) =>
+        onProblem(problemOf(error, 'What earlier processes left could not be published')),
+      )
+    },
+    [Symbol.asyncDispose]: async () => {
+      await sink[Symbol.asyncDispose]()
+      await bus[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function openSink(settings: Settings, lane: string, onProblem: OnProblem): Sink {
+  const { home, bus, spoolMaxBytes: maxBytes } = settings
   const spool = openFileSpool({ dir: join(home, 'spool'), lane, maxBytes })
-  return createSpoolSink(spool)
+  return bus === 'embedded:' ? createSpoolSink(spool) : openKafkaSink(settings, spool, onProblem)
 }
 
 function openCore(settings: Settings, instance: string): { readonly core: Core; readonly sink: Sink } {
@@ -34,7 +78,7 @@ function openCore(settings: Settings, instance: string): { readonly core: Core; 
   const epoch = 0
   const onProblem = throttled(settings.onProblem, clock.monotonicMs)
   const packer = { ...createCompressor(), sealer: createIngestKey(settings, clock) }
-  const sink = openSink(settings, `${instance}/${epoch}`)
+  const sink = openSink(settings, `${instance}/${epoch}`, onProblem)
   const core = createInterceptorCore({
     instance,
     epoch,

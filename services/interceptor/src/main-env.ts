@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { AppError } from '@muniment/schema'
+import { kafkaSettings, type KafkaSettings } from './kafka-settings.ts'
 import type { AttachOptions, Settings } from './options.ts'
 import type { Problem } from './problem.ts'
 
@@ -33,7 +34,11 @@ function checkedBus(bus: string): string {
 
 function checkedBytes(name: string, value: number): number {
   if (Number.isFinite(value) && value > 0) return value
-  throw new AppError('CONFIG_INVALID', `The option ${name} is ${value}, not a positive number of bytes.`)
+  throw new AppError('CONFIG_INVALID', `The setting ${name} is ${value}, not a positive number of bytes.`)
+}
+
+function numberOf(value: string | undefined): number | undefined {
+  return value === undefined || value === '' ? undefined : Number(value)
 }
 
 /** The value that was given, else the one of the environment, where an empty one counts as none. */
@@ -41,17 +46,32 @@ function given(option: string | undefined, variable: string | undefined): string
   return option ?? (variable === '' ? undefined : variable)
 }
 
+function limitsOf(
+  options: AttachOptions,
+  environment: Environment,
+): Pick<Settings, 'ringMaxBytes' | 'spoolMaxBytes'> {
+  const ring = options.ringMaxBytes ?? numberOf(environment['MUNIMENT_RING_MAX_BYTES']) ?? 32 * mebibyte
+  const spool = options.spoolMaxBytes ?? numberOf(environment['MUNIMENT_SPOOL_MAX_BYTES']) ?? 1024 * mebibyte
+  return {
+    ringMaxBytes: checkedBytes('MUNIMENT_RING_MAX_BYTES', ring),
+    spoolMaxBytes: checkedBytes('MUNIMENT_SPOOL_MAX_BYTES', spool),
+  }
+}
+
 /** Completes options from the environment. Throws `CONFIG_INVALID` for a value that cannot be meant. */
 export function readSettings(options: AttachOptions = {}, environment: Environment = process.env): Settings {
-  const { ringMaxBytes = 32 * mebibyte, spoolMaxBytes = 1024 * mebibyte, onProblem = tell } = options
+  const bus = checkedBus(given(options.bus, environment['MUNIMENT_BUS']) ?? 'embedded:')
+  const kafka = (): KafkaSettings => kafkaSettings(bus, environment)
+  if (bus !== 'embedded:') kafka()
   return {
-    bus: checkedBus(given(options.bus, environment['MUNIMENT_BUS']) ?? 'embedded:'),
+    bus,
+    kafka,
     home: resolve(given(options.home, environment['MUNIMENT_HOME']) ?? '.muniment'),
     tenant: checkedTenant(given(options.tenant, environment['MUNIMENT_TENANT']) ?? 'default'),
+    serverName: given(options.serverName, environment['MUNIMENT_SERVER_NAME']),
     ingestKey: given(options.ingestKey, environment['MUNIMENT_INGEST_KEY']),
     topicPrefix: given(undefined, environment['MUNIMENT_TOPIC_PREFIX']),
-    ringMaxBytes: checkedBytes('ringMaxBytes', ringMaxBytes),
-    spoolMaxBytes: checkedBytes('spoolMaxBytes', spoolMaxBytes),
-    onProblem,
+    onProblem: options.onProblem ?? tell,
+    ...limitsOf(options, environment),
   }
 }

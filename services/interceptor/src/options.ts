@@ -1,3 +1,4 @@
+import type { KafkaSettings } from './kafka-settings.ts'
 import type { OnProblem } from './problem.ts'
 import type { Transport } from './record.ts'
 
@@ -8,7 +9,7 @@ export interface AttachOptions {
   /** Folder of keys and spools; default `MUNIMENT_HOME` or `./.muniment`. */
   readonly home?: string
   readonly tenant?: string
-  /** Name under which the server appears in events; default what it calls itself. */
+  /** Name under which the server appears in events; default `MUNIMENT_SERVER_NAME`, else what it calls itself. */
   readonly serverName?: string
   /** Public key to seal to, `<kid>.<base64url>`; default `MUNIMENT_INGEST_KEY`, else the file `ingest.pub` of the home folder. */
   readonly ingestKey?: string
@@ -30,6 +31,9 @@ export interface Settings {
   readonly tenant: string
   readonly ingestKey: string | undefined
   readonly topicPrefix: string | undefined
+  readonly serverName: string | undefined
+  /** How to reach the brokers; throws `CONFIG_INVALID`. Only where the bus is Kafka. */
+  readonly kafka: () => KafkaSettings
   readonly ringMaxBytes: number
   readonly spoolMaxBytes: number
   readonly onProblem: OnProblem

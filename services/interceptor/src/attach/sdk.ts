@@ -109,8 +109,7 @@ function observeTransport(transport: unknown, options: AttachOptions, labels: La
   if (isObserved(transport)) return
   const settings = readSettings(options)
   const host = hostOf(settings)
-  const { tenant, onProblem } = settings
-  const { serverName } = options
+  const { tenant, onProblem, serverName } = settings
   const kind = options.transport ?? transportOf(transport)
   const channel = host.core.open({ id: host.nextChannelId(), transport: kind, serverName, tenant }, labels)
   hook(transport, { host, onProblem, channel }, options.role ?? 'server')

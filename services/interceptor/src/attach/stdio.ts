@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { AppError } from '@muniment/schema'
-import { openHost, type Host } from '../host.ts'
+import { openHost } from '../host.ts'
 import type { LineTap } from '../lines.ts'
 import { readSettings } from '../main-env.ts'
 import type { Channel } from '../observe.ts'
@@ -173,11 +173,6 @@ async function spawned(child: Child, command: string): Promise<void> {
   }
 }
 
-function openChannel(host: Host, options: WrapOptions, tenant: string): Channel {
-  const { serverName, transport = 'stdio' } = options
-  return host.core.open({ id: host.nextChannelId(), transport, serverName, tenant })
-}
-
 /**
  * Runs an MCP server that speaks over stdio and records the conversation: bytes pass unchanged in both directions, stderr, signals
  * and exit code too, and nothing of ours appears on stdout. Resolves with the exit code (128 + number after a signal) once
@@ -191,7 +186,8 @@ export async function wrapStdio(options: WrapOptions): Promise<number> {
   try {
     const child = start(options)
     await spawned(child, options.command)
-    const channel = openChannel(host, options, settings.tenant)
+    const { tenant, serverName } = settings
+    const channel = host.core.open({ id: host.nextChannelId(), transport: 'stdio', serverName, tenant })
     await connect(child, channel, settings.onProblem)
     channel.close('closed')
     return exitCodeOf(child)

@@ -1,5 +1,15 @@
-import { closeSync, constants, fdatasyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
-import { mkdir, open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { mkdir, open as openFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '@muniment/schema'
 import type { SealedRecord } from '../batch.ts'
@@ -56,7 +66,7 @@ async function countBytes(folder: string): Promise<number> {
 
 /** A new name in a folder survives a crash of the machine only after the folder itself was synchronised. */
 async function syncFolder(folder: string): Promise<void> {
-  const file = await open(folder, constants.O_RDONLY)
+  const file = await openFile(folder, constants.O_RDONLY)
   try {
     await file.sync()
   } finally {
@@ -69,7 +79,7 @@ async function startSegment(state: State): Promise<Writing> {
   await mkdir(folder, { recursive: true, mode: ownerOnly.folder })
   await writeFile(join(folder, ownerFile), JSON.stringify(thisProcess()), { mode: ownerOnly.file })
   const number = state.nextNumber
-  const file = await open(join(folder, segmentFile(number, true)), flags, ownerOnly.file)
+  const file = await openFile(join(folder, segmentFile(number, true)), flags, ownerOnly.file)
   state.nextNumber += 1
   state.writing = { number, file, bytes: 0 }
   await syncFolder(folder)
@@ -119,21 +129,32 @@ async function append(state: State, records: readonly SealedRecord[]): Promise<v
   }
 }
 
-/** Writes to a segment of its own: an asynchronous write may be under way in the open one. */
+/** Closes the open segment without waiting: an asynchronous write may be under way in it, of what is written again now. */
+function abandonSegment(state: State): void {
+  const { writing, folder } = state
+  if (writing === undefined) return
+  state.writing = undefined
+  const open = join(folder, segmentFile(writing.number, true))
+  if (existsSync(open)) renameSync(open, join(folder, segmentFile(writing.number, false)))
+  writing.file.close().catch(() => undefined)
+}
+
 function appendSync(state: State, records: readonly SealedRecord[]): void {
   const { folder } = state
-  const [from, to] = [true, false].map(isOpen => join(folder, segmentFile(state.nextNumber, isOpen)))
-  if (from === undefined || to === undefined || records.length === 0) return
+  if (records.length === 0) return
+  abandonSegment(state)
   mkdirSync(folder, { recursive: true, mode: ownerOnly.folder })
-  const file = openSync(from, flags, ownerOnly.file)
-  state.nextNumber += 1
+  writeFileSync(join(folder, ownerFile), JSON.stringify(thisProcess()), { mode: ownerOnly.file })
+  const number = state.nextNumber++
+  const open = join(folder, segmentFile(number, true))
+  const file = openSync(open, flags, ownerOnly.file)
   try {
     writeSync(file, encodeRecords(records))
     fdatasyncSync(file)
   } finally {
     closeSync(file)
   }
-  renameSync(from, to)
+  renameSync(open, join(folder, segmentFile(number, false)))
 }
 
 async function end(state: State, reader: SegmentReader): Promise<void> {
