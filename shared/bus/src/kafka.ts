@@ -37,11 +37,12 @@ interface Parts {
 function assemble(config: KafkaConfig, { topics = topicTable, log = () => undefined }: BusDeps): Parts {
   const names = createNames(config.topicPrefix)
   const timeoutMs = config.publishTimeoutMs ?? defaultTimeoutMs
-  const client = once<Kafka>(() => createClient(config, log))
+  const opened = once(() => createClient(config, log))
+  const client = (): Kafka => opened().kafka
   const compressions = new Map(topics.map(spec => [spec.name, compressionOf(spec)]))
   const sender = once(() =>
     createSender({
-      client: client(),
+      client: opened(),
       timeoutMs,
       nameOnBus: names.topic,
       compressionOf: topic => compressions.get(topic) ?? 'none',

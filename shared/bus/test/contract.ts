@@ -21,7 +21,8 @@ export interface BusUnderTest extends AsyncDisposable {
   readonly open: (options: { readonly topicPrefix: string; readonly deps: BusDeps }) => Promise<Bus>
 }
 
-function spec(name: string, partitions: number): TopicSpec {
+/** A topic for tests. */
+export function spec(name: string, partitions: number): TopicSpec {
   return {
     name,
     partitions,

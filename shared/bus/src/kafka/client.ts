@@ -7,6 +7,11 @@ const connectionTimeoutMs = 5000
 /** A stopped broker is noticed after this long; the idempotent producer may then safely repeat itself. */
 const requestTimeoutMs = 15_000
 
+/** For connections; the defaults take up to a minute to say that nobody is there. */
+const connectRetry = { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 }
+/** A warning about few retries that does not apply: the same request is repeated until its deadline. */
+const knownWarning = 'Limiting retries for the idempotent producer'
+
 interface RequestQueue {
   readonly prototype: { scheduleCheckPendingRequests: (this: PendingRequests) => void }
 }
@@ -55,20 +60,42 @@ function tlsOptions(tls: TlsConfig): Exclude<ClientConfig['ssl'], boolean | unde
 
 const warnLevel: logLevel.WARN = 2
 
-/** A client that connects when it is first used. The library is loaded by this call. */
-export function createClient(config: KafkaConfig, log: BusDeps['log']): Kafka {
+/** A client that connects when it is first used, and the last trouble it reported. */
+export interface Client {
+  readonly kafka: Kafka
+  /** Why the brokers do not answer, where the client has said so since the last call of `forget`. */
+  readonly trouble: () => string | undefined
+  readonly forget: () => void
+}
+
+/** The library is loaded by this call. */
+export function createClient(config: KafkaConfig, log: BusDeps['log']): Client {
   const { tls = false, sasl } = config
-  return new (load().Kafka)({
+  let trouble: string | undefined
+  const note = (level: string, part: string, message: string): void => {
+    if (message.startsWith(knownWarning)) return
+    trouble = message
+    log?.('bus.kafka.client', { level, part, message })
+  }
+  const kafka = new (load().Kafka)({
     brokers: [...config.brokers],
     clientId: config.clientId,
     connectionTimeout: connectionTimeoutMs,
     requestTimeout: requestTimeoutMs,
+    retry: connectRetry,
     ssl: typeof tls === 'boolean' ? tls : tlsOptions(tls),
     ...(sasl !== undefined && { sasl: saslOptions(sasl) }),
     logLevel: warnLevel,
     logCreator:
       () =>
       ({ namespace, label, log: { message } }) =>
-        log?.('bus.kafka.client', { level: label, part: namespace, message }),
+        note(label, namespace, message),
   })
+  return {
+    kafka,
+    trouble: () => trouble,
+    forget: () => {
+      trouble = undefined
+    },
+  }
 }

@@ -9,7 +9,7 @@ import type { Names } from '../names.ts'
 import type { Administration } from './admin.ts'
 
 const minRestartMs = 500
-const maxRestartMs = 10_000
+const maxRestartMs = 3000
 const commitRetryMs = 250
 const defaultRecords = 2000
 const defaultBytes = 8 * 1024 * 1024

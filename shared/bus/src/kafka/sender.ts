@@ -7,8 +7,9 @@ import { checkRecord } from '../records.ts'
 import { createAccumulator, type Accumulator, type Load } from './accumulator.ts'
 import { compressionTypes, type Compression } from './compression.ts'
 import { describeFailure, judge } from './errors.ts'
-import type { Kafka, Message, Producer } from 'kafkajs'
+import type { Message, Producer } from 'kafkajs'
 import type { OutgoingRecord } from '../bus.ts'
+import type { Client } from './client.ts'
 
 const retryDelayMs = 250
 /** A producer that failed so often in a row is replaced, in case it is the client that is stuck. */
@@ -17,7 +18,7 @@ const maxFailures = 4
 const closeTimeoutMs = 5000
 
 export interface SenderOptions {
-  readonly client: Kafka
+  readonly client: Client
   readonly timeoutMs: number
   readonly nameOnBus: (topic: string) => string
   readonly compressionOf: (topic: string) => Compression
@@ -41,7 +42,7 @@ interface State {
 
 function createProducer({ options, partitions }: State): Producer {
   const choose = createPartitioner()
-  return options.client.producer({
+  return options.client.kafka.producer({
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
@@ -132,6 +133,7 @@ async function deliver(state: State, load: Load): Promise<void> {
   for (;;) {
     try {
       await send(state, load, messages)
+      options.client.forget()
       queue.succeed(load)
       return
     } catch (error) {
@@ -148,8 +150,9 @@ async function deliver(state: State, load: Load): Promise<void> {
   }
 }
 
-function tooLate({ timeoutMs }: SenderOptions, failure: AppError): AppError {
-  const reason = failure.cause instanceof DeadlinePassed ? 'the brokers did not answer' : failure.message
+function tooLate({ timeoutMs, client }: SenderOptions, failure: AppError): AppError {
+  const isSilent = failure.cause instanceof DeadlinePassed
+  const reason = isSilent ? (client.trouble() ?? 'the brokers did not answer') : failure.message
   return new AppError('DEPENDENCY_UNREACHABLE', `not published within ${timeoutMs} ms: ${reason}`, {
     details: { timeoutMs },
     cause: failure.cause,
