@@ -1,0 +1,121 @@
+// What an attached interceptor costs: latency added to a call in process, and CPU of everything it does for it.
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
+import { InMemoryTransport as MemoryV1 } from '@modelcontextprotocol/sdk/inMemory.js'
+import { McpServer as ServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { Client as ClientV2 } from '@modelcontextprotocol/client'
+import { InMemoryTransport as MemoryV2, McpServer as ServerV2 } from '@modelcontextprotocol/server'
+import { attach } from '@muniment/interceptor'
+import { z } from 'zod'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { newIngestKey } from './ingest-key.ts'
+import type { Figure } from './figure.ts'
+
+type Call = (text: string) => Promise<unknown>
+type Observe = <T extends object>(server: T) => T
+
+const info = { name: 'bench', version: '0' }
+const plain: Observe = server => server
+const sizes = [
+  ['64 B', 64],
+  ['10 KiB', 10 * 1024],
+] as const
+const rounds = 12
+const callsPerRound = 250
+
+async function v1(observe: Observe): Promise<Call> {
+  const server = observe(new ServerV1(info))
+  server.registerTool('echo', { inputSchema: { text: z.string() } }, ({ text }) => ({
+    content: [{ type: 'text', text }],
+  }))
+  const [near, far] = MemoryV1.createLinkedPair()
+  await server.connect(far)
+  const client = new ClientV1(info)
+  await client.connect(near)
+  return text => client.callTool({ name: 'echo', arguments: { text } })
+}
+
+async function v2(observe: Observe): Promise<Call> {
+  const server = observe(new ServerV2(info))
+  server.registerTool('echo', { inputSchema: z.object({ text: z.string() }) }, ({ text }) => ({
+    content: [{ type: 'text', text }],
+  }))
+  const [near, far] = MemoryV2.createLinkedPair()
+  await server.connect(far)
+  const client = new ClientV2(info)
+  await client.connect(near)
+  return text => client.callTool({ name: 'echo', arguments: { text } })
+}
+
+interface Sample {
+  readonly timesUs: number[]
+  cpuUs: number
+}
+
+async function play(call: Call, text: string, sample: Sample): Promise<void> {
+  const before = process.cpuUsage()
+  for (let n = 0; n < callsPerRound; n++) {
+    const start = performance.now()
+    await call(text)
+    sample.timesUs.push((performance.now() - start) * 1000)
+  }
+  // What is done later for these calls belongs to them.
+  await new Promise(resolve => setTimeout(resolve, 30))
+  const used = process.cpuUsage(before)
+  sample.cpuUs += used.user + used.system
+}
+
+function at(sample: Sample, share: number): number {
+  return sample.timesUs.toSorted((a, b) => a - b)[Math.floor(sample.timesUs.length * share)] ?? NaN
+}
+
+/** The two take turns, so that both meet the same noise. */
+async function compare(base: Call, observed: Call, text: string): Promise<readonly [Sample, Sample]> {
+  const samples = [
+    { timesUs: [], cpuUs: 0 },
+    { timesUs: [], cpuUs: 0 },
+  ] as const satisfies readonly [Sample, Sample]
+  for (let round = 0; round < rounds; round++) {
+    await play(base, text, samples[0])
+    await play(observed, text, samples[1])
+    if (round > 1) continue
+    for (const sample of samples) Object.assign(sample, { timesUs: [], cpuUs: 0 })
+  }
+  return samples
+}
+
+function figures(name: string, [base, observed]: readonly [Sample, Sample]): Figure[] {
+  const calls = base.timesUs.length
+  const figure = (what: string, unit: string, of: (sample: Sample) => number): Figure => ({
+    name: `${name}: ${what}`,
+    value: of(observed) - of(base),
+    unit,
+    reference: of(base),
+    ratio: of(observed) / of(base),
+  })
+  return [
+    figure('added to a call, p50', 'µs', sample => at(sample, 0.5)),
+    figure('added to a call, p99', 'µs', sample => at(sample, 0.99)),
+    figure('CPU added in all, sealing included', 'µs', sample => sample.cpuUs / calls),
+  ]
+}
+
+/** Runs the suite: both lines of the SDK, small and large texts, against the same calls unobserved. */
+export async function run(): Promise<Figure[]> {
+  const home = await mkdtemp(join(tmpdir(), 'muniment-bench-'))
+  const options = { home, bus: 'embedded:', ingestKey: newIngestKey() }
+  const out: Figure[] = []
+  for (const [line, make] of [
+    ['v1', v1],
+    ['v2', v2],
+  ] as const) {
+    const [base, observed] = [await make(plain), await make(server => attach(server, options))]
+    for (const [size, bytes] of sizes) {
+      const text = 'lorem ipsum dolor sit amet '.repeat(bytes / 27 + 1).slice(0, bytes)
+      out.push(...figures(`${line} ${size}`, await compare(base, observed, text)))
+    }
+  }
+  await rm(home, { recursive: true, force: true })
+  return out
+}
