@@ -13,7 +13,8 @@ const docker = fileURLToPath(new URL('../../infra/docker/', import.meta.url))
 export interface ComposeBroker extends Server {
   readonly port: number
   readonly certificateFile: string
-  readonly passwordFileOf: (user: string) => string
+  /** Holds `kafka-<user>` with the password of each user. */
+  readonly secretsFolder: string
 }
 
 /** The settings as shipped, but for the container's paths and ports and the pause before a group's first assignment. */
@@ -64,6 +65,6 @@ export async function startComposeBroker(): Promise<ComposeBroker> {
     ...server,
     port,
     certificateFile: join(folder, 'tls/kafka.pem'),
-    passwordFileOf: user => join(folder, 'secrets', `kafka-${user}`),
+    secretsFolder: join(folder, 'secrets'),
   }
 }

@@ -131,10 +131,21 @@ describe('docker-compose.yml', () => {
     expect(names.filter(name => /PASSWORD|SECRET_ACCESS_KEY|TOKEN/u.test(name))).toEqual([])
   })
 
-  test.each(['masker', 'detector', 'archiver', 'notary', 'query'])('%s is a service of its own', worker => {
-    const { command, restart } = named(worker)
-    expect(command?.slice(0, 2)).toEqual(['run', worker])
-    expect(restart).toBe('unless-stopped')
+  test('runs every worker of the program as a service of its own', async () => {
+    const help = await runProgram(process.execPath, [
+      join(root, 'services/cli/bin/muniment.mjs'),
+      'run',
+      '--help',
+    ])
+    const list = /^Workers:\n(?<list>(?: {2}\w.*\n)+)/mu.exec(help)?.groups?.['list'] ?? ''
+    const workers = [...list.matchAll(/^ {2}(\w+)/gmu)].map(([, name = '']) => name)
+    // These need an address of the operator's own, to deliver alerts to or to be reached at.
+    const expected = workers.filter(name => name !== 'alerts' && name !== 'collector')
+    expect(expected).toContain('masker')
+    const running = services.filter(([, { command }]) => command?.[0] === 'run')
+    expect(running.map(([name]) => name).toSorted()).toEqual(expected.toSorted())
+    for (const [name, { command, restart }] of running)
+      expect([command, restart]).toEqual([['run', name], 'unless-stopped'])
   })
 })
 

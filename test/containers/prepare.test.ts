@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -18,7 +19,7 @@ function client(broker: ComposeBroker, user: string): Kafka {
     sasl: {
       mechanism: 'scram-sha-512',
       username: user,
-      password: readFileSync(broker.passwordFileOf(user), 'utf8'),
+      password: readFileSync(join(broker.secretsFolder, `kafka-${user}`), 'utf8'),
     },
     logLevel: logLevel.NOTHING,
     retry: { retries: 10, maxRetryTime: 300 },
@@ -85,7 +86,7 @@ describeLanes(['kafka'], 'the broker of the compose file', () => {
       MUNIMENT_KAFKA_CA_FILE: broker.certificateFile,
       MUNIMENT_KAFKA_SASL_MECHANISM: 'scram-sha-512',
       MUNIMENT_KAFKA_SASL_USERNAME: 'admin',
-      MUNIMENT_KAFKA_SASL_PASSWORD_FILE: broker.passwordFileOf('admin'),
+      MUNIMENT_KAFKA_SASL_PASSWORD_FILE: join(broker.secretsFolder, 'kafka-admin'),
     })
   }
 
@@ -129,7 +130,7 @@ describeLanes(['kafka'], 'the broker of the compose file', () => {
 describeLanes(['s3'], 'the buckets of the compose file', () => {
   test('are made once, each of its kind, and refused where they exist as the other', async () => {
     await using server = await startS3()
-    const prepare = async (locked: string, plain: string): Promise<void> =>
+    const prepare = async (locked: string, plain: string): Promise<string> =>
       await runProgram(
         process.execPath,
         [job('prepare-buckets.ts'), '--locked', locked, '--plain', plain],

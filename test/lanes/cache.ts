@@ -68,19 +68,26 @@ function tryLock(database: DatabaseSync): boolean {
   }
 }
 
-/** Runs a program to its end; throws with the last of what it printed when it fails. */
+/**
+ * Runs a program to its end and returns the last 4,000 characters of its standard output; throws with the last of what
+ * it printed when it fails.
+ */
 export async function runProgram(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<void> {
+): Promise<string> {
   const child = spawn(command, args, { env: inherited(env), stdio: ['ignore', 'pipe', 'pipe'] })
+  let printed = ''
   let tail = ''
-  const keep = (chunk: Buffer): void => {
-    tail = (tail + chunk.toString('utf8')).slice(-4000)
-  }
-  child.stdout.on('data', keep)
-  child.stderr.on('data', keep)
+  child.stdout.on('data', (chunk: Buffer) => {
+    printed = (printed + chunk.toString('utf8')).slice(-4000)
+  })
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      tail = (tail + chunk.toString('utf8')).slice(-4000)
+    })
   const [status] = await once(child, 'close')
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}:\n${tail}`)
+  return printed
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import {
   Kafka,
   logLevel,
@@ -90,12 +91,13 @@ describeLanes(['kafka'], 'the Kafka lane', () => {
   test('the broker dies with the process that started it, even of SIGKILL', async () => {
     const fixture = new URL('../kafka.ts', import.meta.url).href
     const program = `import { startKafka } from ${JSON.stringify(fixture)}
-      const server = await startKafka(); console.log(server.pid()); setInterval(() => 0, 1000)`
+      const server = await startKafka(); console.log(server.pid(), server.dataFolder); setInterval(() => 0, 1000)`
     const runner = spawn(process.execPath, ['--input-type=module', '-e', program])
     const [line] = await once(runner.stdout, 'data')
-    const pid = Number(String(line))
+    const [pid = '', dataFolder = ''] = String(line).trim().split(' ')
     expect(existsSync(`/proc/${pid}`)).toBe(true)
     runner.kill('SIGKILL')
     await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 5000 }).toBe(false)
+    rmSync(dirname(dataFolder), { recursive: true, force: true })
   }, 60_000)
 })
