@@ -1,8 +1,10 @@
+import { dirname, join } from 'node:path'
 import { openArchive, type Archive, type ArchiveStore } from '@muniment/archive'
 import type { Bus } from '@muniment/bus'
 import type { Keys } from '@muniment/keys'
 import { AppError } from '@muniment/schema'
 import type { Column, Value } from '../sandbox/protocol.ts'
+import { createProcessPool, type ProcessPool } from '../sandbox/processes.ts'
 import { openCatalogue, type Catalogue } from './catalogue.ts'
 import { catchUp, checkCatalogue } from './catch-up.ts'
 import { runQuery } from './run.ts'
@@ -18,6 +20,8 @@ export interface QueryEngineOptions {
   /** Where records are that are not archived yet; without it queries see the archive alone. */
   readonly bus?: Bus | undefined
   readonly limits?: Partial<QueryLimits>
+  /** Keeps a process (about 80 MB) waiting, so that answers come 0.1 to 0.2 s sooner. For those who are asked again and again. */
+  readonly keepsSpareProcess?: boolean
 }
 
 /** Bounds of one query. */
@@ -103,6 +107,7 @@ export interface EngineContext {
   readonly options: QueryEngineOptions
   readonly archive: Archive
   readonly limits: QueryLimits
+  readonly processes: ProcessPool
   /** The catalogue, brought to the archive's newest manifests. */
   readonly catalogue: (signal: AbortSignal) => Promise<Catalogue>
 }
@@ -146,13 +151,18 @@ export function createQueryEngine(options: QueryEngineOptions): QueryEngine {
   const archive = openArchive({ store, keys })
   const source = createCatalogue(archive, options.cachePath)
   const limits = { ...defaultLimits, ...options.limits }
-  const context: EngineContext = { options, archive, limits, catalogue: source.catalogue }
+  const codeCache = join(dirname(options.cachePath), 'code')
+  const processes = createProcessPool({ keepsSpare: options.keepsSpareProcess ?? false, codeCache })
+  const context: EngineContext = { options, archive, limits, processes, catalogue: source.catalogue }
   return {
     query(request) {
       const limit = Math.min(request.limit ?? limits.maxRows, limits.maxRows)
       return runQuery(context, { ...request, sql: sqlFor(request, limit), limit })
     },
     show: (id, wanted = {}) => showRecord(context, id, wanted),
-    [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await processes[Symbol.asyncDispose]()
+      await source[Symbol.asyncDispose]()
+    },
   }
 }

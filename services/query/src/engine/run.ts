@@ -134,14 +134,15 @@ function newFigures(): Figures {
 }
 
 function openFor(context: EngineContext, request: QueryRequest, signal: AbortSignal): Sandbox {
-  const { limits } = context
+  const { limits, processes } = context
   const { memoryMb, threads, maxOutputBytes } = limits
-  return openSandbox({
+  const maxRows = request.limit ?? limits.maxRows
+  const timeoutMs = Math.min(request.timeoutMs ?? limits.timeoutMs, limits.timeoutMs)
+  return openSandbox(processes.take(), {
     sql: request.sql ?? '',
     tables: tables.map(({ table }) => table),
     views,
-    limits: { memoryMb, threads, maxOutputBytes, maxRows: request.limit ?? limits.maxRows },
-    timeoutMs: Math.min(request.timeoutMs ?? limits.timeoutMs, limits.timeoutMs),
+    limits: { memoryMb, threads, maxOutputBytes, maxRows, timeoutMs },
     signal,
   })
 }

@@ -16,12 +16,13 @@ export interface View {
   readonly sql: string
 }
 
-/** The process's bounds; the parent bounds its time and its input. */
+/** The process's bounds; the parent bounds its input, and kills it when its time is over. */
 export interface SandboxLimits {
   readonly memoryMb: number
   readonly threads: number
   readonly maxRows: number
   readonly maxOutputBytes: number
+  readonly timeoutMs: number
 }
 
 /** A Parquet file with rows of one base table. */

@@ -1,7 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { AppError } from '@muniment/schema'
 import {
   encodeRequest,
@@ -15,6 +13,7 @@ import {
   type Value,
   type View,
 } from './protocol.ts'
+import type { SandboxProcess } from './processes.ts'
 
 /** A query and what it may see. */
 export interface SandboxQuery {
@@ -22,7 +21,6 @@ export interface SandboxQuery {
   readonly tables: readonly BaseTable[]
   readonly views: readonly View[]
   readonly limits: SandboxLimits
-  readonly timeoutMs: number
   readonly signal: AbortSignal
 }
 
@@ -46,11 +44,6 @@ export interface Sandbox extends AsyncDisposable {
 const chunkBytes = 4 * 1024 * 1024
 const maxMessageLength = 500
 
-function entry(): string {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return fileURLToPath(new URL(`../main-sandbox.${extension}`, import.meta.url))
-}
-
 /** DuckDB's message without paths, without its copy of the query, and cut: it may quote values of the data. */
 function sanitise(message: string): string {
   const [first = ''] = message.split('\n\nLINE ')
@@ -66,21 +59,18 @@ function failed(reply: Reply & { readonly type: 'failed' }): AppError {
   return new AppError('QUERY_INVALID', sanitise(reply.message))
 }
 
-interface Running {
-  readonly child: ChildProcess
-  /** Resolves when the process is gone, or never was. */
-  readonly exited: Promise<void>
-}
-
 interface Replies {
   readonly next: () => Promise<Reply>
 }
 
-function ended(child: ChildProcess, query: SandboxQuery): AppError {
+function ended(child: SandboxProcess['child'], query: SandboxQuery): AppError {
   if (query.signal.aborted)
     return new AppError('QUERY_LIMIT', 'The query was cancelled.', { hint: 'Run it again.' })
   if (child.killed) {
-    return new AppError('QUERY_LIMIT', `The query took longer than its limit of ${query.timeoutMs} ms.`)
+    return new AppError(
+      'QUERY_LIMIT',
+      `The query took longer than its limit of ${query.limits.timeoutMs} ms.`,
+    )
   }
   const reason = child.signalCode ?? String(child.exitCode)
   return new AppError('QUERY_LIMIT', `The query's process ended before its result (${reason}).`, {
@@ -88,10 +78,8 @@ function ended(child: ChildProcess, query: SandboxQuery): AppError {
   })
 }
 
-function repliesOf({ child, exited }: Running, query: SandboxQuery): Replies {
-  const { stdout } = child
-  if (stdout === null) throw new AppError('SERVICE_ERROR', 'The query process has no output.')
-  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]()
+function repliesOf({ child, exited }: SandboxProcess, query: SandboxQuery): Replies {
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
     async next() {
       const line = await lines.next()
@@ -133,32 +121,16 @@ async function* rowsOf(
   }
 }
 
-function start(): Running {
-  // Nothing of our environment: it may name secrets, and the query needs none of it.
-  const child = spawn(process.execPath, ['--max-old-space-size=512', entry()], {
-    env: {},
-    cwd: '/',
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
-  // The reason why the pipe broke comes out of the replies.
-  child.stdin.on('error', () => undefined)
-  const { promise: exited, resolve } = Promise.withResolvers<void>()
-  child.once('close', () => resolve())
-  child.once('error', () => resolve())
-  return { child, exited }
-}
-
-/** Starts the process. It is killed when the query's signal aborts, when its time is over, and when disposed. */
-export function openSandbox(query: SandboxQuery): Sandbox {
-  const running = start()
+/** Gives a process its query. It is killed when the query's signal aborts, when its time is over, and when disposed. */
+export function openSandbox(running: SandboxProcess, query: SandboxQuery): Sandbox {
   const { child, exited } = running
   const kill = (): void => void child.kill('SIGKILL')
-  const timer = setTimeout(kill, query.timeoutMs)
+  const timer = setTimeout(kill, query.limits.timeoutMs)
   query.signal.addEventListener('abort', kill)
   const replies = repliesOf(running, query)
   const send = async (request: Request, payload?: Uint8Array): Promise<void> => {
     const { stdin } = child
-    if (stdin === null || stdin.destroyed || child.killed) throw ended(child, query)
+    if (stdin.destroyed || child.killed) throw ended(child, query)
     if (!stdin.write(encodeRequest(request, payload))) await Promise.race([once(stdin, 'drain'), exited])
   }
   const { sql, tables, views, limits } = query

@@ -120,6 +120,8 @@ interface Planned {
 }
 
 async function plan(request: PlanRequest, folder: string, send: Send): Promise<Planned> {
+  // For the case that the parent was killed and cannot kill this process any more.
+  setTimeout(() => process.exit(1), request.limits.timeoutMs + 1000).unref()
   const connection = await connect(request.limits, folder)
   for (const table of request.tables) {
     await connection.run(emptyTable(table))
