@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isAppError, type AppError } from '@muniment/schema'
 import { listSettings, readConfig, settingsMarkdown, type Config } from '../src/index.ts'
@@ -31,6 +32,15 @@ function failure(env: Readonly<Record<string, string>>, yaml?: string): AppError
     throw error
   }
   throw new Error('It was accepted.')
+}
+
+/** A configuration, or `CONFIG_INVALID`: nothing else may come of it. */
+function answers(env: Readonly<Record<string, string>>, yaml?: string): boolean {
+  try {
+    return config(env, yaml).home !== ''
+  } catch (error) {
+    return isAppError(error, 'CONFIG_INVALID') && error.message !== '' && error.hint !== ''
+  }
 }
 
 const kafka = { MUNIMENT_BUS: 'kafka://a:9092,b:9093' }
@@ -250,6 +260,47 @@ describe('a setting that is wrong stops the start with its name:', () => {
   test('a file with aliases, or too long, is refused', () => {
     expect(failure({}, 'tenant: &a x\nserver_name: *a').message).toContain('muniment.yaml')
     expect(failure({}, `# ${'x'.repeat(1_000_001)}`).message).toContain('longer')
+  })
+})
+
+describe('whatever is written', () => {
+  const names = listSettings()
+
+  test('in the environment, there is a configuration or a named error', () => {
+    const value = fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        'true',
+        'false',
+        '0',
+        '1',
+        '-1',
+        '1e9',
+        'file:',
+        's3://a-bucket/p',
+        'kafka://a:1',
+        'https://x/',
+      ),
+    )
+    const variable = fc.constantFrom(...names.map(({ env }) => env), 'MUNIMENT_', 'MUNIMENT_X', 'HOME')
+    fc.assert(fc.property(fc.dictionary(variable, value), env => answers(env)))
+  })
+
+  test('in the file, too', () => {
+    const key = fc.oneof(fc.constantFrom(...names.map(({ name }) => name)), fc.string({ maxLength: 8 }))
+    const value = fc.oneof(
+      fc.string(),
+      fc.integer(),
+      fc.boolean(),
+      fc.constant(null),
+      fc.array(fc.string(), { maxLength: 2 }),
+    )
+    fc.assert(fc.property(fc.dictionary(key, value), map => answers({}, JSON.stringify(map))))
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'ab:\n -{}[]&*!|>%@#,"\'?'.split('')) }), yaml =>
+        answers({}, yaml),
+      ),
+    )
   })
 })
 

@@ -3,7 +3,8 @@ import type { StateStore } from './state.ts'
 
 const segment = /^[A-Za-z0-9._=-]{1,200}$/u
 const maxKeyLength = 512
-const maxValueBytes = 64 * 1024 * 1024
+/** Largest value in bytes. */
+export const maxValueBytes = 64 * 1024 * 1024
 
 function isKey(key: string): boolean {
   if (key.length > maxKeyLength) return false

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { AppError } from '@muniment/schema'
-import { frame, nonceBytes, unframe, versionOf } from './frame.ts'
-import { byBytes } from './limits.ts'
+import { frame, headBytes, nonceBytes, unframe, versionOf } from './frame.ts'
+import { byBytes, maxValueBytes } from './limits.ts'
 import type { StateEntry, StateStore } from './state.ts'
 import type { GetObjectCommandOutput, ListObjectVersionsCommandOutput, S3 } from '@aws-sdk/client-s3'
 
@@ -21,6 +22,7 @@ const attempts = 4
 const requestTimeoutMs = 30_000
 const connectionTimeoutMs = 5_000
 const conflictRetries = 5
+const maxStoredBytes = maxValueBytes + headBytes
 
 // In no key, so that no object's name is a folder of another's: some servers hide `a/b` where there is `a`.
 const suffix = '!'
@@ -93,6 +95,13 @@ async function read({ s3, bucket }: Place, name: string): Promise<Stored | undef
   } catch (error) {
     if (missing.has(nameOf(error))) return undefined
     throw error
+  }
+  if ((reply.ContentLength ?? 0) > maxStoredBytes) {
+    if (reply.Body instanceof Readable) reply.Body.destroy()
+    throw new AppError(
+      'LIMIT_EXCEEDED',
+      `${name} has ${reply.ContentLength} bytes; the limit is ${maxStoredBytes}.`,
+    )
   }
   const bytes = await reply.Body?.transformToByteArray()
   if (bytes === undefined || reply.ETag === undefined)
