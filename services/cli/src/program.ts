@@ -44,7 +44,7 @@ function createProgram(io: Io, done: (exitCode: number) => void): Command {
     })
     .addHelpText(
       'after',
-      '\nStart with: muniment up\nSettings come from the environment and muniment.yaml: muniment doctor lists them.',
+      '\nStart with: muniment up\nSettings come from the environment and muniment.yaml: muniment doctor --settings lists them.',
     )
   for (const command of commands) program.addCommand(define(command, io, done))
   return program

@@ -1,6 +1,7 @@
 import type { CliCommand } from '../command.ts'
 import { alertsCommand } from './alerts.ts'
 import { completionCommand } from './completion.ts'
+import { doctorCommand } from './doctor.ts'
 import { dlqCommand } from './dlq.ts'
 import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
@@ -23,6 +24,7 @@ const everyday: readonly CliCommand[] = [
   maskCommand,
   keysCommand,
   dlqCommand,
+  doctorCommand,
   runCommand,
 ]
 

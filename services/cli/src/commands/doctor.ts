@@ -1,0 +1,153 @@
+import { access, constants, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openArchive } from '@muniment/archive'
+import type { Bus } from '@muniment/bus'
+import { listSettings, type Config, type SettingInfo } from '@muniment/runtime'
+import { isAppError, topic, topics } from '@muniment/schema'
+import type { Call, CliCommand } from '../command.ts'
+import { openBusOf, openKeysOf, openStoreOf } from '../context.ts'
+import { flag } from '../options.ts'
+import { safe } from '../print.ts'
+
+/** What one check found. */
+interface Finding {
+  readonly check: string
+  readonly isFine: boolean
+  readonly message: string
+  readonly hint?: string
+  readonly isUnreachable?: boolean
+}
+
+type Check = (config: Config, call: Call) => Promise<string>
+
+async function homeCheck({ home }: Config): Promise<string> {
+  await access(home, constants.R_OK | constants.W_OK)
+  return `${home} can be written`
+}
+
+async function spoolCheck({ home }: Config): Promise<string> {
+  const lanes = await readdir(join(home, 'spool')).catch(() => [])
+  return lanes.length === 0
+    ? 'nothing waits in the spool'
+    : `${lanes.length} lanes wait in the spool until muniment up collects them`
+}
+
+async function keysCheck(config: Config): Promise<string> {
+  await using context = await openKeysOf(config)
+  await context.keys.require(['root', 'masking', 'ingest', 'log', 'control'])
+  return `all five secrets are there; interceptors seal to ${(await context.keys.ingestPublicKey()).split('.')[0] ?? ''}`
+}
+
+const groups: readonly (readonly [group: string, topic: string])[] = [
+  ['muniment.masker', topic.raw],
+  ['muniment.detector.content', topic.events],
+  ['muniment.detector.behaviour', topic.signals],
+  ['muniment.archiver', topic.events],
+]
+
+async function lagOf(bus: Bus, group: string, name: string): Promise<number> {
+  const partitions = await bus.describe(name, group)
+  return partitions.reduce(
+    (sum, { firstOffset, nextOffset, committedOffset = firstOffset }) =>
+      sum + Math.max(0, nextOffset - Math.max(committedOffset, firstOffset)),
+    0,
+  )
+}
+
+async function busCheck(config: Config): Promise<string> {
+  await using bus = await openBusOf(config)
+  const missing: string[] = []
+  for (const { name } of topics) if ((await bus.describe(name)).length === 0) missing.push(name)
+  if (missing.length === topics.length)
+    return 'the bus answers; it has no topics yet, muniment up creates them'
+  if (missing.length > 0) throw new Error(`these topics do not exist: ${missing.join(', ')}`)
+  const lags = await Promise.all(
+    groups.map(
+      async ([group, name]) => `${group.slice('muniment.'.length)} ${await lagOf(bus, group, name)}`,
+    ),
+  )
+  return `all ${topics.length} topics are there; records behind: ${lags.join(', ')}`
+}
+
+async function storeCheck(config: Config): Promise<string> {
+  const store = await openStoreOf(config)
+  await using context = await openKeysOf(config)
+  const archive = openArchive({ store, keys: context.keys.segmentKeys })
+  let manifests = 0
+  for await (const _ of archive.manifests(topic.events)) manifests += 1
+  return `the store answers; it has ${manifests} manifests of ${topic.events}`
+}
+
+const checks: Readonly<Record<string, Check>> = {
+  home: homeCheck,
+  spool: spoolCheck,
+  secrets: keysCheck,
+  bus: busCheck,
+  store: storeCheck,
+}
+
+async function runCheck(check: string, run: Check, call: Call): Promise<Finding> {
+  try {
+    return { check, isFine: true, message: await run(await call.config(), call) }
+  } catch (error) {
+    const message = error instanceof Error ? error.message : 'unknown failure'
+    if (!isAppError(error)) return { check, isFine: false, message }
+    return {
+      check,
+      isFine: false,
+      message,
+      hint: error.hint,
+      isUnreachable: error.code === 'DEPENDENCY_UNREACHABLE',
+    }
+  }
+}
+
+function shownValue(value: string | undefined, { isSecret, default: fallback }: SettingInfo): string {
+  if (value === undefined) return fallback ?? 'not set'
+  return isSecret ? 'set' : value
+}
+
+function printSettings({ printer, io }: Call): void {
+  for (const setting of listSettings()) {
+    const { name, env, doc } = setting
+    const value = shownValue(io.env[env], setting)
+    const facts = { setting: name, env, value, isDefault: io.env[env] === undefined, doc }
+    printer.answer(facts, () => `${env.padEnd(36)} ${safe(value).padEnd(24)} ${doc}`)
+  }
+}
+
+function printFinding({ printer }: Call, finding: Finding): void {
+  const { style } = printer
+  const mark = finding.isFine ? style('green', '✔') : style('red', '✘')
+  const hint = finding.hint === undefined ? '' : `\n    → ${safe(finding.hint)}`
+  printer.answer(finding, () => `${mark} ${finding.check.padEnd(8)} ${safe(finding.message)}${hint}`)
+}
+
+/** Lists the settings and tests what they point at. */
+export const doctorCommand: CliCommand = {
+  name: 'doctor',
+  summary: 'Test what the settings point at, and list them',
+  examples: [
+    ['muniment doctor', 'folder, spool, secrets, bus and store'],
+    ['muniment doctor --settings', 'every setting with its value and meaning'],
+  ],
+  configure: command => {
+    command.option('--settings', 'list every setting, and test nothing')
+  },
+  run: async call => {
+    if (flag(call.options, 'settings')) {
+      printSettings(call)
+      return 0
+    }
+    await call.config()
+    const findings: Finding[] = []
+    for (const [name, check] of Object.entries(checks)) {
+      call.printer.progress(`Testing ${name} …`)
+      findings.push(await runCheck(name, check, call))
+    }
+    call.printer.progress('')
+    for (const finding of findings) printFinding(call, finding)
+    if (findings.every(({ isFine }) => isFine)) return 0
+    return findings.some(({ isUnreachable }) => isUnreachable === true) ? 3 : 1
+  },
+}
