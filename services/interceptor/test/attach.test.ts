@@ -1,7 +1,12 @@
 import { InMemoryTransport as MemoryV1 } from '@modelcontextprotocol/sdk/inMemory.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { createMcpHandler, InMemoryTransport as MemoryV2 } from '@modelcontextprotocol/server'
+import { StreamableHTTPClientTransport as HttpClientV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { StreamableHTTPServerTransport as HttpServerV1 } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import { NodeStreamableHTTPServerTransport as HttpServerV2 } from '@modelcontextprotocol/node'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer, type RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { hostOf } from '../src/host.ts'
@@ -201,6 +206,51 @@ describe('the modern era over HTTP', () => {
   )
 })
 
+/** Serves a request listener on loopback until disposed. */
+async function listen(listener: RequestListener): Promise<AsyncDisposable & { readonly url: URL }> {
+  const http = createServer(listener).listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  const address = http.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return {
+    url: new URL(`http://127.0.0.1:${port}/mcp`),
+    [Symbol.asyncDispose]: async () => {
+      http.closeAllConnections()
+      await new Promise(resolve => http.close(resolve))
+    },
+  }
+}
+
+describe('sessions over HTTP', () => {
+  test.each(lines)('of SDK %s are observed like any other connection, with their id', async line => {
+    const transport =
+      line === 'v1'
+        ? new HttpServerV1({ sessionIdGenerator: () => 'session-1' })
+        : new HttpServerV2({ sessionIdGenerator: () => 'session-1' })
+    await (line === 'v1' ? observed(serverV1()).connect(transport) : observed(serverV2()).connect(transport))
+    await using http = await listen((request, response) => void transport.handleRequest(request, response))
+    const talk =
+      line === 'v1'
+        ? await talkV1(newClientV1(), new HttpClientV1(http.url))
+        : await talkV2(newClientV2(), new StreamableHTTPClientTransport(http.url))
+    await talk.call('echo', { text: 'hi' })
+    await talk.call('log')
+    await talk.close()
+    await transport.close()
+    const seen = await end()
+    expect(seen.map(story)).toEqual([
+      'heartbeat start',
+      'call initialize ok',
+      'notification notifications/initialized',
+      'call tools/call echo ok',
+      'notification to client notifications/message',
+      'call tools/call log ok',
+      'heartbeat end',
+    ])
+    expect(seen[3]?.observation).toMatchObject({ transport: 'http', session_id: 'session-1' })
+  })
+})
+
 describe('attaching', () => {
   test.each([
     ['an object', {}],
@@ -228,6 +278,22 @@ describe('attaching', () => {
     expect(() => tap(new MemoryV2(), { home: lab.home, ...options })).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID' }),
     )
+  })
+
+  test('to a server that is connected already is refused loudly', async () => {
+    const server = serverV1()
+    await server.connect(MemoryV1.createLinkedPair()[0])
+    expect(() => attach(server, { home: lab.home })).toThrow('connected already')
+  })
+
+  test('keeps a handler that was there before, and hears each message once', async () => {
+    const [near, far] = MemoryV1.createLinkedPair()
+    const heard: unknown[] = []
+    Object.assign(far, { onmessage: (message: unknown) => heard.push(message) })
+    await attach(serverV1(), { home: lab.home }).connect(far)
+    await (await talkV1(newClientV1(), near)).close()
+    expect(heard).toHaveLength(2)
+    expect((await end()).map(story)).toEqual(expected.slice(0, 3).concat('heartbeat end'))
   })
 
   test('twice, or to a transport that is tapped too, records once', async () => {

@@ -45,18 +45,22 @@ export function refused(name: string): AppError {
 
 const wrapped = new WeakSet<object>()
 
-function wrapHandler(inner: Handler, listen: Listener): Handler {
-  // A protocol chains the handler that was there before, which may be this one again: one delivery is heard once.
-  let delivering: unknown
+/** What one property's handlers share: a protocol chains the handler that was there before, and one delivery is heard once. */
+interface Hearing {
+  readonly listen: Listener
+  delivering: unknown
+}
+
+function wrapHandler(inner: Handler, hearing: Hearing): Handler {
   const outer: Handler = function (this: unknown, ...args) {
-    if (args.length > 0 && delivering === args[0]) return inner.apply(this, args)
-    listen(...args)
-    const before = delivering
-    delivering = args[0]
+    const before = hearing.delivering
+    if (args.length > 0 && before === args[0]) return inner.apply(this, args)
+    hearing.listen(...args)
+    hearing.delivering = args[0]
     try {
       return inner.apply(this, args)
     } finally {
-      delivering = before
+      hearing.delivering = before
     }
   }
   wrapped.add(outer)
@@ -69,8 +73,9 @@ function wrapHandler(inner: Handler, listen: Listener): Handler {
  */
 export function listenTo(target: object, name: string, listen: Listener): void {
   const slot = slotOf(target, name)
+  const hearing: Hearing = { listen, delivering: undefined }
   const set = (value: unknown): void =>
-    slot.write(isHandler(value) && !wrapped.has(value) ? wrapHandler(value, listen) : value)
+    slot.write(isHandler(value) && !wrapped.has(value) ? wrapHandler(value, hearing) : value)
   set(slot.read())
   if (!Reflect.defineProperty(target, name, { get: slot.read, set, enumerable: true, configurable: true }))
     throw refused(name)

@@ -156,7 +156,14 @@ export function attach<T extends object>(server: T, options: AttachOptions = {})
   const connect: unknown = Reflect.get(protocol, 'connect')
   if (!isFunction(connect) || !isFunction(member(protocol, 'setRequestHandler'))) throw unknownTarget()
   if (observed.has(protocol)) return server
-  if (member(protocol, 'transport') !== undefined) throw unknownTarget()
+  if (member(protocol, 'transport') !== undefined)
+    throw new AppError(
+      'INVALID_INPUT',
+      'What was given to attach() is connected already: its calls would go unobserved.',
+      {
+        hint: 'Call attach() before connect().',
+      },
+    )
   const role = options.role ?? roleOf(protocol)
   readSettings(options)
   const labels = labelsOf(protocol, role)
