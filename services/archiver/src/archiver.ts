@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { createCutWriter, openArchive, type ArchiveStore } from '@muniment/archive'
 import type { Bus } from '@muniment/bus'
 import type { SegmentKeys } from '@muniment/keys'
-import type { Logger, Task } from '@muniment/runtime'
+import type { Logger, Metrics, Task } from '@muniment/runtime'
 import type { CutLimits } from './buffer.ts'
 import { runMember } from './member.ts'
+import { createArchiverMetrics } from './metrics.ts'
 import type { PartitionEvent } from './partition.ts'
 import { createRetry } from './retry.ts'
 import { createSlots } from './slots.ts'
@@ -17,6 +18,7 @@ export interface ArchiverOptions {
   /** How long the store keeps every object against everybody; no lock where left out. */
   readonly retentionDays?: number | undefined
   readonly log: Logger
+  readonly metrics?: Metrics
   readonly nowMs?: () => number
   readonly random?: () => number
   /** Calls `run` after `delayMs`; the returned function cancels it. */
@@ -69,5 +71,11 @@ export function createArchiver(options: ArchiverOptions): Task {
     slot: createSlots(concurrency),
     retry: createRetry({ log, random, after }),
   }
-  return { run: signal => runMember({ bus, log, maxHeldBytes, context, onEvent: report(log) }, signal) }
+  const write = report(log)
+  const measure = options.metrics && createArchiverMetrics(options.metrics, nowMs)
+  const onEvent = (event: PartitionEvent): void => {
+    write(event)
+    measure?.(event)
+  }
+  return { run: signal => runMember({ bus, log, maxHeldBytes, context, onEvent }, signal) }
 }

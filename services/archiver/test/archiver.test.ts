@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createCutWriter, type ArchiveStore } from '@muniment/archive'
 import { openBus } from '@muniment/bus'
+import { createMetrics } from '@muniment/runtime'
 import { AppError, topic } from '@muniment/schema'
 import { expect, test } from 'vitest'
 import { createArchiver, type ArchiverOptions } from '../src/index.ts'
@@ -130,6 +131,16 @@ test('the bus offset is committed after the manifest, never before', async () =>
   await archiveAll(world, { store })
   expect(committedAtPut).toBeUndefined()
   expect((await world.bus.describe(topic.events, 'muniment.archiver'))[0]?.committedOffset).toBe(10)
+})
+
+test('what was archived is counted', async () => {
+  await using world = await createWorld()
+  const metrics = createMetrics()
+  await publish(world, [...range(0, 10), ...range(0, 4)])
+  await archiveAll(world, { metrics })
+  const text = await metrics.render()
+  expect(text).toContain('muniment_archiver_records_total{topic="mcp.events"} 10')
+  expect(text).toContain('muniment_archiver_duplicates_total{topic="mcp.events"} 4')
 })
 
 test('duplicates on the bus are dropped, also across cuts and restarts', async () => {
