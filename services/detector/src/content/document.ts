@@ -11,13 +11,15 @@ export interface Document {
   readonly text: string
 }
 
-/** What a detector found in a document; `start` and `end` are character positions in its text. */
-export interface Finding {
-  readonly kind: ContentKind
+/** Where in a text, and how sure. */
+export interface Span {
   readonly score: number
   readonly start: number
   readonly end: number
 }
+
+/** Nothing found. */
+export const nothing: Span = { score: 0, start: 0, end: 0 }
 
 /** The kinds of content that have a detector of their own. */
 export type ContentKind =
@@ -31,6 +33,3 @@ export type ContentKind =
   | 'hidden'
   | 'instruction'
   | 'exfiltration'
-
-/** Looks at one text; pure, linear in its length. */
-export type ContentDetector = (document: Document) => Finding | undefined

@@ -1,12 +1,304 @@
-import type { Document, Finding } from './document.ts'
+import { nothing as noSpan, type Span } from './document.ts'
+import type { Inspection } from './inspection.ts'
+import { sqlTokens, type SqlToken } from './sql-tokens.ts'
 
-const shape =
-  /(?:['"`)]\s{0,8}(?:or|and|\|\||&&)\s{1,8}['"(]?\w{1,32}['"]?\s{0,4}(?:=|like|<|>))|union\s{1,8}(?:all\s{1,8})?select\b|;\s{0,8}(?:drop|delete|insert|update|alter|shutdown|exec)\b/iu
+const longest = 4096
+/** Something that a payload cannot do without. */
+const hint =
+  /union|select|\b(?:or|and|having|limit)\b|sleep|benchmark|waitfor|order\s{1,8}by|--|#|\/\*|xp_|,\s{0,4}null|schema|@@|\|\||&&|randomblob|utl_|;\s{0,8}(?:drop|exec|insert|update|delete|create|alter|shutdown|grant)|\b(?:insert|delete|create|drop|exec|bulk)\b/iu
+const statement =
+  /^\s{0,16}\(?\s{0,4}(?:select|insert\s+into|update|delete\s+from|with|create|drop|alter|explain|pragma|copy|merge|replace|truncate|attach|prepare|execute|call|values|set|show|describe|from)\b/iu
+const connectives = new Set(['or', 'and', '||', '&&', 'xor', 'having', 'where', 'when', 'rlike'])
+const leading = new Set(['(', 'not'])
+const trailing = new Set(['(', 'not', '=', '<', '>'])
+const closing = new Set([')'])
+const comparisons = new Set([
+  '=',
+  '<',
+  '>',
+  '<>',
+  '!=',
+  '<=',
+  '>=',
+  '==',
+  'like',
+  'rlike',
+  'regexp',
+  'in',
+  'between',
+  'is',
+])
+const delays = new Set([
+  'sleep',
+  'benchmark',
+  'pg_sleep',
+  'randomblob',
+  'dbms_pipe',
+  'dbms_lock',
+  'sleeptime',
+])
+const verbs = new Set([
+  'select',
+  'drop',
+  'insert',
+  'update',
+  'delete',
+  'create',
+  'alter',
+  'exec',
+  'execute',
+  'shutdown',
+  'declare',
+  'truncate',
+  'grant',
+  'waitfor',
+  'if',
+  'begin',
+  'bulk',
+])
+const inner =
+  /^(?:xp_\w{2,32}|information_schema|sysobjects|syscolumns|sqlite_master|sqlite_version|utl_\w{2,16}|dba_\w{2,32}|all_tables|pg_(?:shadow|read_file|ls_dir|user|group|catalog|sleep)|load_file|outfile|dumpfile|extractvalue|updatexml|@@\w{2,32}|current_setting|sp_\w{4,32}|sys_context|dbms_\w{2,32}|openrowset|make_set|elt|procedure)$/u
 
-export function detectSql(document: Document): Finding | undefined {
-  if (document.source !== 'argument') return undefined
-  if (/^\s{0,8}(?:select|insert|update|delete|with|create)\b/iu.test(document.text)) return undefined
-  const found = shape.exec(document.text)
-  if (found === null) return undefined
-  return { kind: 'sqli', score: 0.8, start: found.index, end: found.index + found[0].length }
+/** A reason and where it begins. */
+interface Evidence {
+  readonly score: number
+  readonly at: number
+}
+
+interface View {
+  readonly tokens: readonly SqlToken[]
+  /** The view begins behind a quote that the text closes by itself. */
+  readonly isBroken: boolean
+}
+
+const clauses = new Set(['where', 'having', 'when'])
+const none: Evidence = { score: 0, at: 0 }
+
+function word(view: View, index: number): string {
+  const found = view.tokens[index]
+  return found === undefined || found.kind === 'string' ? '' : found.text
+}
+
+function isLiteral(found: SqlToken | undefined): boolean {
+  return (
+    found?.kind === 'number' || found?.kind === 'string' || found?.text === 'true' || found?.text === 'null'
+  )
+}
+
+/** Index of the first token from `index` on that is none of `words`. */
+function skip(view: View, start: number, words: ReadonlySet<string>): number {
+  let index = start
+  while (words.has(word(view, index))) index += 1
+  return index
+}
+
+/** Index after the closing parenthesis of the one that opens at `start`. */
+function groupEnd(view: View, start: number): number {
+  let depth = 0
+  for (let index = start; index < view.tokens.length; index += 1) {
+    if (word(view, index) === '(') depth += 1
+    else if (word(view, index) === ')') depth -= 1
+    if (depth === 0) return index + 1
+  }
+  return view.tokens.length
+}
+
+/** Index after the operand at `start`: a literal, or a name with its dots and one balanced pair of parentheses. */
+function operandEnd(view: View, start: number): number {
+  let index = start + 1
+  while (word(view, index) === '.') index += 2
+  const end = word(view, index) === '(' ? groupEnd(view, index) : index
+  return skip(view, end, closing)
+}
+
+function isEnd(view: View, index: number): boolean {
+  const found = view.tokens[index]
+  return found === undefined || found.kind === 'comment'
+}
+
+/** The two sides of the comparison behind a connective; `second` is undefined where the text ends or nothing is compared. */
+interface Condition {
+  readonly first: number
+  readonly second: number
+  readonly isCompared: boolean
+  readonly end: number
+}
+
+function conditionAt(view: View, index: number): Condition | undefined {
+  const first = skip(view, index + 1, leading)
+  if (view.tokens[first] === undefined) return undefined
+  const end = operandEnd(view, first)
+  const isCompared =
+    comparisons.has(word(view, end)) || comparisons.has(`${word(view, end)}${word(view, end + 1)}`)
+  return { first, second: skip(view, end + 1, trailing), isCompared, end }
+}
+
+/** `or 1=1`, `and 'a'='a`, `or name like '%`: a condition that does not belong to the value. */
+function judgeCondition(view: View, index: number): number {
+  if (!connectives.has(word(view, index))) return 0
+  const found = conditionAt(view, index)
+  if (found === undefined) return 0
+  if (!found.isCompared) return judgeBare(view, index, found)
+  if (view.tokens[found.second] === undefined) return view.isBroken ? 0.7 : 0
+  return judgeSides(view, index, found)
+}
+
+/** `or true--` */
+function judgeBare(view: View, index: number, { first, end }: Condition): number {
+  if (!isLiteral(view.tokens[first]) || !isEnd(view, end)) return 0
+  return view.isBroken ? 0.8 : Number(index === 0) * 0.55
+}
+
+function judgeSides(view: View, index: number, { first, second }: Condition): number {
+  const literals = [first, second].filter(side => isLiteral(view.tokens[side])).length
+  if (literals === 2) return judgeLiterals(view, index)
+  if (view.isBroken) return literals === 1 ? 0.85 : 0.6
+  const isSame = index === 0 && word(view, first) !== '' && word(view, first) === word(view, second)
+  if (isSame) return 0.6
+  const isCall = word(view, first + 1) === '(' && literals === 1
+  return isCall || isLiteral(view.tokens[first]) ? 0.75 : 0
+}
+
+/** `5 < 6 && 7 > 3` is a sum, `x or 5=5` is not. */
+function judgeLiterals(view: View, index: number): number {
+  if (view.isBroken) return 0.93
+  return view.tokens[index]?.kind === 'word' || index === 0 ? 0.85 : 0.4
+}
+
+function judgeUnion(view: View, index: number): number {
+  if (word(view, index) !== 'union') return 0
+  let next = index + 1
+  while (['all', 'distinct', '('].includes(word(view, next)) || view.tokens[next]?.kind === 'comment')
+    next += 1
+  return word(view, next).startsWith('select') ? 0.95 : 0
+}
+
+function judgeName(view: View, index: number): number {
+  const name = word(view, index)
+  if (!inner.test(name)) return 0
+  return name === 'procedure' || name === 'elt' ? 0 : 0.8
+}
+
+function isCoded(view: View, index: number): boolean {
+  const name = word(view, index)
+  return /^chr$|^char$/u.test(name) && word(view, index + 1) === '(' && /^[+|]/u.test(word(view, index + 4))
+}
+
+/** Calls that wait, read the catalogue or build text from character codes. */
+function judgeCall(view: View, index: number): number {
+  const [name, next] = [word(view, index), word(view, index + 1)]
+  if (word(view, index - 1) === '.') return judgeName(view, index)
+  if (name === 'waitfor' && next === 'delay') return 0.93
+  if (delays.has(name) && (next === '(' || next === '.')) return 0.88
+  return isCoded(view, index) ? 0.8 : judgeName(view, index)
+}
+
+function judgeOrder(view: View, index: number): number {
+  const isOrder =
+    (word(view, index) === 'order' || word(view, index) === 'group') && word(view, index + 1) === 'by'
+  if (!isOrder || view.tokens[index + 2]?.kind !== 'number') return 0
+  return isEnd(view, index + 3) || word(view, index + 3) === ',' ? 0.75 : 0
+}
+
+function judgeStacked(view: View, index: number): number {
+  if (word(view, index) !== ';' || !verbs.has(word(view, index + 1))) return 0
+  return view.isBroken ? 0.9 : 0.75
+}
+
+function judgeNulls(view: View, index: number): number {
+  const isRun = [0, 2].every(
+    step => word(view, index + step) === ',' && word(view, index + step + 1) === 'null',
+  )
+  return isRun ? 0.8 : 0
+}
+
+const judges = [judgeUnion, judgeCondition, judgeCall, judgeOrder, judgeStacked, judgeNulls]
+
+/** `admin'--`: the rest of the query is cut off right behind the quote. */
+function judgeCut(view: View): number {
+  const early = view.tokens.findIndex(each => each.kind === 'comment')
+  if (!view.isBroken || early < 0 || early > 3) return 0
+  const between = view.tokens.slice(0, early)
+  const isCut = between.every(each => each.text === ')' || each.text === ';' || each.text === "'")
+  return isCut && /^(?:--|#|\/\*)/u.test(view.tokens[early]?.text ?? '') ? 0.75 : 0
+}
+
+function judgeView(view: View): Evidence {
+  let best = { score: judgeCut(view), at: view.tokens[0]?.at ?? 0 }
+  for (let index = 0; index < view.tokens.length; index += 1) {
+    for (const judge of judges) {
+      const score = judge(view, index)
+      if (score > best.score) best = { score, at: view.tokens[index]?.at ?? 0 }
+    }
+  }
+  return best
+}
+
+/** The value as it stands, and as it goes on when a quote around it is closed by its own first quote. */
+function viewsOf(text: string): readonly View[] {
+  const views: View[] = [{ tokens: sqlTokens(text, 0), isBroken: false }]
+  for (const quote of ["'", '"', '`']) {
+    const at = text.indexOf(quote)
+    if (at >= 0) views.push({ tokens: sqlTokens(text, at + 1), isBroken: true })
+  }
+  return views
+}
+
+function strongest(evidences: readonly Evidence[]): Evidence {
+  return evidences.reduce((best, each) => (each.score > best.score ? each : best), none)
+}
+
+/** A value that is meant to be data. */
+function judgeValue(text: string): Evidence {
+  const found = strongest(viewsOf(text).map(judgeView))
+  const isQuery =
+    /^\s{0,16}(?:select\s.{1,400}(?:\sfrom\s|@@|\()|insert\s+into\s|(?:create|drop|alter)\s+(?:table|database|user|function)\s|delete\s+from\s|exec(?:ute)?\s+\w|if\s{0,4}\()/iu.test(
+      text,
+    )
+  return isQuery && found.score < 0.7 ? { score: 0.7, at: 0 } : found
+}
+
+/** A string inside a query that is itself SQL going on behind its quote. */
+function judgeString(found: SqlToken): number {
+  if (found.text.length < 4 || !hint.test(found.text)) return 0
+  return strongest(viewsOf(found.text).map(judgeView)).score
+}
+
+/** Judges what is inside a string of a query; one without an end holds the rest of the query. */
+function judgeQueryString(found: SqlToken): number {
+  const inside = judgeString(found)
+  if (found.isClosed) return inside
+  return Math.max(inside, hint.test(found.text) ? 0.75 : 0.55)
+}
+
+function judgeQueryWord(view: View, index: number): number {
+  const call = judgeCall(view, index)
+  const condition = clauses.has(word(view, index)) ? 0 : judgeCondition(view, index)
+  return Math.max(call > 0.8 ? call : 0, condition > 0.9 ? 0.75 : 0)
+}
+
+function judgeQueryToken(view: View, index: number): number {
+  const each = view.tokens[index]
+  if (each?.kind === 'string') return judgeQueryString(each)
+  // A comment that swallows the quote behind it was not written by whoever opened that quote.
+  if (each?.kind === 'comment') return /^(?:--|#)[^\n]{0,40}['"]/u.test(each.text) ? 0.8 : 0
+  return judgeQueryWord(view, index)
+}
+
+/** A whole query: what is ordinary SQL elsewhere counts only inside its strings, or where quotes and comments do not add up. */
+function judgeQuery(text: string): Evidence {
+  const view: View = { tokens: sqlTokens(text, 0), isBroken: true }
+  return strongest(view.tokens.map((each, index) => ({ score: judgeQueryToken(view, index), at: each.at })))
+}
+
+/** SQL injection in an argument: by the grammar of what follows a break-out, not by words. */
+export function detectSql({ text, role, readings }: Inspection): Span {
+  const read = text.length > longest ? [text.slice(0, longest)] : readings()
+  const judged = read.map(reading => {
+    if (!hint.test(reading)) return none
+    return role === 'query' && statement.test(reading) ? judgeQuery(reading) : judgeValue(reading)
+  })
+  const { score, at } = strongest(judged)
+  const isEnough = score >= (role === 'text' ? 0.85 : 0.5)
+  return isEnough ? { score, start: at, end: text.length } : noSpan
 }

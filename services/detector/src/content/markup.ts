@@ -1,0 +1,105 @@
+import { nothing, type Span } from './document.ts'
+import type { Inspection } from './inspection.ts'
+
+const longest = 8192
+const mostTags = 200
+const hint = /<|javascript\s{0,4}:|vbscript:|\bon[a-z]{3,24}\s{0,4}=|alert\s{0,4}[(`]|%3c|&lt;|fromcharcode/iu
+const act =
+  /\b(?:alert|confirm|prompt|eval|fromcharcode|atob|setTimeout|setInterval|Function|import|print)\b\s{0,4}[(`&]|\balert\b|document\s{0,4}[.[]\s{0,4}['"]?(?:cookie|domain|location|write|body)|(?:window|top|self|parent|globalthis|this)\s{0,4}\[|localstorage|xmlhttprequest|fetch\s{0,4}\(\s{0,4}['"`](?:https?:)?\/\/|location(?:\.href)?\s{0,4}=\s{0,4}['"`]?(?:https?:)?\/\/|\.src\s{0,4}=|constructor\s{0,4}\(/iu
+const handler = /(?:^|[\s/"'`%20])on[a-z]{3,24}\s{0,4}=\s{0,4}(["'`]?)([^"'`>]{0,300})/giu
+/** Handlers that run without the reader's help. */
+const automatic =
+  /\bon(?:load|error|focus|focusin|blur|start|finish|toggle|loadstart|loadeddata|canplay|animation\w{3,12}|transition\w{3,12}|begin|pageshow|hashchange|popstate|scroll|resize|beforescriptexecute|afterscriptexecute|readystatechange|message|unhandledrejection|orientationchange)\s{0,4}=/iu
+const scriptUrl =
+  /(?:href|src|action|formaction|data|xlink:href|background|content|to|from|values|srcdoc|poster)\s{0,4}=\s{0,4}["'`]?\s{0,8}(?:\d{0,3};\s{0,4}url=)?\s{0,4}(?:javascript|vbscript|data:text\/html|data:image\/svg)/iu
+const knownTags =
+  /^(?:a|abbr|address|article|aside|b|base|blockquote|body|br|button|canvas|center|code|col|dd|details|div|dl|dt|em|fieldset|figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|label|legend|li|link|main|meta|nav|ol|option|p|picture|pre|script|section|select|small|source|span|strong|style|sub|summary|sup|svg|table|tbody|td|textarea|tfoot|th|thead|title|tr|u|ul|video|audio|path|g|rect|circle)$/u
+
+/** Whether the text is a page or a fragment of one, where scripts of its own are ordinary. */
+function isPage(text: string): boolean {
+  return (
+    /<!doctype|<html[\s>].{0,4000}<\/|<head[\s>]/isu.test(text) ||
+    (text.match(/<\/\w{1,12}>/gu)?.length ?? 0) > 6
+  )
+}
+
+const showsOff = /\b(?:alert|confirm|prompt|eval)\b|fromcharcode|cookie|atob/iu
+
+/** How much one handler tells: by itself, and inside a page where handlers are ordinary. */
+function handlerScore(whole: string, body: string): readonly [alone: number, inPage: number] {
+  const acts = act.test(body) || /[`(]/u.test(body)
+  if (showsOff.test(body)) return [0.92, 0.92]
+  if (automatic.test(whole)) return acts ? [0.8, 0.5] : [0.62, 0.2]
+  return acts ? [0.58, 0.2] : [0, 0]
+}
+
+function judgeHandlers(tag: string, isQuiet: boolean): number {
+  let best = 0
+  for (const [whole, , body = ''] of tag.matchAll(handler)) {
+    const [alone, inPage] = handlerScore(whole, body)
+    best = Math.max(best, isQuiet ? inPage : alone)
+  }
+  return best
+}
+
+function judgeScript(text: string, end: number, isQuiet: boolean): number {
+  const body = text.slice(end, end + 600)
+  if (act.test(body)) return isQuiet ? 0.45 : 0.9
+  return isQuiet || !/<\/script|src\s{0,4}=/iu.test(body) ? 0 : 0.62
+}
+
+const loading = /^<(?:iframe|embed|object|base|meta|link)\b/iu
+const loaded = /srcdoc|http-equiv\s{0,4}=\s{0,4}["']?refresh|rel\s{0,4}=\s{0,4}["']?import|data:text/iu
+
+/** Elements that no page has, with a handler in any spelling. */
+function isOdd(tag: string): boolean {
+  const name = /^<\s{0,4}\/?\s{0,4}([a-z][\w:-]{0,40})/iu.exec(tag)?.[1]?.toLowerCase()
+  return name !== undefined && !knownTags.test(name) && /on\w{3,24}\s{0,4}=|%6f|o%6e/iu.test(tag)
+}
+
+function judgeTag(text: string, start: number, isQuiet: boolean): Span {
+  const close = text.indexOf('>', start)
+  const end = Math.min(close < 0 ? text.length : close + 1, start + 1500)
+  const tag = text.slice(start, end)
+  const isScript = /^<[\s/<]{0,8}(?:script|scr\b)/iu.test(tag)
+  const loads = !isQuiet && loading.test(tag) && loaded.test(tag)
+  const scores = [judgeHandlers(tag, isQuiet), isOdd(tag) ? 0.7 : 0, loads ? 0.75 : 0]
+  if (scriptUrl.test(tag)) scores.push(isQuiet ? 0.6 : 0.9)
+  if (isScript) scores.push(judgeScript(text, start + 4, isQuiet))
+  return { score: Math.max(...scores), start, end }
+}
+
+/** Text that closes the attribute or script around it and goes on as code. */
+function judgeBreakout(text: string): Span {
+  const found =
+    /^[^<]{0,40}["'`][\s/]{0,4}(?:autofocus[\s/]{1,4})?on[a-z]{3,24}\s{0,4}=|^\s{0,8}(?:javascript|vbscript)\s{0,4}:[^\s]|(?:["'`]\s{0,4}[;)}\]+,-]{1,4}|^)\s{0,4}(?:alert|confirm|prompt|eval)\s{0,4}[(`][^)`]{0,200}[)`]?\s{0,4}(?:;|\/\/|["'`]|$)|["'>]\s{0,4}>?\s{0,4}alert\s{0,4}\(/iu.exec(
+      text,
+    )
+  if (found === null) return nothing
+  const isSure = act.test(text)
+  return { score: isSure ? 0.88 : 0.5, start: found.index, end: found.index + found[0].length }
+}
+
+function judgeText(text: string): Span {
+  const isQuiet = text.length > 300 && isPage(text)
+  let best = judgeBreakout(text)
+  let count = 0
+  for (let at = text.indexOf('<'); at >= 0 && count < mostTags; at = text.indexOf('<', at + 1)) {
+    count += 1
+    if (!/[a-z/!<%\s]/iu.test(text.charAt(at + 1))) continue
+    const found = judgeTag(text, at, isQuiet)
+    if (found.score > best.score) best = found
+  }
+  return best
+}
+
+/** Markup that runs code for whoever is shown it. */
+export function detectMarkup({ text, readings }: Inspection): Span {
+  const shown = text.length > longest ? [text.slice(0, longest)] : readings()
+  let best = nothing
+  for (const reading of shown) {
+    const found = hint.test(reading) ? judgeText(reading) : nothing
+    if (found.score > best.score) best = found
+  }
+  return best
+}
