@@ -7,10 +7,11 @@ import { stringify } from 'yaml'
 
 function topicEntry(spec: TopicSpec): object {
   const { name, partitions, retentionMs, writers, readers } = spec
-  const config =
+  const cleanup =
     retentionMs === undefined
       ? { 'cleanup.policy': 'compact' }
       : { 'cleanup.policy': 'delete', 'retention.ms': retentionMs }
+  const config = { ...cleanup, 'message.timestamp.type': 'LogAppendTime' }
   return { name, partitions, config, write: writers, read: readers }
 }
 

@@ -96,7 +96,8 @@ function deadLetters(spec: TopicSpec): TopicSpec {
     retentionMs: 14 * day,
     schema: undefined,
     contentType: 'application/octet-stream',
-    writers: spec.readers.filter(role => role !== 'interceptor' && role !== 'subscriber' && role !== 'query'),
+    // The dispatcher of alerts is a subscriber; interceptors and queries read without giving up on records.
+    writers: spec.readers.filter(role => role !== 'interceptor' && role !== 'query'),
     readers: ['operator'],
   }
 }

@@ -40,8 +40,9 @@ interface BenchTransport {
   readonly close: () => Promise<void>
 }
 
+const nothing = async (): Promise<void> => undefined
+
 function createTransport(): BenchTransport {
-  const nothing = async (): Promise<void> => undefined
   return { start: nothing, send: nothing, close: nothing }
 }
 
@@ -90,7 +91,10 @@ async function startChain(): Promise<Chain> {
     stop.abort()
     await running
   })
-  const transport = tap(createTransport(), { home, bus: 'embedded:', role: 'server', serverName: 'bench' })
+  const bare = createTransport()
+  // A tap observes what is listened to.
+  bare.onmessage = () => undefined
+  const transport = tap(bare, { home, bus: 'embedded:', role: 'server', serverName: 'bench' })
   await transport.start()
   return { context, transport, [Symbol.asyncDispose]: async () => stack.disposeAsync() }
 }
