@@ -46,7 +46,7 @@ const isJoint = (c: number): boolean => c === 32 || c === 45 || c === 46 || c ==
 const readGroup = (leaf: Leaf, cluster: Cluster, from: number): number => {
   let i = from
   for (; i < leaf.end; i++) {
-    const c = leaf.text.charCodeAt(i)
+    const c = leaf.bytes[i] ?? 0
     if (!isDigit(c)) break
     if (cluster.size < MAX_DIGITS) cluster.digit[cluster.size] = c - 48
     cluster.size++
@@ -101,7 +101,7 @@ export const readCluster = (leaf: Leaf, cluster: Cluster, start: number): void =
 export const endsAt = (leaf: Leaf, end: number): boolean => {
   const c = at(leaf, end)
   if (isAlnum(c) || c === 95) return false
-  return !((c === 46 || c === 45 || c === 44) && isDigit(at(leaf, end + 1)))
+  return !((c === 46 || c === 45) && isDigit(at(leaf, end + 1)))
 }
 
 /** Whether a token may begin here: no letter, digit or number part lies right before. */

@@ -46,6 +46,8 @@ export const CUE = 1 << 26
 export const NAME_CUE = 1 << 27
 export const ASSIGN = 1 << 28
 export const VERSION = 1 << 29
+/** `PRIVATE` of a key file. */
+export const KEY_WORD = 1 << 30
 
 /** Hints that name a kind of personal data. */
 export const KINDS =

@@ -1,5 +1,6 @@
 import * as hint from './hints.ts'
-import { createKeyMemory } from './keys.ts'
+import { keys } from './keys.ts'
+import type { Source } from './source.ts'
 
 /** Leaves and frames are handed on and forgotten at this many, so a huge document needs no huge tables. */
 const FLUSH_AT = 32_768
@@ -14,13 +15,15 @@ export const STRING = 1
 export const NUMBER = 2
 export const KEY = 3
 
-/** The records of one document: leaves are start, end, hints, key start, frame, kind; frames are parent, key start, key end, own, siblings, labels. */
+/** The records of one document: leaves are start, end, hints, key start, frame, kind; frames are parent, key start, key end, own hints, hints of all keys, start of the first label. */
 export interface Records {
-  text: string
+  source: Source
   leaves: Int32Array
   leafCount: number
   frames: Int32Array
   frameCount: number
+  /** Paths of frames that were asked for. */
+  paths: (string | undefined)[]
   /** Behind the last thing that was read without doubt. */
   safe: number
 }
@@ -43,11 +46,9 @@ const VALUE = 0
 const AFTER = 1
 const KEY_OR_CLOSE = 2
 const KEY_ONLY = 3
-const COLON = 4
+const MEMBER = 4
 const VALUE_OR_CLOSE = 5
 const FAILED = 6
-
-const keyHints = createKeyMemory()
 
 const grown = (table: Int32Array, needed: number): Int32Array => {
   if (needed <= table.length) return table
@@ -95,6 +96,7 @@ const forget = (walk: Walk): void => {
     walk.open[depth] = depth
   }
   walk.frameCount = last + 1
+  walk.paths = []
   walk.leafCount = 0
 }
 
@@ -123,9 +125,10 @@ const push = (walk: Walk, kind: number): void => {
 }
 
 /** Behind the closing quote of the string that opens at `from`, or -1 when it never closes or holds a bare control character. */
-const stringEnd = (text: string, from: number): number => {
-  for (let i = from + 1; i < text.length; i++) {
-    const c = text.charCodeAt(i)
+const stringEnd = (source: Source, from: number): number => {
+  const { bytes, size } = source
+  for (let i = from + 1; i < size; i++) {
+    const c = bytes[i] ?? 0
     if (c === 34) return i + 1
     if (c === 92) i++
     else if (c < 32) return -1
@@ -138,17 +141,17 @@ const isNumberChar = (c: number): boolean =>
 
 const NUMBER_FORM = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
 
-const numberEnd = (text: string, from: number): number => {
+const isInteger = (bytes: Uint8Array, from: number, to: number): boolean => {
+  for (let i = from; i < to; i++) if ((bytes[i] ?? 0) < 48 || (bytes[i] ?? 0) > 57) return false
+  return to - from === 1 || bytes[from] !== 48
+}
+
+const numberEnd = (source: Source, from: number): number => {
+  const { bytes, size } = source
   let i = from
-  let isPlain = true
-  for (; i < text.length; i++) {
-    const c = text.charCodeAt(i)
-    if (c >= 48 && c <= 57) continue
-    if (!isNumberChar(c)) break
-    isPlain = false
-  }
-  if (isPlain && (i - from === 1 || text.charCodeAt(from) !== 48)) return i
-  return i - from < 400 && NUMBER_FORM.test(text.slice(from, i)) ? i : -1
+  while (i < size && isNumberChar(bytes[i] ?? 0)) i++
+  if (isInteger(bytes, from, i)) return i
+  return NUMBER_FORM.test(source.text().slice(from, i)) ? i : -1
 }
 
 const noteKey = (walk: Walk): void => {
@@ -157,11 +160,11 @@ const noteKey = (walk: Walk): void => {
 }
 
 const readKey = (walk: Walk, from: number): number => {
-  const end = stringEnd(walk.text, from)
+  const end = stringEnd(walk.source, from)
   if (end < 0) return end
   walk.keyStart = from + 1
   walk.keyEnd = end - 1
-  walk.keyHints = end - from > 130 ? hint.SUSPECT : keyHints(walk.text.slice(from + 1, end - 1))
+  walk.keyHints = keys.hintsAt(walk.source, from + 1, end - 1)
   noteKey(walk)
   if ((walk.keyHints & hint.SUSPECT) !== 0) {
     const at = addLeaf(walk, from + 1, end - 1)
@@ -171,15 +174,15 @@ const readKey = (walk: Walk, from: number): number => {
   return end
 }
 
-/** A label's value names its siblings: `{"type":"passport","number":…}`. */
+/** A label's value names its siblings: `{"type":"passport","number":…}`; only where it stands is noted, the meaning is asked for rarely. */
 const noteLabel = (walk: Walk, start: number, end: number): void => {
   if ((walk.keyHints & hint.LABEL) === 0 || end - start > 42 || walk.kinds[walk.depth] !== OBJECT) return
   const at = frameAt(walk, walk.depth) * FRAME
-  walk.frames[at + 5] = (walk.frames[at + 5] ?? 0) | (keyHints(walk.text.slice(start, end)) & hint.KINDS)
+  if ((walk.frames[at + 5] ?? 0) === 0) walk.frames[at + 5] = start
 }
 
 const readString = (walk: Walk, from: number): number => {
-  const end = stringEnd(walk.text, from)
+  const end = stringEnd(walk.source, from)
   if (end < 0) return end
   noteLabel(walk, from + 1, end - 1)
   if (end - from < 4) return end
@@ -189,10 +192,16 @@ const readString = (walk: Walk, from: number): number => {
   return end
 }
 
+/** Short numbers and bookkeeping ones are nobody's. */
+const isTelling = (own: number, size: number): boolean => {
+  if (size < 1) return false
+  return (own & (hint.KINDS | hint.PLACE)) !== 0 || (size > 5 && (own & hint.DENY) === 0)
+}
+
 const readNumber = (walk: Walk, from: number): number => {
-  const end = numberEnd(walk.text, from)
+  const end = numberEnd(walk.source, from)
   const own = ownHints(walk)
-  if (end - from > 5 || (end > from && (own & (hint.KINDS | hint.PLACE)) !== 0)) {
+  if (isTelling(own, end - from)) {
     const at = addLeaf(walk, from, end)
     walk.leaves[at + 2] = own
     walk.leaves[at + 5] = NUMBER
@@ -200,9 +209,11 @@ const readNumber = (walk: Walk, from: number): number => {
   return end
 }
 
+const WORDS = ['true', 'false', 'null'].map(word => Array.from(word, char => char.charCodeAt(0)))
+
 const readWord = (walk: Walk, from: number): number => {
-  for (const word of ['true', 'false', 'null'])
-    if (walk.text.startsWith(word, from)) return from + word.length
+  const { bytes } = walk.source
+  for (const word of WORDS) if (word.every((c, i) => bytes[from + i] === c)) return from + word.length
   return -1
 }
 
@@ -244,13 +255,16 @@ const isSpace = (c: number): boolean => c === 32 || c === 10 || c === 13 || c ==
 
 const isClose = (c: number): boolean => c === 125 || c === 93
 
+const NONE: Source = { bytes: new Uint8Array(0), size: 0, text: () => '' }
+
 const createWalk = (): Walk => ({
-  text: '',
+  source: NONE,
   flush: () => undefined,
   leaves: new Int32Array(256 * LEAF),
   leafCount: 0,
   frames: new Int32Array(64 * FRAME),
   frameCount: 1,
+  paths: [],
   safe: 0,
   kinds: new Uint8Array(64),
   depth: 0,
@@ -265,20 +279,25 @@ const idle: Walk[] = []
 const KEPT_MAX = 1 << 18
 
 const release = (walk: Walk): void => {
-  walk.text = ''
+  walk.source = NONE
   if (walk.leaves.length + walk.frames.length + walk.kinds.length < KEPT_MAX) idle.push(walk)
 }
 
-const open = (text: string, start: Start): Walk => {
+const open = (source: Source, start: Start): Walk => {
   const walk = idle.pop() ?? createWalk()
-  walk.text = text
+  walk.source = source
   walk.flush = start.flush
   walk.leafCount = 0
   walk.frameCount = 1
   walk.depth = 0
   walk.open[0] = 0
-  walk.frames.fill(0, 0, FRAME)
+  walk.frames[0] = 0
+  walk.frames[1] = 0
+  walk.frames[2] = 0
   walk.frames[3] = start.own
+  walk.frames[4] = 0
+  walk.frames[5] = 0
+  if (walk.paths.length > 0) walk.paths = []
   walk.keyHints = start.own === 0 ? 0 : start.own | hint.GENERIC
   return walk
 }
@@ -301,8 +320,9 @@ const stepKey = (walk: Walk, step: Step, c: number): void => {
     return
   }
   const end = c === 34 ? readKey(walk, step.i) : -1
-  step.state = end < 0 ? FAILED : COLON
-  step.i = end
+  const colon = end < 0 ? -1 : overSpace(walk.source, end)
+  step.state = colon >= 0 && walk.source.bytes[colon] === 58 && colon < walk.source.size ? MEMBER : FAILED
+  step.i = colon + 1
 }
 
 const stepValue = (walk: Walk, step: Step, c: number): void => {
@@ -316,31 +336,21 @@ const stepValue = (walk: Walk, step: Step, c: number): void => {
   step.i = end
 }
 
-const stepMark = (walk: Walk, step: Step, c: number): void => {
-  if (step.state === COLON) step.state = c === 58 ? VALUE : FAILED
-  else step.state = punctuate(walk, c)
-  step.i++
-}
-
 const advance = (walk: Walk, step: Step, c: number): void => {
-  switch (step.state) {
-    case VALUE:
-    case VALUE_OR_CLOSE:
-      return stepValue(walk, step, c)
-    case KEY_OR_CLOSE:
-    case KEY_ONLY:
-      return stepKey(walk, step, c)
-    default:
-      return stepMark(walk, step, c)
-  }
+  const { state } = step
+  if (state === AFTER) {
+    step.state = punctuate(walk, c)
+    step.i++
+  } else if (state === KEY_OR_CLOSE || state === KEY_ONLY) stepKey(walk, step, c)
+  else stepValue(walk, step, c)
 }
 
 /**
  * Reads one JSON value (RFC 8259) from `from` and hands its leaves to `flush`; never recurses.
  * Returns the offset behind it, or the bitwise complement of the offset from which on it is not JSON.
  */
-export const walkJson = (text: string, from: number, start: Start): number => {
-  const walk = open(text, start)
+export const walkJson = (source: Source, from: number, start: Start): number => {
+  const walk = open(source, start)
   const step: Step = { state: VALUE, i: from }
   walk.safe = from
   while (step.state !== FAILED && moveOn(walk, step));
@@ -354,22 +364,21 @@ export const walkJson = (text: string, from: number, start: Start): number => {
 
 const lastLeaf = (walk: Walk): number => walk.leaves[(walk.leafCount - 1) * LEAF] ?? 0
 
-const overSpace = (text: string, from: number): number => {
+const overSpace = (source: Source, from: number): number => {
   let i = from
-  while (i < text.length && isSpace(text.charCodeAt(i))) i++
+  while (i < source.size && isSpace(source.bytes[i] ?? 0)) i++
   return i
 }
 
 /** One token; false at the end of the text or of the value. */
 const moveOn = (walk: Walk, step: Step): boolean => {
-  const { text } = walk
-  const i = overSpace(text, step.i)
-  if (i >= text.length || (step.state === AFTER && walk.depth === 0)) return false
-  const before = step.state
+  const { source } = walk
+  const i = overSpace(source, step.i)
+  if (i >= source.size || (step.state === AFTER && walk.depth === 0)) return false
   step.i = i
-  advance(walk, step, text.charCodeAt(i))
+  advance(walk, step, source.bytes[i] ?? 0)
   if (step.state === FAILED) return false
-  if (step.state !== AFTER && step.state !== COLON && before !== COLON) walk.safe = step.i
+  if (step.state !== AFTER && step.state !== MEMBER) walk.safe = step.i
   if (walk.leafCount + walk.frameCount > FLUSH_AT) forget(walk)
   return true
 }

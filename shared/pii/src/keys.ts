@@ -1,4 +1,6 @@
 import * as hint from './hints.ts'
+import { safeSegment } from './segment.ts'
+import type { Source } from './source.ts'
 
 const bits = (table: ReadonlyArray<readonly [number, string]>): ReadonlyMap<string, number> => {
   const map = new Map<string, number>()
@@ -14,7 +16,7 @@ const NAMES = bits([
     hint.PHONE,
     'phone phonenumber telephone tel mobile cell cellphone mobilephone mobilenumber fax faxnumber msisdn whatsapp ' +
       'contactnumber contactno phoneno phonenum mobileno homephone workphone landline telefon telefono telefone handy ' +
-      'callerid sms smsnumber dialnumber tlf gsm',
+      'callerid sms smsnumber dialnumber tlf gsm contact',
   ],
   [hint.SSN, 'ssn socialsecurity socialsecuritynumber socialsecurityno socsec ssnumber ssno'],
   [
@@ -102,7 +104,7 @@ const TAILS = new Set(
     'build commit branch tag port pid lag latency width height lat lng lon latitude longitude timezone tz locale lang language ' +
     'country currency plan level limit max min page serial invoice ticket batch lot part model release last4 prefix suffix mask ' +
     'number_of history policy rules rule hint length label placeholder domain provider template subject required sent count attempts ' +
-    'reading delta sum mean avg median std variance threshold weight seed salary integrity resolved nanos micros millis dur'
+    'cursor next after before continuation fingerprint thumbprint reading delta sum mean avg median std variance threshold weight seed salary integrity resolved nanos micros millis dur'
   ).split(' '),
 )
 
@@ -184,15 +186,99 @@ export const hintsOfKey = (name: string): number => {
   return denied === 0 ? suspect | kinds | (outer & WEAK_BITS) : suspect | denied | (outer & hint.LABEL)
 }
 
-/** A memory of key hints, bounded in entries and in key length. */
-export const createKeyMemory = (maxEntries = 4096): ((name: string) => number) => {
-  const memory = new Map<string, number>()
-  return name => {
-    const known = memory.get(name)
-    if (known !== undefined) return known
-    const fresh = hintsOfKey(name)
-    if (memory.size >= maxEntries) memory.clear()
-    if (name.length <= 64) memory.set(name, fresh)
-    return fresh
+const LABEL_MAX = 42
+
+/** Hints of a label's value, which counts only as a whole: `Passport number`, not `Passport Smith`. */
+export const hintsOfLabel = (source: Source, start: number): number => {
+  let end = start
+  while (end - start <= LABEL_MAX && end < source.size && source.bytes[end] !== 34) end++
+  if (end - start > LABEL_MAX) return 0
+  let joined = ''
+  for (let i = start; i < end; i++) {
+    const c = (source.bytes[i] ?? 0) | 32
+    if (c >= 97 && c <= 122) joined += String.fromCharCode(c)
+  }
+  return (NAMES.get(joined) ?? 0) & hint.KINDS
+}
+
+const SLOTS = 8192
+const KEY_MAX = 64
+
+/** What is known of keys seen before: one key per slot, so a flood of keys only costs time, never room. */
+export interface KeyMemory {
+  readonly hintsAt: (source: Source, start: number, end: number) => number
+  /** The key as it may stand in a path. */
+  readonly segmentAt: (source: Source, start: number, end: number) => string
+}
+
+const isSame = (name: Uint8Array, bytes: Uint8Array, start: number): boolean => {
+  for (let i = 0; i < name.length; i++) if (name[i] !== bytes[start + i]) return false
+  return true
+}
+
+interface Slots {
+  readonly names: Uint8Array[]
+  readonly hints: Int32Array
+  readonly segments: string[]
+}
+
+/** Slot of a key of ASCII letters, hashed; -1 for any other, which is not remembered. */
+const slotOf = (bytes: Uint8Array, start: number, end: number): number => {
+  let hash = end - start
+  let codes = 0
+  for (let i = start; i < end; i++) {
+    const c = bytes[i] ?? 0
+    codes |= c
+    hash = (Math.imul(hash, 31) + c) | 0
+  }
+  return codes >= 128 ? -1 : (hash ^ (hash >>> 15)) & (SLOTS - 1)
+}
+
+const learn = (slots: Slots, source: Source, key: { slot: number; start: number; end: number }): void => {
+  const name = source.text().slice(key.start, key.end)
+  slots.names[key.slot] = source.bytes.slice(key.start, key.end)
+  slots.hints[key.slot] = hintsOfKey(name)
+  slots.segments[key.slot] = safeSegment(name)
+}
+
+const findSlot = (slots: Slots, source: Source, span: { start: number; end: number }): number => {
+  const { start, end } = span
+  const slot = slotOf(source.bytes, start, end)
+  const name = slots.names[slot]
+  if (name === undefined) return -1
+  if (name.length !== end - start || !isSame(name, source.bytes, start))
+    learn(slots, source, { slot, start, end })
+  return slot
+}
+
+const NO_NAME = new Uint8Array(0)
+
+const createKeyMemory = (): KeyMemory => {
+  const slots: Slots = {
+    names: Array.from({ length: SLOTS }, () => NO_NAME),
+    hints: new Int32Array(SLOTS),
+    segments: Array.from({ length: SLOTS }, () => '*'),
+  }
+  const span = { start: 0, end: 0 }
+  const find = (source: Source, start: number, end: number): number => {
+    if (end - start > KEY_MAX) return -1
+    span.start = start
+    span.end = end
+    return findSlot(slots, source, span)
+  }
+  return {
+    hintsAt: (source, start, end) => {
+      const slot = find(source, start, end)
+      return slot < 0
+        ? hintsOfKey(source.text().slice(start, Math.min(end, start + KEY_MAX + 1)))
+        : (slots.hints[slot] ?? 0)
+    },
+    segmentAt: (source, start, end) => {
+      const slot = find(source, start, end)
+      return slot < 0 ? '*' : (slots.segments[slot] ?? '*')
+    },
   }
 }
+
+/** The one memory of the process: it holds key names that are safe to keep, at most 8,192 of them. */
+export const keys: KeyMemory = createKeyMemory()

@@ -1,3 +1,4 @@
+import type { Source } from './source.ts'
 import type { PiiType } from './types.ts'
 
 /** A find inside one leaf, in the offsets of the leaf's own text. */
@@ -10,7 +11,8 @@ export interface Hit {
 
 /** One string, number or stretch of text, with what its surroundings say. Reused between calls: recognizers keep nothing of it. */
 export interface Leaf {
-  text: string
+  source: Source
+  bytes: Uint8Array
   start: number
   end: number
   /** Hints of the key, inherited where the key says nothing. */
@@ -20,22 +22,38 @@ export interface Leaf {
   isNumber: boolean
   /** Part of a broken document: no key speaks for all of it. */
   isPart: boolean
-  /** Where the last word with a hint ended, by bit number. */
-  readonly seen: Int32Array
+  /** The last words with hints: where they end and what they say, in a ring. */
+  readonly wordEnd: Int32Array
+  readonly wordHints: Int32Array
+  words: number
+  /** Colons before this offset were read and led nowhere. */
+  colonsEnd: number
+  /** Where the last digits ended. */
+  digitsEnd: number
   hits: Hit[]
   /** Everything before this offset is already part of a hit. */
   done: number
 }
 
+const RING = 16
+const FAR = 1000
+
+const EMPTY: Source = { bytes: new Uint8Array(0), size: 0, text: () => '' }
+
 export const createLeaf = (): Leaf => ({
-  text: '',
+  source: EMPTY,
+  bytes: EMPTY.bytes,
   start: 0,
   end: 0,
   own: 0,
   around: 0,
   isNumber: false,
   isPart: false,
-  seen: new Int32Array(32).fill(-1000),
+  wordEnd: new Int32Array(RING),
+  wordHints: new Int32Array(RING),
+  words: 0,
+  colonsEnd: 0,
+  digitsEnd: -1000,
   hits: [],
   done: 0,
 })
@@ -45,16 +63,51 @@ export const addHit = (leaf: Leaf, hit: Hit): void => {
   if (hit.end > leaf.done) leaf.done = hit.end
 }
 
-/** Code unit at an offset, 0 outside the leaf. */
+/** Folded code at an offset, 0 outside the leaf. */
 export const at = (leaf: Leaf, i: number): number =>
-  i >= leaf.start && i < leaf.end ? leaf.text.charCodeAt(i) : 0
+  i >= leaf.start && i < leaf.end ? (leaf.bytes[i] ?? 0) : 0
+
+const SHORT = 80
+
+/** The text itself, for the rare places where codes do not do; short ASCII is put together from its codes. */
+export const sliceOf = (leaf: Leaf, start: number, end: number): string => {
+  const from = Math.max(start, leaf.start)
+  const to = Math.min(end, leaf.end)
+  if (to - from > SHORT) return leaf.source.text().slice(from, to)
+  let text = ''
+  for (let i = from; i < to; i++) {
+    const c = leaf.bytes[i] ?? 0
+    if (c > 127) return leaf.source.text().slice(from, to)
+    text += ASCII[c] ?? ''
+  }
+  return text
+}
+
+const ASCII = Array.from({ length: 128 }, (_, c) => String.fromCharCode(c))
+
+/** Whether ASCII text stands at an offset, letter for letter. */
+export const startsWith = (leaf: Leaf, text: string, i: number): boolean => {
+  for (let k = 0; k < text.length; k++) if (at(leaf, i + k) !== text.charCodeAt(k)) return false
+  return true
+}
 
 /** How far a word reaches, in code units. */
 const REACH = 40
 
-/** How far behind a word with this hint ended. */
-export const distance = (leaf: Leaf, bit: number, i: number): number =>
-  i - (leaf.seen[31 - Math.clz32(bit)] ?? -1000)
+/** Notes a word; only the last sixteen are remembered, which is more than fit into the reach of any. */
+export const noteWord = (leaf: Leaf, hints: number, end: number): void => {
+  const slot = leaf.words++ & (RING - 1)
+  leaf.wordEnd[slot] = end
+  leaf.wordHints[slot] = hints
+}
+
+/** How far behind the nearest word with this hint ended. */
+export const distance = (leaf: Leaf, bit: number, i: number): number => {
+  const first = Math.max(0, leaf.words - RING)
+  for (let n = leaf.words - 1; n >= first; n--)
+    if (((leaf.wordHints[n & (RING - 1)] ?? 0) & bit) !== 0) return i - (leaf.wordEnd[n & (RING - 1)] ?? 0)
+  return FAR
+}
 
 /** Whether a word with this hint ended within so many code units before an offset. */
 export const isNear = (leaf: Leaf, bit: number, i: number): boolean => distance(leaf, bit, i) <= REACH
@@ -62,3 +115,11 @@ export const isNear = (leaf: Leaf, bit: number, i: number): boolean => distance(
 /** Whether the key or a word near by names this kind. */
 export const isHinted = (leaf: Leaf, bit: number, i: number): boolean =>
   (leaf.own & bit) !== 0 || isNear(leaf, bit, i)
+
+/** The leaf without blanks around it. */
+export const trimmed = (leaf: Leaf): { start: number; end: number } => {
+  let { start, end } = leaf
+  while (start < end && at(leaf, start) <= 32) start++
+  while (end > start && at(leaf, end - 1) <= 32) end--
+  return { start, end }
+}

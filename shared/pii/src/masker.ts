@@ -41,15 +41,22 @@ const FINDINGS_MAX = 1000
 const quoteAt = (level: number): string => `${'\\'.repeat(2 ** level - 1)}"`
 
 interface Tally {
-  readonly counts: Map<string, { type: PiiType; path: string; count: number; action: ActionKind }>
+  readonly counts: { type: PiiType; path: string; count: number; action: ActionKind }[]
 }
 
+/** Looks back a few entries first: equal places mostly follow each other. */
+const LOOK_BACK = 64
+
 const note = (tally: Tally, found: Found, action: ActionKind): void => {
-  const path = tally.counts.size < FINDINGS_MAX ? found.path : '*'
-  const key = `${found.type} ${action} ${path}`
-  const known = tally.counts.get(key)
-  if (known === undefined) tally.counts.set(key, { type: found.type, path, count: 1, action })
-  else known.count++
+  const { counts } = tally
+  const path = counts.length < FINDINGS_MAX ? found.path : '*'
+  for (let i = counts.length - 1; i >= 0 && i >= counts.length - LOOK_BACK; i--) {
+    const one = counts[i]
+    if (one === undefined || one.type !== found.type || one.action !== action || one.path !== path) continue
+    one.count++
+    return
+  }
+  counts.push({ type: found.type, path, count: 1, action })
 }
 
 const isAllowed = (plan: Plan, found: Found, value: string): boolean =>
@@ -84,7 +91,7 @@ export const createMasker = (policy: Policy = {}): Masker => {
     const found = scan(text, { json: options.json !== false, withPaths: true, path: options.path ?? '' })
     if (found.length === 0) return { text, findings: NOTHING, version }
     const origin: Origin = { server: options.server ?? '', tool: options.tool ?? '' }
-    const tally: Tally = { counts: new Map() }
+    const tally: Tally = { counts: [] }
     const out = splice(text, found, one => {
       const value = text.slice(one.start, one.end)
       if (isAllowed(plan, one, value)) return undefined
@@ -92,7 +99,7 @@ export const createMasker = (policy: Policy = {}): Masker => {
       note(tally, one, action.kind)
       return replacement(action, { type: one.type, value }, policy)
     })
-    return { text: out, findings: [...tally.counts.values()], version }
+    return { text: out, findings: tally.counts, version }
   }
   return { mask, version }
 }

@@ -1,24 +1,28 @@
+import { INVISIBLE } from './chars.ts'
+import { unicodeAt } from './escapes.ts'
+
 /** From an offset of a decoded text to the offset of the same place in the text it was decoded from. */
 export type OffsetMap = (offset: number) => number
 
-const unitSize = (text: string, escape: number): number => (text.charCodeAt(escape + 1) === 117 ? 6 : 2)
+const unitSize = (bytes: Uint8Array, i: number): number => {
+  if (bytes[i] !== 92) return 1
+  return bytes[i + 1] === 117 ? 6 : 2
+}
 
-/** Map for a JSON string whose content begins at `start`: each call walks on from the last one, back calls start anew. */
-export const createOffsetMap = (text: string, start: number): OffsetMap => {
+/** Map for a JSON string whose content begins at `start`: each call walks on from the last one, a call further back starts anew. */
+export const createOffsetMap = (bytes: Uint8Array, start: number): OffsetMap => {
   let raw = start
   let plain = 0
-  let escape = text.indexOf('\\', start)
   return offset => {
     if (offset < plain) {
       raw = start
       plain = 0
-      escape = text.indexOf('\\', start)
     }
-    while (escape >= 0 && plain + (escape - raw) < offset) {
-      plain += escape - raw + 1
-      raw = escape + unitSize(text, escape)
-      escape = text.indexOf('\\', raw)
+    while (plain < offset) {
+      const size = unitSize(bytes, raw)
+      if (size < 6 || unicodeAt(bytes, raw) !== INVISIBLE) plain++
+      raw += size
     }
-    return raw + (offset - plain)
+    return raw
   }
 }

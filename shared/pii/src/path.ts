@@ -1,34 +1,52 @@
 import { FRAME, type Records } from './json.ts'
+import { keys } from './keys.ts'
 
 const SEGMENTS_MAX = 16
-const SAFE = /^[A-Za-z_$][A-Za-z_$0-9-]{0,39}$/
+const KEY_MAX = 64
 
-/** A key as it may appear in a path: identifier-like and without long digits, else `*`, so no path carries personal data. */
-export const safeSegment = (key: string): string => {
-  if (!SAFE.test(key)) return '*'
-  return (key.match(/[0-9]/g)?.length ?? 0) > 4 ? '*' : key
+/** Key that begins at `start`, read up to its closing quote. */
+const keyAt = (records: Records, start: number): string => {
+  const { source } = records
+  let end = start
+  while (end - start <= KEY_MAX && end < source.size && source.bytes[end] !== 34) end++
+  return keys.segmentAt(source, start, end)
 }
 
-const joined = (segments: readonly string[]): string => {
-  let path = ''
-  for (const segment of segments) path += segment === '[]' || path === '' ? segment : `.${segment}`
+const below = (path: string, segment: string): string => {
+  if (path === '') return segment
+  return segment === '[]' ? path + segment : `${path}.${segment}`
+}
+
+/** Path of a container, made once per document. */
+const framePath = (records: Records, frame: number): string => {
+  const chain: number[] = []
+  let at = frame
+  for (; at > 0 && records.paths[at] === undefined; at = records.frames[at * FRAME] ?? 0) chain.push(at)
+  let path = at > 0 ? (records.paths[at] ?? '') : ''
+  for (let i = chain.length - 1; i >= 0; i--) {
+    const one = chain[i] ?? 0
+    if (chain.length - i <= SEGMENTS_MAX) path = below(path, segmentOf(records, one))
+    records.paths[one] = path
+  }
   return path
 }
 
-/** Key of a leaf or frame that begins at `start`, read up to its closing quote. */
-const keyAt = (text: string, start: number): string => {
-  const end = text.indexOf('"', start)
-  return end < 0 || end - start > 64 ? '*' : safeSegment(text.slice(start, end))
+/** The outermost container has no key and is nobody's element. */
+const segmentOf = (records: Records, frame: number): string => {
+  const start = records.frames[frame * FRAME + 1] ?? -1
+  if (start >= 0) return keyAt(records, start)
+  return (records.frames[frame * FRAME] ?? 0) > 0 ? '[]' : ''
 }
 
-/** Path of a leaf: keys joined by dots, `[]` for any array element, at most 16 segments. */
+/** Path of a leaf: keys joined by dots, `[]` for any array element, bounded in length. */
 export const pathOf = (records: Records, keyStart: number, frame: number): string => {
-  const segments: string[] = [keyStart < 0 ? '[]' : keyAt(records.text, keyStart)]
-  for (let at = frame; at > 0 && segments.length < SEGMENTS_MAX; at = records.frames[at * FRAME] ?? 0) {
-    const start = records.frames[at * FRAME + 1] ?? -1
-    const parent = records.frames[at * FRAME] ?? 0
-    if (start >= 0) segments.unshift(keyAt(records.text, start))
-    else if (parent > 0) segments.unshift('[]')
-  }
-  return joined(segments)
+  const path = framePath(records, frame)
+  if (keyStart >= 0) return below(path, keyAt(records, keyStart))
+  return frame > 0 ? below(path, '[]') : path
+}
+
+/** A path below a prefix. */
+export const prefixed = (prefix: string, path: string): string => {
+  if (prefix === '' || path === '') return prefix + path
+  return path.startsWith('[]') ? prefix + path : `${prefix}.${path}`
 }

@@ -7,6 +7,8 @@ export interface Recognizer {
   readonly type: PiiType
   /** At a run of digits, with what is joined to it. */
   readonly onDigits?: (leaf: Leaf, cluster: Cluster) => void
+  /** At every run of digits that begins no longer token, before `onDigits`; the cluster holds only its start. */
+  readonly onNumber?: (leaf: Leaf, cluster: Cluster) => void
   /** At an `@`. */
   readonly onSign?: (leaf: Leaf, index: number) => void
   /** At a colon between hexadecimal digits or beside another colon. */

@@ -1,9 +1,14 @@
+import { unescape } from './escapes.ts'
+import { dropInvisible } from './fold.ts'
 import * as hint from './hints.ts'
 import { FRAME, LEAF, NUMBER, type Records, walkJson } from './json.ts'
+import { hintsOfLabel } from './keys.ts'
 import { createLeaf, type Hit, type Leaf } from './leaf.ts'
 import { createOffsetMap, type OffsetMap } from './offsets.ts'
-import { pathOf } from './path.ts'
+import { pathOf, prefixed } from './path.ts'
 import { isPlaceholder } from './placeholder.ts'
+import { isBookkeeping } from './recognizers/secret-prefixes.ts'
+import { bufferAt, openText, releaseBuffers, type Source } from './source.ts'
 import { readLeaf, settleHits } from './text.ts'
 import type { Detection } from './types.ts'
 
@@ -29,12 +34,21 @@ export interface ScanOptions {
 
 /** One text at one level of nesting. */
 interface Layer {
-  readonly text: string
+  readonly source: Source
   readonly level: number
   readonly own: number
   readonly path: string
   /** From an offset of this text to one of the text that was given. */
   readonly toRaw: OffsetMap
+}
+
+/** One value of a document. */
+interface Value {
+  records: Records
+  at: number
+  start: number
+  end: number
+  own: number
 }
 
 interface Scan {
@@ -43,185 +57,196 @@ interface Scan {
   readonly leaf: Leaf
 }
 
-const isOpening = (c: number): boolean => c === 123 || c === 91
+const isOpening = (c: number | undefined): boolean => c === 123 || c === 91
 
-const firstSolid = (text: string, from: number, to: number): number => {
+const firstSolid = (source: Source, from: number, to: number): number => {
   let i = from
-  while (i < to && text.charCodeAt(i) <= 32) i++
+  while (i < to && (source.bytes[i] ?? 0) <= 32) i++
   return i
 }
 
-/** Where in a document a value stands; none for plain text. */
-interface Place {
-  readonly records: Records
-  readonly at: number
+const pathAt = (layer: Layer, value: Value | undefined): string => {
+  if (value === undefined) return layer.path
+  const { leaves } = value.records
+  return prefixed(layer.path, pathOf(value.records, leaves[value.at + 3] ?? -1, leaves[value.at + 4] ?? 0))
 }
-
-const emit = (scan: Scan, layer: Layer, place: Place | undefined): void => {
-  const { hits } = scan.leaf
-  if (hits.length === 0) return
-  const path = scan.withPaths ? pathAt(layer, place) : ''
-  const { isNumber } = scan.leaf
-  for (const hit of settleHits(hits))
-    if (!isPlaceholder(scan.leaf, hit)) scan.found.push(placed(layer, hit, { isNumber, path }))
-  scan.leaf.hits = []
-}
-
-const pathAt = (layer: Layer, place: Place | undefined): string =>
-  place === undefined ? layer.path : leafPath(layer, place.records, place.at)
 
 const placed = (layer: Layer, hit: Hit, more: { isNumber: boolean; path: string }): Found => ({
   type: hit.type,
   start: layer.toRaw(hit.start),
   end: layer.toRaw(hit.end),
   score: hit.score,
+  path: more.path,
+  isNumber: more.isNumber,
   level: layer.level,
-  ...more,
 })
 
-interface Value {
+const emit = (scan: Scan, layer: Layer, value: Value | undefined): void => {
+  const { leaf } = scan
+  const more = { isNumber: leaf.isNumber, path: scan.withPaths ? pathAt(layer, value) : '' }
+  for (const hit of settleHits(leaf.hits))
+    if (!isPlaceholder(leaf, hit)) scan.found.push(placed(layer, hit, more))
+  leaf.hits = []
+}
+
+interface Range {
   readonly start: number
   readonly end: number
   readonly own: number
 }
 
-const read = (scan: Scan, text: string, value: Value): void => {
+const read = (scan: Scan, source: Source, range: Range): boolean => {
   const { leaf } = scan
-  leaf.text = text
-  leaf.start = value.start
-  leaf.end = value.end
-  leaf.own = value.own
+  leaf.source = source
+  leaf.bytes = source.bytes
+  leaf.start = range.start
+  leaf.end = range.end
+  leaf.own = range.own
   leaf.isNumber = false
-  leaf.isPart = false
   readLeaf(leaf)
+  return leaf.hits.length > 0
 }
 
+const PERSONAL = hint.EMAIL | hint.PHONE | hint.SSN | hint.BIRTH | hint.ADDRESS | hint.PASSPORT
+
 /** A bare `name` is a person's beside other personal fields or inside somebody's object. */
-const withSiblings = (own: number, siblings: number, frame: { own: number; labels: number }): number => {
+const withSiblings = (own: number, siblings: number, frameOwn: number): number => {
   let hints = own
-  if ((own & (hint.KINDS | hint.DENY)) === 0 && ((own & hint.GENERIC) !== 0 || own === 0))
-    hints |= frame.labels
-  const personal = hint.EMAIL | hint.PHONE | hint.SSN | hint.BIRTH | hint.ADDRESS | hint.PASSPORT
-  if ((own & hint.PLAIN_NAME) !== 0 && ((siblings & personal) !== 0 || (frame.own & hint.PERSON) !== 0))
+  if ((own & hint.PLAIN_NAME) !== 0 && ((siblings & PERSONAL) !== 0 || (frameOwn & hint.PERSON) !== 0))
     hints |= hint.NAME
-  if ((own & hint.PLACE) !== 0 && ((siblings | frame.own) & hint.ADDRESS) !== 0) hints |= hint.ADDRESS
+  if ((own & hint.PLACE) !== 0 && ((siblings | frameOwn) & hint.ADDRESS) !== 0) hints |= hint.ADDRESS
   return hints
 }
 
+/** What the label at `at` means; the answer, negated, takes the place of the question. */
+const labelHints = (records: Records, at: number): number => {
+  const label = records.frames[at] ?? 0
+  if (label < 0) return ~label
+  const hints = hintsOfLabel(records.source, label)
+  records.frames[at] = ~hints
+  return hints
+}
+
+/** Where a key says nothing itself, the labels beside it do. */
 const hintsOf = (records: Records, at: number): number => {
   const own = records.leaves[at + 2] ?? 0
   const frame = (records.leaves[at + 4] ?? 0) * FRAME
   const { frames } = records
-  return withSiblings(own, frames[frame + 4] ?? 0, {
-    own: frames[frame + 3] ?? 0,
-    labels: frames[frame + 5] ?? 0,
-  })
-}
-
-const prefixed = (prefix: string, path: string): string => {
-  if (prefix === '' || path === '') return prefix + path
-  return path.startsWith('[]') ? prefix + path : `${prefix}.${path}`
-}
-
-const leafPath = (layer: Layer, records: Records, at: number): string =>
-  prefixed(layer.path, pathOf(records, records.leaves[at + 3] ?? -1, records.leaves[at + 4] ?? 0))
-
-/** Decodes a string with escapes, or gives it back as it stands where an escape is broken. */
-const decoded = (text: string, start: number, end: number): string | undefined => {
-  try {
-    const value: unknown = JSON.parse(text.slice(start - 1, end + 1))
-    return typeof value === 'string' ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Whether a string may hold a JSON document: brackets alone are no sign, `[EMAIL]` has them too. */
-const isNested = (layer: Layer, value: Value): boolean => {
-  if (layer.level >= LEVELS_MAX) return false
-  const first = firstSolid(layer.text, value.start, value.end)
-  if (!isOpening(layer.text.charCodeAt(first)) || value.end - first < NESTED_MIN) return false
-  const second = firstSolid(layer.text, first + 1, value.end)
-  return INSIDE.has(layer.text.charCodeAt(second))
+  const label = frames[frame + 5] ?? 0
+  const isOpen =
+    label > 0 && (own & (hint.KINDS | hint.DENY)) === 0 && (own === 0 || (own & hint.GENERIC) !== 0)
+  return withSiblings(
+    isOpen ? own | labelHints(records, frame + 5) : own,
+    frames[frame + 4] ?? 0,
+    frames[frame + 3] ?? 0,
+  )
 }
 
 const INSIDE = new Set(Array.from('"{[]}-0123456789tfn', char => char.charCodeAt(0)))
 
-const nestedLayer = (
-  scan: Scan,
-  layer: Layer,
-  more: { text: string; own: number; inner: OffsetMap; place: Place },
-): Layer => ({
-  text: more.text,
+/** Whether a string may hold a JSON document: brackets alone are no sign, `[EMAIL]` has them too. */
+const isNested = (source: Source, from: number, to: number): boolean => {
+  const first = firstSolid(source, from, to)
+  if (!isOpening(source.bytes[first]) || to - first < NESTED_MIN) return false
+  return INSIDE.has(source.bytes[firstSolid(source, first + 1, to)] ?? 0)
+}
+
+const parsed = (text: string): string => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'string' ? value : ''
+  } catch {
+    return ''
+  }
+}
+
+/** The text behind decoded codes; the codes themselves where an escape is broken. */
+const lazyText = (
+  source: Source,
+  value: Value,
+  decoded: { bytes: Uint8Array; size: number },
+): (() => string) => {
+  let text: string | undefined
+  return () => {
+    text ??= parsed(source.text().slice(value.start - 1, value.end + 1))
+    if (text.length > decoded.size) text = dropInvisible(text).text
+    if (text.length !== decoded.size)
+      text = Array.from(decoded.bytes.subarray(0, decoded.size), code => String.fromCharCode(code)).join('')
+    return text
+  }
+}
+
+const decode = (layer: Layer, value: Value): Source => {
+  const bytes = bufferAt(layer.level + 1, value.end - value.start)
+  const size = unescape(layer.source, value, bytes)
+  return { bytes, size, text: lazyText(layer.source, value, { bytes, size }) }
+}
+
+const inner = (scan: Scan, layer: Layer, more: { source: Source; value: Value; map: OffsetMap }): Layer => ({
+  source: more.source,
   level: layer.level + 1,
-  own: more.own,
-  path: scan.withPaths ? pathAt(layer, more.place) : '',
-  toRaw: offset => layer.toRaw(more.inner(offset)),
+  own: more.value.own,
+  path: scan.withPaths ? pathAt(layer, more.value) : '',
+  toRaw: offset => layer.toRaw(more.map(offset)),
 })
 
 /** A string with escapes: its decoded text is read, and what is found there is mapped back. */
-const scanEscaped = (scan: Scan, layer: Layer, given: { value: Value; place: Place }): boolean => {
-  const { value, place } = given
-  const text = decoded(layer.text, value.start, value.end)
-  if (text === undefined) return false
-  const inner = createOffsetMap(layer.text, value.start)
-  const whole: Value = { start: 0, end: text.length, own: value.own }
-  if (isNested({ ...layer, text }, whole)) {
-    scanDocuments(scan, nestedLayer(scan, layer, { text, own: value.own, inner, place }))
-    return true
-  }
-  read(scan, text, whole)
-  if (scan.leaf.hits.length > 0)
-    emit(scan, { ...layer, text, toRaw: offset => layer.toRaw(inner(offset)) }, place)
-  return true
+const scanEscaped = (scan: Scan, layer: Layer, value: Value): void => {
+  const source = decode(layer, value)
+  const map = createOffsetMap(layer.source.bytes, value.start)
+  if (layer.level < LEVELS_MAX && isNested(source, 0, source.size))
+    scanDocuments(scan, inner(scan, layer, { source, value, map }))
+  else if (read(scan, source, { start: 0, end: source.size, own: value.own }))
+    emit(scan, { ...layer, toRaw: offset => layer.toRaw(map(offset)) }, value)
 }
 
-const scanPlain = (scan: Scan, layer: Layer, given: { value: Value; place: Place }): void => {
-  const { value, place } = given
-  if (isNested(layer, value)) {
-    const text = layer.text.slice(value.start, value.end)
-    const inner: OffsetMap = offset => offset + value.start
-    scanDocuments(scan, nestedLayer(scan, layer, { text, own: value.own, inner, place }))
-    return
-  }
-  read(scan, layer.text, value)
-  emit(scan, layer, place)
+const scanPlain = (scan: Scan, layer: Layer, value: Value): void => {
+  const { source } = layer
+  if (layer.level < LEVELS_MAX && isNested(source, value.start, value.end)) {
+    const { start, end } = value
+    const part: Source = {
+      bytes: source.bytes.subarray(start, end),
+      size: end - start,
+      text: () => source.text().slice(start, end),
+    }
+    scanDocuments(scan, inner(scan, layer, { source: part, value, map: offset => offset + start }))
+  } else if (read(scan, source, value)) emit(scan, layer, value)
 }
 
 /** A bare number is replaced whole or not at all. */
-const scanNumber = (scan: Scan, layer: Layer, given: { value: Value; place: Place }): void => {
+const scanNumber = (scan: Scan, layer: Layer, value: Value): void => {
   const { leaf } = scan
-  read(scan, layer.text, given.value)
+  if (!read(scan, layer.source, value)) return
   const [first] = leaf.hits
   if (first === undefined) return
   leaf.isNumber = true
-  leaf.hits = [{ ...first, start: given.value.start, end: given.value.end }]
-  emit(scan, layer, given.place)
+  leaf.hits = [{ type: first.type, score: first.score, start: value.start, end: value.end }]
+  emit(scan, layer, value)
 }
 
-const readRecord = (
-  scan: Scan,
-  layer: Layer,
-  given: { value: Value; place: Place; escape: number },
-): void => {
-  const kind = given.place.records.leaves[given.place.at + 5]
-  if (kind === NUMBER) scanNumber(scan, layer, given)
-  else if (given.escape >= given.value.end || !scanEscaped(scan, layer, given)) scanPlain(scan, layer, given)
+const hasEscape = (source: Source, value: Value): boolean => {
+  for (let i = value.start; i < value.end; i++) if (source.bytes[i] === 92) return true
+  return false
+}
+
+const scanValue = (scan: Scan, layer: Layer, value: Value): void => {
+  if (value.records.leaves[value.at + 5] === NUMBER) scanNumber(scan, layer, value)
+  else if ((value.own & (hint.DENY | hint.KINDS)) === hint.DENY && isBookkeeping(layer.source, value)) return
+  else if (hasEscape(layer.source, value)) scanEscaped(scan, layer, value)
+  else scanPlain(scan, layer, value)
 }
 
 /** Reads the leaves of one document in their order. */
 const readRecords = (scan: Scan, layer: Layer, records: Records): void => {
-  const { text, leaves } = records
-  let escape = -1
+  const { leaves } = records
+  const value: Value = { records, at: 0, start: 0, end: 0, own: 0 }
   for (let n = 0; n < records.leafCount; n++) {
     const at = n * LEAF
-    const start = leaves[at] ?? 0
-    if (escape < start) {
-      escape = text.indexOf('\\', start)
-      if (escape < 0) escape = text.length
-    }
-    const value: Value = { start, end: leaves[at + 1] ?? 0, own: hintsOf(records, at) }
-    readRecord(scan, layer, { value, place: { records, at }, escape })
+    value.at = at
+    value.start = leaves[at] ?? 0
+    value.end = leaves[at + 1] ?? 0
+    value.own = hintsOf(records, at)
+    scanValue(scan, layer, value)
   }
 }
 
@@ -231,36 +256,33 @@ const scanStretch = (
   layer: Layer,
   range: { start: number; end: number; isPart: boolean },
 ): void => {
-  const { leaf } = scan
-  leaf.text = layer.text
-  leaf.start = range.start
-  leaf.end = range.end
-  leaf.own = layer.own
-  leaf.isNumber = false
-  leaf.isPart = range.isPart
-  readLeaf(leaf)
-  emit(scan, layer, undefined)
+  scan.leaf.isPart = range.isPart
+  if (read(scan, layer.source, { start: range.start, end: range.end, own: layer.own }))
+    emit(scan, layer, undefined)
+  scan.leaf.isPart = false
 }
 
-const nextDocument = (text: string, from: number): number => {
-  const object = text.indexOf('\n{', from)
-  const array = text.indexOf('\n[', from)
-  if (object < 0 && array < 0) return text.length
-  return 1 + (object < 0 || (array >= 0 && array < object) ? array : object)
+/** Start of the next line that opens an object or array. */
+const nextDocument = (source: Source, from: number): number => {
+  const { bytes, size } = source
+  for (let i = bytes.indexOf(10, from); i >= 0 && i < size; i = bytes.indexOf(10, i + 1))
+    if (isOpening(bytes[i + 1])) return Math.min(i + 1, size)
+  return size
 }
 
-const isLineEnd = (text: string, from: number): boolean => {
-  const next = firstSolid(text, from, text.length)
-  return next === text.length || text.slice(from, next).includes('\n')
+const isLineEnd = (source: Source, from: number): boolean => {
+  const next = firstSolid(source, from, source.size)
+  if (next === source.size) return true
+  const line = source.bytes.indexOf(10, from)
+  return line >= 0 && line < next
 }
 
 /** A text that is nothing but one JSON string or number. */
-const isScalar = (text: string, first: number): boolean => {
-  const c = text.charCodeAt(first)
+const isScalar = (source: Source, first: number): boolean => {
+  const c = source.bytes[first] ?? 0
   if (c !== 34 && c !== 45 && !(c >= 48 && c <= 57)) return false
-  if (c !== 34 && text.length > 400) return false
   try {
-    JSON.parse(text)
+    JSON.parse(source.text())
     return true
   } catch {
     return false
@@ -269,33 +291,34 @@ const isScalar = (text: string, first: number): boolean => {
 
 /** Reads JSON values one after another (NDJSON too), and as text what is none. */
 const scanDocuments = (scan: Scan, layer: Layer): void => {
-  const { text } = layer
-  const flush = (records: Records): void => readRecords(scan, layer, records)
-  const first = firstSolid(text, 0, text.length)
-  let i = first
-  if (isScalar(text, i)) {
-    walkJson(text, i, { own: layer.own, flush })
+  const { source } = layer
+  const start = { own: layer.own, flush: (records: Records): void => readRecords(scan, layer, records) }
+  const first = firstSolid(source, 0, source.size)
+  if (isScalar(source, first)) {
+    walkJson(source, first, start)
     return
   }
-  while (i < text.length) {
-    let end = isOpening(text.charCodeAt(i)) ? walkJson(text, i, { own: layer.own, flush }) : ~i
-    if (end >= 0 && !isLineEnd(text, end)) end = ~end
+  for (let i = first; i < source.size;) {
+    let end = isOpening(source.bytes[i]) ? walkJson(source, i, start) : ~i
+    if (end >= 0 && !isLineEnd(source, end)) end = ~end
     if (end < 0) {
-      const start = ~end
-      end = nextDocument(text, start)
-      scanStretch(scan, layer, { start, end, isPart: start > first })
+      const from = ~end
+      end = nextDocument(source, from)
+      scanStretch(scan, layer, { start: from, end, isPart: from > first })
     }
-    i = firstSolid(text, end, text.length)
+    i = firstSolid(source, end, source.size)
   }
 }
 
-const identity: OffsetMap = offset => offset
+const leaf = createLeaf()
 
 /** Every find in a text, ordered by place and without overlaps. */
 export const scan = (text: string, options: ScanOptions): readonly Found[] => {
-  const state: Scan = { found: [], withPaths: options.withPaths, leaf: createLeaf() }
-  const layer: Layer = { text, level: 0, own: 0, path: options.path, toRaw: identity }
+  const { source, toRaw } = openText(text)
+  const state: Scan = { found: [], withPaths: options.withPaths, leaf }
+  const layer: Layer = { source, level: 0, own: 0, path: options.path, toRaw }
   if (options.json) scanDocuments(state, layer)
-  else scanStretch(state, layer, { start: 0, end: text.length, isPart: false })
+  else scanStretch(state, layer, { start: 0, end: source.size, isPart: false })
+  releaseBuffers()
   return state.found
 }

@@ -1,6 +1,6 @@
 import { type Cluster, createCluster, readCluster } from './digits.ts'
-import { isDigit } from './chars.ts'
-import { at, type Hit, type Leaf } from './leaf.ts'
+import { CLASS, isAlnum, isDigit, LETTER } from './chars.ts'
+import { at, type Hit, type Leaf, noteWord } from './leaf.ts'
 import type { Recognizer, Word } from './recognizer.ts'
 import { recognizers } from './recognizers/index.ts'
 import { COLONS, createTokens, DIGITS, LONG, readTokens, SIGN, type Tokens, WORD } from './tokens.ts'
@@ -11,6 +11,7 @@ const word: Word = { start: 0, end: 0, hints: 0 }
 
 const keyed = recognizers.filter(one => one.onValue !== undefined)
 const onDigits = recognizers.flatMap(one => one.onDigits ?? [])
+const onNumber = recognizers.flatMap(one => one.onNumber ?? [])
 const onSign = recognizers.flatMap(one => one.onSign ?? [])
 const onColon = recognizers.flatMap(one => one.onColon ?? [])
 const onLong = recognizers.flatMap(one => one.onLong ?? [])
@@ -27,33 +28,46 @@ const isJoint = (c: number): boolean => c === 32 || c === 45 || c === 46 || c ==
 /** Short runs with no number behind them belong to no kind that starts at digits. */
 const isLone = (leaf: Leaf, start: number, end: number): boolean => {
   if (end - start > 5) return false
-  if (!isJoint(at(leaf, end))) return end - start < 2 || at(leaf, start - 2) < 65
+  if (!isJoint(at(leaf, end))) return true
   const next = at(leaf, end + 1)
   return !isDigit(next) && !(isJoint(next) && isDigit(at(leaf, end + 2)))
 }
 
-const takeDigits = (leaf: Leaf, start: number, end: number): void => {
-  if (start < leaf.done || isLone(leaf, start, end)) return
+/** Digits glued to a letter before them can only be the check digits of an account number. */
+const isGlued = (leaf: Leaf, start: number): boolean => {
+  const c = at(leaf, start - 1)
+  if (c === 95) return true
+  return CLASS[c] === LETTER && (CLASS[at(leaf, start - 2)] !== LETTER || isAlnum(at(leaf, start - 3)))
+}
+
+/** Numbers of addresses are short; true when one began here. */
+const takeNumber = (leaf: Leaf, start: number): boolean => {
+  cluster.groupStart[0] = start
+  for (const find of onNumber) find(leaf, cluster)
+  return leaf.done > start
+}
+
+const takeCluster = (leaf: Leaf, start: number, isAlone: boolean): void => {
   readCluster(leaf, cluster, start)
+  if (isAlone && cluster.size < 6 && cluster.groups < 4) return
   for (const find of onDigits) {
     find(leaf, cluster)
     if (leaf.done > start) return
   }
 }
 
-const remember = (leaf: Leaf, hints: number, end: number): void => {
-  let rest = hints
-  while (rest !== 0) {
-    const bit = 31 - Math.clz32(rest)
-    leaf.seen[bit] = end
-    rest ^= 1 << bit
-  }
+const takeDigits = (leaf: Leaf, start: number, end: number): void => {
+  leaf.digitsEnd = end
+  if (start < leaf.done || isGlued(leaf, start)) return
+  const isAlone = CLASS[at(leaf, start - 1)] !== LETTER
+  if (isAlone && (takeNumber(leaf, start) || isLone(leaf, start, end))) return
+  takeCluster(leaf, start, isAlone)
 }
 
 const takeWord = (leaf: Leaf, n: number): void => {
   const hints = tokens.hints[n] ?? 0
   const end = tokens.end[n] ?? 0
-  remember(leaf, hints, end)
+  noteWord(leaf, hints, end)
   if ((hints & STARTERS) === 0) return
   word.start = tokens.start[n] ?? 0
   word.end = end
@@ -86,19 +100,21 @@ const takeValue = (leaf: Leaf): void => {
   }
 }
 
-/** Reads one leaf and adds what it finds; true when the text holds disguised characters. */
-export const readLeaf = (leaf: Leaf): boolean => {
+const range = { from: 0, to: 0 }
+
+/** Reads one leaf and adds what it finds. */
+export const readLeaf = (leaf: Leaf): void => {
   leaf.done = leaf.start
-  leaf.seen.fill(-1000)
+  leaf.words = 0
+  leaf.digitsEnd = -1000
+  leaf.colonsEnd = leaf.start
   takeValue(leaf)
-  tokens.text = leaf.text
-  tokens.to = leaf.end
-  tokens.isDisguised = false
+  range.to = leaf.end
   for (let i = leaf.start; i < leaf.end;) {
-    i = readTokens(tokens, i)
+    range.from = i
+    i = readTokens(tokens, leaf.source, range)
     for (let n = 0; n < tokens.count; n++) takeToken(leaf, n)
   }
-  return tokens.isDisguised
 }
 
 const isBetter = (a: Hit, b: Hit): boolean =>

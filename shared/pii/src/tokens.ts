@@ -1,5 +1,7 @@
-import { AT, CLASS, COLON, DIGIT, isHex, isWideLetter, JOIN, LETTER, needsFold } from './chars.ts'
-import { HASH_START, hashStep, hintsOfHash } from './words.ts'
+import { AT, CLASS, COLON, DIGIT, isHex, JOIN, LETTER } from './chars.ts'
+import { KINDS } from './hints.ts'
+import type { Source } from './source.ts'
+import { hintsOfWord } from './words.ts'
 
 /** What a stretch of text is, as far as one pass over it can tell. */
 export const DIGITS = 1
@@ -14,12 +16,9 @@ const WORD_MAX = 20
 
 /** Tokens of one window of a text; reused, so nothing may be kept of it. */
 export interface Tokens {
-  text: string
-  /** End of the text to read. */
-  to: number
   count: number
-  /** A code unit was seen for which the text must be folded and read again. */
-  isDisguised: boolean
+  /** Where the token that is being taken ends. */
+  stop: number
   readonly kind: Uint8Array
   readonly start: Int32Array
   readonly end: Int32Array
@@ -27,10 +26,8 @@ export interface Tokens {
 }
 
 export const createTokens = (): Tokens => ({
-  text: '',
-  to: 0,
   count: 0,
-  isDisguised: false,
+  stop: 0,
   kind: new Uint8Array(CAPACITY + 4),
   start: new Int32Array(CAPACITY + 4),
   end: new Int32Array(CAPACITY + 4),
@@ -43,70 +40,116 @@ const push = (tokens: Tokens, kind: number, start: number): void => {
   tokens.start[n] = start
 }
 
-/** Class of a code unit outside ASCII; notes the ones that call for folding. */
-const wideClass = (tokens: Tokens, c: number): number => {
-  if (needsFold(c)) tokens.isDisguised = true
-  return isWideLetter(c) ? LETTER : 0
-}
-
-const readLetters = (tokens: Tokens, from: number): number => {
-  const { text, to } = tokens
+const lettersEnd = (bytes: Uint8Array, from: number, to: number): number => {
   let i = from
-  let hash = HASH_START
-  for (; i < to; i++) {
-    const c = text.charCodeAt(i)
-    if ((c < 128 ? CLASS[c] : wideClass(tokens, c)) !== LETTER) break
-    hash = hashStep(hash, c)
-  }
-  if (i - from > WORD_MAX) return i
-  const hints = hintsOfHash(hash)
-  if (hints === 0) return i
-  tokens.end[tokens.count] = i
+  while (i < to && CLASS[bytes[i] ?? 0] === LETTER) i++
+  return i
+}
+
+const lookUp = (source: Source, start: number, end: number): number =>
+  end - start > WORD_MAX ? 0 : hintsOfWord(source, start, end)
+
+const noteWord = (tokens: Tokens, hints: number, start: number): void => {
   tokens.hints[tokens.count] = hints
-  push(tokens, WORD, from)
-  return i
+  push(tokens, WORD, start)
 }
 
-const readDigits = (tokens: Tokens, from: number): number => {
-  const { text, to } = tokens
-  let i = from + 1
+const takeWord = (tokens: Tokens, source: Source, start: number): void => {
+  const hints = lookUp(source, start, tokens.stop)
+  if (hints === 0) return
+  tokens.end[tokens.count] = tokens.stop
+  noteWord(tokens, hints, start)
+}
+
+const alnumEnd = (bytes: Uint8Array, from: number, to: number): number => {
+  let i = from
   for (; i < to; i++) {
-    const c = text.charCodeAt(i)
-    if (c < 48 || c > 57) break
+    const kind = CLASS[bytes[i] ?? 0]
+    if (kind !== LETTER && kind !== DIGIT) break
   }
-  tokens.end[tokens.count] = i
-  push(tokens, DIGITS, from)
   return i
 }
 
-/** A colon begins an IPv6 address only between hexadecimal digits or beside another colon. */
-const readColon = (tokens: Tokens, i: number): void => {
-  const next = tokens.text.charCodeAt(i + 1)
-  if (next === 58 || isHex(next)) push(tokens, COLONS, i)
+/** Letters that run into digits: an account number's country, a known word glued to a number, or an id of no interest. */
+const takeMixed = (
+  tokens: Tokens,
+  source: Source,
+  span: { start: number; end: number; to: number },
+): number => {
+  const { start, end, to } = span
+  const hints = lookUp(source, start, end) & KINDS
+  if (hints !== 0) {
+    tokens.end[tokens.count] = end
+    noteWord(tokens, hints, start)
+  }
+  if (hints !== 0 || end - start === 2) {
+    tokens.stop = digitsEnd(source.bytes, end, to)
+    takeSpan(tokens, DIGITS, end)
+  }
+  return alnumEnd(source.bytes, end, to)
+}
+
+const digitsEnd = (bytes: Uint8Array, from: number, to: number): number => {
+  let i = from
+  while (i < to && CLASS[bytes[i] ?? 0] === DIGIT) i++
+  return i
+}
+
+const takeSpan = (tokens: Tokens, kind: number, start: number): void => {
+  tokens.end[tokens.count] = tokens.stop
+  push(tokens, kind, start)
 }
 
 const endRun = (tokens: Tokens, from: number, to: number): void => {
   if (to - from < LONG_MIN) return
-  tokens.end[tokens.count] = to
-  push(tokens, LONG, from)
+  tokens.stop = to
+  takeSpan(tokens, LONG, from)
+}
+
+/** A sign that is no letter, digit or joint; a colon counts only before a hexadecimal digit or another colon. */
+const takeSign = (tokens: Tokens, bytes: Uint8Array, i: number): void => {
+  const kind = CLASS[bytes[i] ?? 0]
+  if (kind === AT) push(tokens, SIGN, i)
+  else if (kind === COLON && (bytes[i + 1] === 58 || isHex(bytes[i + 1] ?? 0))) push(tokens, COLONS, i)
+}
+
+/** Letters, and what of digits is glued to them. */
+const readWord = (tokens: Tokens, source: Source, span: { start: number; to: number }): number => {
+  const { start, to } = span
+  const end = lettersEnd(source.bytes, start + 1, to)
+  if (end < to && CLASS[source.bytes[end] ?? 0] === DIGIT)
+    return takeMixed(tokens, source, { start, end, to })
+  tokens.stop = end
+  takeWord(tokens, source, start)
+  return end
+}
+
+/** Digits, and past what of letters is glued to them. */
+const readNumber = (tokens: Tokens, source: Source, span: { start: number; to: number }): number => {
+  const { start, to } = span
+  const end = digitsEnd(source.bytes, start + 1, to)
+  tokens.stop = end
+  takeSpan(tokens, DIGITS, start)
+  return end < to && CLASS[source.bytes[end] ?? 0] === LETTER ? alnumEnd(source.bytes, end, to) : end
 }
 
 /** Reads one window of tokens and returns where the next one begins, at `to` when all is read. */
-export const readTokens = (tokens: Tokens, from: number): number => {
-  const { text, to } = tokens
+export const readTokens = (tokens: Tokens, source: Source, range: { from: number; to: number }): number => {
+  const { from, to } = range
+  const { bytes } = source
+  const span = { start: from, to }
   tokens.count = 0
   let i = from
   let run = from
   while (i < to && tokens.count < CAPACITY) {
-    const c = text.charCodeAt(i)
-    const kind = c < 128 ? (CLASS[c] ?? 0) : wideClass(tokens, c)
-    if (kind === LETTER) i = readLetters(tokens, i)
-    else if (kind === DIGIT) i = readDigits(tokens, i)
+    const kind = CLASS[bytes[i] ?? 0]
+    span.start = i
+    if (kind === LETTER) i = readWord(tokens, source, span)
+    else if (kind === DIGIT) i = readNumber(tokens, source, span)
     else if (kind === JOIN) i++
     else {
       endRun(tokens, run, i)
-      if (kind === AT) push(tokens, SIGN, i)
-      else if (kind === COLON) readColon(tokens, i)
+      takeSign(tokens, bytes, i)
       run = ++i
     }
   }

@@ -1,4 +1,7 @@
+import { LOWER_WIDE } from './chars.ts'
+import { FOLD } from './fold.ts'
 import * as hint from './hints.ts'
+import type { Source } from './source.ts'
 
 /** Street suffixes of USPS Publication 28, appendix C1: names, standard and common abbreviations. */
 const SUFFIXES =
@@ -31,7 +34,7 @@ const STREET_WORDS =
   'conjunto aldea torrente senda lado'
 
 /** Endings of one-word street names (German, Dutch, Nordic, Baltic, Czech): the number follows. */
-export const STREET_ENDINGS: readonly string[] = (
+const STREET_ENDINGS: readonly string[] = (
   'straße strasse str weg platz allee gasse ufer damm ring steig stieg gatan vägen gränden väg gata torget stigen backen allén gränd ' +
   'vej gade gaden allé torv vænget veien vei gate gaten svingen alle straat laan plein gracht kade dijk singel steeg pad dreef hof ' +
   'katu tie kuja polku braut stígur vegur gatve gatvė iela tänav mantee náměstí ulice třída utca stræde toften parken bakken lia åsen ' +
@@ -72,7 +75,7 @@ const TABLE: ReadonlyArray<readonly [number, string]> = [
   [hint.COUNTRY, COUNTRIES],
   [
     hint.HIGHWAY,
-    'highway hwy route rte road rd county co cr sr us state interstate i fm loop business route rr hc farm ranch parish township bypass',
+    'highway hwy route rte road rd county co cr sr us state interstate fm loop business route rr hc farm ranch parish township bypass',
   ],
   [hint.POST, 'po pob p box bx'],
   [
@@ -96,14 +99,16 @@ const TABLE: ReadonlyArray<readonly [number, string]> = [
   ],
   [hint.SSN, 'ssn social ssns'],
   [hint.CARD, 'card visa mastercard amex cc credit debit maestro discover cards'],
-  [hint.IP, 'ip ipv4 ipv6 host server'],
+  [hint.IP, 'ip ipv4 ipv6 host server connection connected client peer remote'],
   [hint.PASSPORT, 'passport passports reisepass pasaporte passeport'],
   [hint.IBAN, 'iban bic swift'],
   [hint.BIRTH, 'born birth dob birthday birthdate'],
   [
     hint.SECRET,
-    'password passwd pwd passphrase secret secrets apikey pw pass passcode credential credentials',
+    'password passwd pwd passphrase secret secrets apikey pw pass passcode credential credentials passwort dbpassword userpassword clientsecret secretkey privatekey accesskey authtoken accesstoken apitoken pword',
   ],
+  [hint.ASSIGN, 'token tokens key auth bearer authorization basic nonce salt api apikey'],
+  [hint.KEY_WORD, 'private'],
   [hint.NATIONAL, 'license licence licence driver drivers itin cpf nino aadhaar pesel nhs taxpayer'],
   [
     hint.DENY,
@@ -120,45 +125,74 @@ const SIZE = 8192
 const hashes = new Int32Array(SIZE)
 const classes = new Int32Array(SIZE)
 
-/** The step of the hash that `tokens.ts` computes on its way: letters made small, one multiply each. */
-export const HASH_START = 7
-export const hashStep = (hash: number, c: number): number =>
-  (Math.imul(hash, 31) + (c < 0x100 ? c | 32 : c)) | 0
+const lower = (c: number): number => (c < 128 ? c | 32 : LOWER_WIDE)
 
-export const hashOf = (word: string): number => {
-  let hash = HASH_START
-  for (let i = 0; i < word.length; i++) hash = hashStep(hash, word.charCodeAt(i))
+const hashOf = (bytes: Uint8Array, start: number, end: number): number => {
+  let hash = 7
+  for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + lower(bytes[i] ?? 0)) | 0
   return hash
 }
 
+/** A bit for each length, first two and last letter of a known word. */
+const sketch = new Uint8Array(1 << 16)
+
+const sketchOf = (bytes: Uint8Array, start: number, end: number): number => {
+  const size = end - start
+  const first = lower(bytes[start] ?? 0)
+  const second = size > 1 ? lower(bytes[start + 1] ?? 0) : 0
+  return (first ^ (second << 5) ^ (lower(bytes[end - 1] ?? 0) << 9) ^ (size << 11)) & 0xffff
+}
+
+/** False for nearly every word that is not in the dictionary. */
+export const mayBeKnown = (bytes: Uint8Array, start: number, end: number): boolean =>
+  sketch[sketchOf(bytes, start, end)] !== 0
+
+/** Words with letters outside ASCII, by their small spelling. */
+const wide = new Map<string, number>()
+
+const isWide = (bytes: Uint8Array, start: number, end: number): boolean => {
+  for (let i = start; i < end; i++) if ((bytes[i] ?? 0) >= LOWER_WIDE) return true
+  return false
+}
+
+const firstSlot = (hash: number): number => (hash ^ (hash >>> 13)) & (SIZE - 1)
+
 const slotOf = (hash: number): number => {
-  let slot = (hash ^ (hash >>> 13)) & (SIZE - 1)
+  let slot = firstSlot(hash)
   while (classes[slot] !== 0 && hashes[slot] !== hash) slot = (slot + 1) & (SIZE - 1)
   return slot
 }
 
-for (const [bit, words] of TABLE) {
-  for (const word of words.split(' ')) {
-    const hash = hashOf(word)
-    const slot = slotOf(hash)
-    hashes[slot] = hash
-    classes[slot] = (classes[slot] ?? 0) | bit
+const learn = (word: string, bit: number): void => {
+  const bytes = Uint8Array.from(word, char => FOLD[char.charCodeAt(0)] ?? 0)
+  sketch[sketchOf(bytes, 0, bytes.length)] = 1
+  if (isWide(bytes, 0, bytes.length)) {
+    wide.set(word, (wide.get(word) ?? 0) | bit)
+    return
   }
+  const hash = hashOf(bytes, 0, bytes.length)
+  const slot = slotOf(hash)
+  hashes[slot] = hash
+  classes[slot] = (classes[slot] ?? 0) | bit
 }
 
-/** Hints of a word by its hash, 0 for an unknown one; a collision can only add context, never lose text. */
-export const hintsOfHash = (hash: number): number => {
-  let slot = (hash ^ (hash >>> 13)) & (SIZE - 1)
-  for (;;) {
-    const found = classes[slot] ?? 0
-    if (found === 0 || hashes[slot] === hash) return found
-    slot = (slot + 1) & (SIZE - 1)
-  }
+for (const [bit, words] of TABLE) for (const word of words.split(' ')) learn(word, bit)
+
+/** Hints of a word, 0 for an unknown one; a collision can only add context, never lose text. */
+export const hintsOfWord = (source: Source, start: number, end: number): number => {
+  const { bytes } = source
+  if (!mayBeKnown(bytes, start, end)) return 0
+  if (isWide(bytes, start, end)) return wide.get(source.text().slice(start, end).toLowerCase()) ?? 0
+  return classes[slotOf(hashOf(bytes, start, end))] ?? 0
 }
 
-/** Hints of a stretch of letters in a text. */
-export const hintsOfWord = (text: string, start: number, end: number): number => {
-  let hash = HASH_START
-  for (let i = start; i < end; i++) hash = hashStep(hash, text.charCodeAt(i))
-  return hintsOfHash(hash)
+const endings = new Set(STREET_ENDINGS)
+const ENDING_MAX = Math.max(...STREET_ENDINGS.map(ending => ending.length))
+
+/** Whether a word ends like the one-word street names of Germanic and Nordic languages. */
+export const isStreetName = (source: Source, start: number, end: number): boolean => {
+  const word = source.text().slice(start, end).toLowerCase()
+  for (let size = 2; size <= ENDING_MAX && size < word.length - 2; size++)
+    if (endings.has(word.slice(-size))) return true
+  return false
 }

@@ -1,5 +1,5 @@
 import * as hint from '../hints.ts'
-import { addHit, type Leaf } from '../leaf.ts'
+import { addHit, type Leaf, sliceOf } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
 
 const MONTHS = '(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}'
@@ -11,7 +11,7 @@ const REACH = 48
 
 /** The first date within a short reach of the word. */
 const onWord = (leaf: Leaf, word: Word): void => {
-  const near = leaf.text.slice(word.end, Math.min(leaf.end, word.end + REACH))
+  const near = sliceOf(leaf, word.end, Math.min(leaf.end, word.end + REACH))
   const found = DATE.exec(near)
   if (found === null) return
   const start = word.end + found.index
@@ -20,7 +20,7 @@ const onWord = (leaf: Leaf, word: Word): void => {
 
 const onValue = (leaf: Leaf): void => {
   if (leaf.end - leaf.start > 64) return
-  const value = leaf.text.slice(leaf.start, leaf.end)
+  const value = sliceOf(leaf, leaf.start, leaf.end)
   const found = DATE.exec(value)
   if (found !== null) {
     const start = leaf.start + found.index

@@ -1,5 +1,5 @@
 import { isAlnum, isAlpha, isAsciiAlnum, isDigit } from '../chars.ts'
-import { addHit, at, type Leaf } from '../leaf.ts'
+import { addHit, at, type Leaf, sliceOf, startsWith } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
 
 const LOCAL_MAX = 64
@@ -19,8 +19,7 @@ const isAtext = (c: number): boolean =>
   c === 36 ||
   isRareAtext(c)
 
-const isRareAtext = (c: number): boolean =>
-  c === 37 || c === 42 || c === 47 || c === 94 || c === 126 || c === 39
+const isRareAtext = (c: number): boolean => c === 37 || c === 42 || c === 94 || c === 126 || c === 39
 
 /** File name endings that follow an `@2x` or `name@1.png` and are no top-level domain. */
 const FILES = new Set(
@@ -33,9 +32,7 @@ const localStart = (leaf: Leaf, sign: number): number => {
   let i = sign
   while (i > leaf.start && sign - i < LOCAL_MAX && isAtext(at(leaf, i - 1))) i--
   while (i < sign && !isAlnum(at(leaf, i)) && at(leaf, i) !== 95) i++
-  if (i < sign && at(leaf, sign - 1) === 46) return sign
-  const slash = leaf.text.lastIndexOf('/', sign)
-  return slash >= i ? slash + 1 : i
+  return at(leaf, sign - 1) === 46 ? sign : i
 }
 
 /** A quoted local part (RFC 5321 4.1.2), at most 64 units, on one line. */
@@ -61,8 +58,8 @@ const labelEnd = (leaf: Leaf, from: number): number => {
 
 const isTopLevel = (leaf: Leaf, start: number, end: number): boolean => {
   if (end - start < 2) return false
-  for (let i = start; i < end; i++) if (!isAlpha(at(leaf, i))) return leaf.text.startsWith('xn--', start)
-  return end - start > 4 || !FILES.has(leaf.text.slice(start, end).toLowerCase())
+  for (let i = start; i < end; i++) if (!isAlpha(at(leaf, i))) return startsWith(leaf, 'xn--', start)
+  return end - start > 4 || !FILES.has(sliceOf(leaf, start, end).toLowerCase())
 }
 
 /** End of a host name with at least two labels and an alphabetic top level, or `from` when there is none. */
@@ -91,13 +88,17 @@ const literalEnd = (leaf: Leaf, from: number): number => {
   return from
 }
 
+const USER_INFO_MAX = 80
+
 /** `user:password@host` in a URL: the sign belongs to the URL, not to an address. */
 const isUserInfo = (leaf: Leaf, start: number): boolean => {
-  if (at(leaf, start - 1) === 58) {
-    const slashes = leaf.text.lastIndexOf('//', start)
-    return slashes >= leaf.start && start - slashes < 80 && !/[\s"'<>]/.test(leaf.text.slice(slashes, start))
+  if (at(leaf, start - 1) !== 58) return at(leaf, start - 1) === 47 && at(leaf, start - 2) === 47
+  for (let i = start - 2; start - i < USER_INFO_MAX; i--) {
+    const c = at(leaf, i)
+    if (c === 47) return at(leaf, i - 1) === 47
+    if (c <= 32 || c === 34 || c === 39 || c === 60 || c === 62) return false
   }
-  return at(leaf, start - 1) === 47 && at(leaf, start - 2) === 47
+  return false
 }
 
 const endOf = (leaf: Leaf, sign: number): number => {
@@ -117,7 +118,7 @@ const onSign = (leaf: Leaf, sign: number): void => {
 
 /** `git@host:path` names a service account of a version control host, not a person. */
 const isScpPath = (leaf: Leaf, start: number, end: number): boolean =>
-  at(leaf, end) === 58 && isAlpha(at(leaf, end + 1)) && leaf.text.startsWith('git@', start)
+  at(leaf, end) === 58 && isAlpha(at(leaf, end + 1)) && startsWith(leaf, 'git@', start)
 
 /** RFC 5321 and 5322 addresses, with quoted local parts, address literals and international letters. */
 export const email: Recognizer = { type: 'EMAIL', onSign }

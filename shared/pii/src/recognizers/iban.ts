@@ -1,6 +1,6 @@
-import { isAlnum, isAsciiAlnum, isDigit } from '../chars.ts'
+import { isAlnum, isAlpha, isAsciiAlnum, isDigit } from '../chars.ts'
 import type { Cluster } from '../digits.ts'
-import { addHit, at, type Leaf } from '../leaf.ts'
+import { addHit, at, type Leaf, sliceOf } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
 
 /** Country and total length, from the IBAN registry of ISO 13616 and the partial list of non-registered users. */
@@ -33,7 +33,7 @@ const spanEnd = (leaf: Leaf, start: number, size: number): number => {
 
 /** ISO 7064 MOD 97-10 with the first four characters moved to the end. */
 const passesCheck = (leaf: Leaf, start: number, end: number): boolean => {
-  const chars = leaf.text.slice(start, end).replace(/[ .-]/g, '').toUpperCase()
+  const chars = sliceOf(leaf, start, end).replace(/[ .-]/g, '').toUpperCase()
   let rest = 0
   for (let i = 0; i < chars.length; i++) {
     const c = chars.charCodeAt((i + 4) % chars.length)
@@ -45,8 +45,8 @@ const passesCheck = (leaf: Leaf, start: number, end: number): boolean => {
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
   const digits = cluster.groupStart[0] ?? 0
   const start = digits - 2
-  if (start < leaf.start || isAlnum(at(leaf, start - 1))) return
-  const size = LENGTHS.get(leaf.text.slice(start, digits).toUpperCase())
+  if (!isAlpha(at(leaf, start)) || !isAlpha(at(leaf, start + 1)) || isAlnum(at(leaf, start - 1))) return
+  const size = LENGTHS.get(sliceOf(leaf, start, digits).toUpperCase())
   if (size === undefined || !isDigit(at(leaf, digits + 1))) return
   const end = spanEnd(leaf, start, size)
   if (end < 0 || isAlnum(at(leaf, end)) || !passesCheck(leaf, start, end)) return

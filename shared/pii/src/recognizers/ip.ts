@@ -1,13 +1,13 @@
 import { isAlnum, isAlpha, isAsciiAlnum, isDigit, isHex } from '../chars.ts'
 import type { Cluster } from '../digits.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, distance, type Leaf } from '../leaf.ts'
+import { addHit, at, distance, type Leaf, sliceOf } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
 
 const octet = (leaf: Leaf, start: number, end: number): boolean => {
   const size = end - start
   if (size === 0 || size > 3 || (size > 1 && at(leaf, start) === 48)) return false
-  return size < 3 || Number(leaf.text.slice(start, end)) <= 255
+  return size < 3 || Number(sliceOf(leaf, start, end)) <= 255
 }
 
 /** End of a dotted quad (RFC 4291, 2.2.3; RFC 3986 dec-octet), or -1. */
@@ -40,12 +40,20 @@ const isFreeAfter = (leaf: Leaf, end: number): boolean => {
   return !((c === 46 || c === 45) && isAlnum(at(leaf, end + 1)))
 }
 
+/** `version 1.2.3.4`: the word stands right before, with at most a sign between. */
+const isVersion = (leaf: Leaf, start: number): boolean => {
+  const gap = distance(leaf, hint.VERSION, start)
+  if (gap > 6) return false
+  for (let i = start - gap; i < start; i++) if (isAlnum(at(leaf, i)) || at(leaf, i) === 10) return false
+  return true
+}
+
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
   const start = cluster.groupStart[0] ?? 0
   if (cluster.groups < 4 || cluster.joint[1] !== 46 || (leaf.own & hint.DENY) !== 0) return
   const end = quadEnd(leaf, start)
   if (end < 0 || !isFreeBefore(leaf, start) || !isFreeAfter(leaf, end)) return
-  if ((leaf.own & hint.IP) === 0 && distance(leaf, hint.VERSION, start) <= 12) return
+  if ((leaf.own & hint.IP) === 0 && isVersion(leaf, start)) return
   addHit(leaf, { type: 'IP_ADDRESS', start, end, score: 0.95 })
 }
 
@@ -124,20 +132,36 @@ const isWhole = (groups: Groups, start: number): boolean => {
   return groups.gap >= 0 ? groups.count < 8 : groups.count === 8 && groups.isLong
 }
 
+/** Link-local and multicast addresses belong to nobody for long; in prose they are examples. */
+const isLocal = (leaf: Leaf, start: number): boolean => {
+  const first = at(leaf, start) | 32
+  const second = at(leaf, start + 1) | 32
+  return first === 102 && ((second === 101 && (at(leaf, start + 2) | 32) === 56) || second === 102)
+}
+
+const isSpoken = (leaf: Leaf, start: number): boolean =>
+  (leaf.own & hint.IP) !== 0 || distance(leaf, hint.IP, start) <= 30
+
 const mayStart = (leaf: Leaf, start: number): boolean => {
   const before = at(leaf, start - 1)
   if (isAlnum(before) || before === 95) return false
   return at(leaf, start) !== 58 || at(leaf, start + 1) === 58
 }
 
+const isEnded = (leaf: Leaf, end: number): boolean => {
+  const next = at(leaf, end)
+  return !isAlnum(next) && next !== 58 && next !== 95
+}
+
+const isPersonal = (leaf: Leaf, start: number): boolean => !isLocal(leaf, start) || isSpoken(leaf, start)
+
 const onColon = (leaf: Leaf, colon: number): void => {
-  if (colon < leaf.done || (leaf.own & hint.DENY) !== 0) return
+  if (colon < leaf.done || colon < leaf.colonsEnd || (leaf.own & hint.DENY) !== 0) return
   const start = sixStart(leaf, colon)
   if (!mayStart(leaf, start)) return
   const groups = readGroups(leaf, start)
-  if (!isWhole(groups, start)) return
-  const next = at(leaf, groups.end)
-  if (isAlnum(next) || next === 58 || next === 95) return
+  leaf.colonsEnd = groups.end
+  if (!isWhole(groups, start) || !isEnded(leaf, groups.end) || !isPersonal(leaf, start)) return
   addHit(leaf, { type: 'IP_ADDRESS', start, end: zoneEnd(leaf, groups.end), score: 0.95 })
 }
 

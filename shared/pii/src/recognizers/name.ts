@@ -1,12 +1,12 @@
 import { isAlpha, isUpper } from '../chars.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, type Leaf } from '../leaf.ts'
+import { addHit, at, type Leaf, sliceOf, startsWith } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
 import { hintsOfWord } from '../words.ts'
 
 const WORDS_MAX = 4
 
-const isNameChar = (c: number): boolean => isAlpha(c) || c === 39 || c === 45 || c === 0x2019
+const isNameChar = (c: number): boolean => isAlpha(c) || c === 39 || c === 45
 
 const wordEnd = (leaf: Leaf, from: number): number => {
   let i = from
@@ -21,7 +21,7 @@ const capitalisedEnd = (leaf: Leaf, from: number): number => {
   let i = from
   for (let n = 0; n < WORDS_MAX && isUpper(at(leaf, i)); n++) {
     const stop = wordEnd(leaf, i)
-    if ((hintsOfWord(leaf.text, i, stop) & hint.STOP) !== 0) break
+    if ((hintsOfWord(leaf.source, i, stop) & hint.STOP) !== 0) break
     end = stop
     i = at(leaf, end) === 46 && stop - i === 1 ? end + 1 : end
     if (at(leaf, i) !== 32) break
@@ -32,7 +32,7 @@ const capitalisedEnd = (leaf: Leaf, from: number): number => {
 
 const skip = (leaf: Leaf, from: number, chars: string): number => {
   let i = from
-  while (i - from < 3 && at(leaf, i) !== 0 && chars.includes(leaf.text.charAt(i))) i++
+  while (i - from < 3 && at(leaf, i) !== 0 && chars.includes(String.fromCharCode(at(leaf, i)))) i++
   return i
 }
 
@@ -50,18 +50,15 @@ const afterGreeting = (leaf: Leaf, word: Word): void => {
   const next = at(leaf, end)
   if (end - from < 2 || from === word.end || !(next === 44 || next === 10 || next === 0 || next === 33))
     return
-  if (hintsOfWord(leaf.text, from, wordEnd(leaf, from)) !== 0) return
+  if (hintsOfWord(leaf.source, from, wordEnd(leaf, from)) !== 0) return
   addHit(leaf, { type: 'NAME', start: from, end, score: 0.7 })
 }
 
 const CUE = /(?:my name is|name:|named|called) $/i
 
 const afterCue = (leaf: Leaf, word: Word): void => {
-  const from = leaf.text.startsWith(' is ', word.end) ? word.end + 4 : skip(leaf, word.end, ': ')
-  if (
-    !CUE.test(leaf.text.slice(Math.max(leaf.start, from - 12), from)) &&
-    !leaf.text.startsWith(' is ', word.end)
-  )
+  const from = startsWith(leaf, ' is ', word.end) ? word.end + 4 : skip(leaf, word.end, ': ')
+  if (!CUE.test(sliceOf(leaf, Math.max(leaf.start, from - 12), from)) && !startsWith(leaf, ' is ', word.end))
     return
   const end = capitalisedEnd(leaf, from)
   if (end - from > 1) addHit(leaf, { type: 'NAME', start: from, end, score: 0.7 })
@@ -74,26 +71,46 @@ const onWord = (leaf: Leaf, word: Word): void => {
   else afterCue(leaf, word)
 }
 
-/** `"Given Family" <user@host>`: the display name of RFC 5322 3.4. */
+const NAME_MAX = 100
+
+/** Letters with blanks, apostrophes, dots, commas and hyphens between; quotes and the like around them do not count. */
+const isNameText = (leaf: Leaf, start: number, end: number): boolean => {
+  for (let i = start; i < end; i++) if (!isNameChar(at(leaf, i)) && !isNameJoint(at(leaf, i))) return false
+  return end > start
+}
+
 const onValue = (leaf: Leaf): void => {
-  if (leaf.end - leaf.start < 2 || leaf.end - leaf.start > 100) return
-  const value = leaf.text.slice(leaf.start, leaf.end)
-  const name = /^[^\p{L}]*(\p{L}[\p{L}\p{M}'’ .,-]*[\p{L}\p{M}.])[^\p{L}]*$/u.exec(value)
-  if (name === null) return
-  const start = leaf.start + value.indexOf(name[1] ?? '')
-  addHit(leaf, { type: 'NAME', start, end: start + (name[1] ?? '').length, score: 0.9 })
+  let { start, end } = leaf
+  if (end - start < 2 || end - start > NAME_MAX || at(leaf, start) === 91) return
+  while (start < end && !isAlpha(at(leaf, start))) start++
+  while (end > start && !isAlpha(at(leaf, end - 1))) end--
+  if (!isNameText(leaf, start, end)) return
+  addHit(leaf, { type: 'NAME', start, end: at(leaf, end) === 46 ? end + 1 : end, score: 0.9 })
+}
+
+const isNameJoint = (c: number): boolean => c === 32 || c === 46 || c === 44 || c === 130
+
+/** The angle bracket that opens an address whose sign is at `sign`, or -1. */
+const openBefore = (leaf: Leaf, sign: number): number => {
+  for (let i = sign - 1; sign - i < 66; i--) {
+    const c = at(leaf, i)
+    if (c === 60) return i
+    if (c <= 32) return -1
+  }
+  return -1
 }
 
 /** `Given Family <user@host>`: the display name of RFC 5322 3.4. */
 const onSign = (leaf: Leaf, sign: number): void => {
-  const open = leaf.text.lastIndexOf('<', sign)
-  if (open < leaf.start || sign - open > 65) return
+  const open = openBefore(leaf, sign)
+  if (open < 0) return
+  const before = Math.max(leaf.start, open - 80)
   const found = /(?:^|[\n:;,"])[ ]?([\p{Lu}][\p{L}\p{M}'’.-]*(?: [\p{L}\p{M}'’.-]+){0,4})"? ?$/u.exec(
-    leaf.text.slice(Math.max(leaf.start, open - 80), open),
+    sliceOf(leaf, before, open),
   )
   const name = found?.[1]
-  if (name === undefined) return
-  const start = leaf.text.lastIndexOf(name, open)
+  if (found === null || name === undefined) return
+  const start = before + found.index + found[0].indexOf(name)
   addHit(leaf, { type: 'NAME', start, end: start + name.length, score: 0.8 })
 }
 

@@ -22,6 +22,7 @@ const onValue = (leaf: Leaf): void => {
 const onWord = (leaf: Leaf, word: Word): void => {
   const limit = Math.min(leaf.end, word.end + 30)
   for (let i = word.end; i < limit; i++) {
+    if (at(leaf, i) === 10) return
     if (!isAsciiAlnum(at(leaf, i))) continue
     let end = i
     let digits = 0
@@ -30,7 +31,7 @@ const onWord = (leaf: Leaf, word: Word): void => {
       addHit(leaf, { type: 'OTHER', start: i, end, score: 0.7 })
       return
     }
-    i = end
+    i = end - 1
   }
 }
 

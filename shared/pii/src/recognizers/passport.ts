@@ -1,6 +1,6 @@
 import { isAsciiAlnum, isDigit } from '../chars.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, type Leaf } from '../leaf.ts'
+import { addHit, at, type Leaf, trimmed } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
 
 const WORD_REACH = 40
@@ -18,7 +18,7 @@ const isNumber = (leaf: Leaf, start: number, end: number): boolean => {
   if (end - start < MIN || end - start > MAX) return false
   let digits = 0
   for (let i = start; i < end; i++) if (isDigit(at(leaf, i))) digits++
-  return digits >= 4
+  return digits >= 3
 }
 
 /** The first token after the word that looks like a document number. */
@@ -26,20 +26,14 @@ const onWord = (leaf: Leaf, word: Word): void => {
   const limit = Math.min(leaf.end, word.end + WORD_REACH)
   let i = word.end
   while (i < limit) {
-    const end = tokenEnd(leaf, i)
+    if (at(leaf, i) === 10) return
+    const end = Math.max(i, tokenEnd(leaf, i))
     if (isNumber(leaf, i, end)) {
       addHit(leaf, { type: 'PASSPORT', start: i, end, score: 0.85 })
       return
     }
-    i = end + 1
+    i = end > i ? end : i + 1
   }
-}
-
-const trimmed = (leaf: Leaf): { start: number; end: number } => {
-  let { start, end } = leaf
-  while (start < end && at(leaf, start) <= 32) start++
-  while (end > start && at(leaf, end - 1) <= 32) end--
-  return { start, end }
 }
 
 const onValue = (leaf: Leaf): void => {

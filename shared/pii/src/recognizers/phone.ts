@@ -1,8 +1,9 @@
 import { isAlnum, isAlpha, isDigit } from '../chars.ts'
 import { beginsAt, type Cluster, endsAt, numberIn } from '../digits.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, distance, type Leaf } from '../leaf.ts'
+import { addHit, at, distance, type Leaf, sliceOf } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
+import { hintsOfWord } from '../words.ts'
 
 /** Country calling codes (ITU-T E.164, list of assigned codes) with the lengths of national numbers: `code:min-max`. */
 const PLANS =
@@ -100,12 +101,26 @@ const isPlausible = (cluster: Cluster, last: number): boolean => {
   return !(last === 2 && sizeOf(cluster, 0) === 4 && sizeOf(cluster, 1) <= 2 && sizeOf(cluster, 2) <= 2)
 }
 
+/** `0049 …`: the international prefix dialled in most countries, in groups. */
+const isDialled = (cluster: Cluster, last: number): boolean =>
+  last > 0 &&
+  cluster.digit[0] === 0 &&
+  cluster.digit[1] === 0 &&
+  isInternational(cluster, 2, cluster.upTo[last] ?? 0)
+
+/** `01.42.15.77.40`: five pairs with full stops, which no version or address has. */
+const isPairs = (cluster: Cluster, last: number): boolean => {
+  if (last !== 4 || cluster.upTo[4] !== 10 || cluster.digit[0] !== 0 || cluster.digit[1] === 0) return false
+  for (let group = 0; group <= 4; group++) if (sizeOf(cluster, group) !== 2) return false
+  return true
+}
+
 /** How sure the shape alone makes it, before words and keys. */
 const shapeScore = (leaf: Leaf, cluster: Cluster, last: number): number => {
   const size = cluster.upTo[last] ?? 0
   if (cluster.hasPlus) return isInternational(cluster, 0, size) ? 0.95 : 0
   if (isGroupedNorthAmerican(cluster, last)) return 0.85
-  if (isGroupedNational(cluster, last)) return 0.75
+  if (isGroupedNational(cluster, last) || isPairs(cluster, last) || isDialled(cluster, last)) return 0.75
   if (isParenthesised(leaf, cluster, last)) return 0.7
   return 0
 }
@@ -116,7 +131,7 @@ const WORDS = /^[ ,.]{0,2}(?:x|ext\.?|extension|#)[ .:]{0,2}[0-9]{1,6}/i
 const withExtension = (leaf: Leaf, end: number): number => {
   const c = at(leaf, end)
   if (c !== 32 && c !== 120 && c !== 44 && c !== 101 && c !== 35) return end
-  const found = WORDS.exec(leaf.text.slice(end, Math.min(leaf.end, end + 20)))
+  const found = WORDS.exec(sliceOf(leaf, end, Math.min(leaf.end, end + 20)))
   return found === null ? end : end + found[0].length
 }
 
@@ -127,15 +142,31 @@ const beginsNumber = (leaf: Leaf, cluster: Cluster): boolean => {
   if (cluster.hasPlus) return !isAlnum(cluster.before) && cluster.before !== 41
   if (cluster.hasParen) return !isAlpha(cluster.before)
   const c = cluster.before
-  if (c === 35 || c === 36 || c === 0x20ac || c === 0xa3 || c === 47) return false
+  if (c === 35 || c === 36 || c === 47) return false
   return beginsAt(leaf, cluster.start)
+}
+
+/** A name on one line says nothing about the number on the next, unless a colon ends the line. */
+const isOneLine = (leaf: Leaf, from: number, to: number): boolean => {
+  for (let i = from; i < to; i++) if (at(leaf, i) === 10) return at(leaf, i - 1) === 58
+  return true
+}
+
+/** `… office`, `…-fax`: the word stands right behind. */
+const isNamedBehind = (leaf: Leaf, end: number): boolean => {
+  let i = end
+  while (i - end < 2 && (at(leaf, i) === 32 || at(leaf, i) === 45 || at(leaf, i) === 40)) i++
+  let stop = i
+  while (stop - i < 12 && isAlpha(at(leaf, stop))) stop++
+  return i > end && stop > i && (hintsOfWord(leaf.source, i, stop) & hint.PHONE) !== 0
 }
 
 /** Words near by: a telephone word counts unless a bookkeeping word stands closer. */
 const isCalled = (leaf: Leaf, start: number): boolean => {
   if ((leaf.own & hint.PHONE) !== 0) return true
   if ((leaf.own & (hint.DENY | hint.KINDS)) !== 0) return false
-  return distance(leaf, hint.PHONE, start) <= 30 && distance(leaf, hint.DENY, start) > 12
+  const gap = distance(leaf, hint.PHONE, start)
+  return gap <= 30 && isOneLine(leaf, start - gap, start) && distance(leaf, hint.DENY, start) > 12
 }
 
 const isDenied = (leaf: Leaf, start: number): boolean => {
@@ -154,7 +185,7 @@ const isContinued = (leaf: Leaf, cluster: Cluster): boolean => {
 
 const scoreOf = (leaf: Leaf, cluster: Cluster, last: number): number => {
   const start = cluster.start
-  const called = isCalled(leaf, start)
+  const called = isCalled(leaf, start) || isNamedBehind(leaf, cluster.groupEnd[last] ?? 0)
   const shape = shapeScore(leaf, cluster, last)
   if (called && isPlausible(cluster, last)) return Math.max(shape, last === 0 || shape > 0 ? 0.8 : 0.7)
   return isContinued(leaf, cluster) && cluster.joint[1] !== 1 ? 0 : shape

@@ -1,139 +1,165 @@
-import { isAsciiAlnum } from '../chars.ts'
+import { CLASS, isAsciiAlnum, isDigit, isHex, isUpper, JOIN } from '../chars.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, type Leaf } from '../leaf.ts'
+import { addHit, at, type Leaf, sliceOf, startsWith } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
-
-/** Public prefixes of credentials with the least length of the whole token. */
-const PREFIXES: ReadonlyArray<readonly [string, number]> = [
-  ['ghp_', 30],
-  ['gho_', 30],
-  ['ghu_', 30],
-  ['ghs_', 30],
-  ['ghr_', 30],
-  ['github_pat_', 40],
-  ['glpat-', 24],
-  ['sk-ant-', 30],
-  ['sk-proj-', 30],
-  ['sk-', 24],
-  ['sk_live_', 20],
-  ['sk_test_', 20],
-  ['rk_live_', 20],
-  ['pk_live_', 20],
-  ['whsec_', 20],
-  ['AKIA', 20],
-  ['ASIA', 20],
-  ['xoxb-', 20],
-  ['xoxp-', 20],
-  ['xoxa-', 20],
-  ['xoxr-', 20],
-  ['xoxs-', 20],
-  ['xapp-', 20],
-  ['SG.', 40],
-  ['npm_', 30],
-  ['pypi-', 40],
-  ['hf_', 30],
-  ['AIza', 35],
-  ['ya29.', 30],
-  ['GOCSPX-', 24],
-  ['dop_v1_', 40],
-  ['shpat_', 30],
-  ['shpss_', 30],
-  ['sq0atp-', 20],
-  ['sq0csp-', 20],
-  ['EAAA', 50],
-  ['figd_', 30],
-  ['dapi', 34],
-  ['hvs.', 24],
-  ['lin_api_', 30],
-  ['ops_', 60],
-  ['glsa_', 30],
-  ['glc_', 30],
-  ['sl.', 60],
-  ['pscale_', 30],
-  ['sbp_', 30],
-  ['dckr_pat_', 24],
-  ['NRAK-', 20],
-  ['NRJS-', 20],
-  ['key-', 32],
-  ['EAAC', 50],
-  ['ATATT3', 40],
-  ['ATBB', 30],
-  ['ATCTT3', 40],
-  ['xkeysib-', 40],
-  ['A3T', 20],
-  ['amzn.mws.', 30],
-  ['ABSK', 40],
-  ['AccountKey=', 40],
-  ['HRKU-', 30],
-  ['squ_', 30],
-  ['sqp_', 30],
-  ['IGQV', 40],
-  ['da2-', 24],
-  ['dp.', 30],
-  ['sk_live_', 20],
-  ['cosmo_', 20],
-  ['access_token$', 30],
-  ['tfp_', 30],
-  ['rdme_', 30],
-  ['eyrt_', 20],
-  ['AQ.', 30],
-]
-
-const byFirst = new Map<string, Array<readonly [string, number]>>()
-for (const row of PREFIXES) byFirst.set(row[0].slice(0, 2), [...(byFirst.get(row[0].slice(0, 2)) ?? []), row])
-
-const knownPrefix = (leaf: Leaf, start: number, end: number): boolean => {
-  for (const [prefix, size] of byFirst.get(leaf.text.slice(start, start + 2)) ?? [])
-    if (end - start >= size && leaf.text.startsWith(prefix, start)) return true
-  return false
-}
+import { hasPrefix, isMarked } from './secret-prefixes.ts'
 
 /** Three base64url parts, the first opening a JSON object (RFC 7519). */
 const isJwt = (leaf: Leaf, start: number, end: number): boolean =>
-  end - start > 30 && leaf.text.startsWith('eyJ', start) && leaf.text.slice(start, end).split('.').length >= 3
+  end - start > 30 && startsWith(leaf, 'eyJ', start) && sliceOf(leaf, start, end).split('.').length >= 3
+
+/** Behind the first `=` with enough left for a credential, else the start. */
+const afterEquals = (leaf: Leaf, start: number, end: number): number => {
+  const limit = Math.min(end - 15, start + 40)
+  for (let i = start; i < limit; i++) if (at(leaf, i) === 61) return i + 1
+  return start
+}
+
+const RANDOM_MIN = 40
+const RANDOM_MAX = 128
+
+const sortOf = (c: number): number => {
+  if (isDigit(c)) return 1
+  if (isUpper(c)) return 2
+  return c >= 97 && c <= 122 ? 3 : 0
+}
+
+interface Mixture {
+  readonly turns: number
+  readonly slashes: number
+  readonly rarest: number
+  readonly isPlain: boolean
+}
+
+const isBaseSign = (c: number): boolean => c === 43 || c === 47 || c === 61
+
+/** How often capitals, small letters and digits take turns: random text does at two places of three, words hardly ever. */
+const mixtureOf = (leaf: Leaf, start: number, end: number): Mixture => {
+  const counts = [0, 0, 0, 0]
+  let turns = 0
+  let slashes = 0
+  let last = 0
+  for (let i = start; i < end; i++) {
+    const c = at(leaf, i)
+    const sort = sortOf(c)
+    counts[sort] = (counts[sort] ?? 0) + 1
+    slashes += isBaseSign(c) ? 1 : 0
+    turns += sort === last ? 0 : 1
+    last = sort
+  }
+  const [others = 0, digits = 0, capitals = 0, small = 0] = counts
+  return { turns, slashes, rarest: Math.min(digits, capitals, small), isPlain: others === slashes }
+}
+
+/** Under a key of bookkeeping, or behind the comma of a data URI. */
+const isExcused = (leaf: Leaf, start: number): boolean =>
+  (leaf.own & hint.DENY) !== 0 || at(leaf, start - 1) === 44
+
+/** A line of base64 as in key files: long, all sorts of letters mixed, with `+` or `/`. */
+const isRandom = (leaf: Leaf, start: number, end: number): boolean => {
+  const size = end - start
+  if (size < RANDOM_MIN || size > RANDOM_MAX || isExcused(leaf, start)) return false
+  const mixture = mixtureOf(leaf, start, end)
+  if (!mixture.isPlain || mixture.rarest < 2 || mixture.slashes > size / 8) return false
+  return mixture.turns > size * (mixture.slashes > 0 ? 0.4 : 0.5)
+}
+
+/** Behind a date or label that was joined to the token by a sign. */
+const isChecksum = (leaf: Leaf, start: number): boolean =>
+  (at(leaf, start) | 32) === 115 && startsWith(leaf, 'sha', start)
 
 const onLong = (leaf: Leaf, start: number, end: number): void => {
-  if (start < leaf.done) return
-  const equals = leaf.text.indexOf('=', start)
-  const from = equals > start && equals < end - 15 ? equals + 1 : start
-  if (knownPrefix(leaf, from, end) || isJwt(leaf, from, end))
+  if (start < leaf.done || isChecksum(leaf, start)) return
+  const from = afterEquals(leaf, start, end)
+  if (hasPrefix(leaf, from, end) || isJwt(leaf, from, end) || isMarked(leaf, from, end))
     addHit(leaf, { type: 'SECRET', start: from, end, score: 0.95 })
+  else if (isRandom(leaf, from, end)) addHit(leaf, { type: 'SECRET', start: from, end, score: 0.7 })
 }
 
 const PLACEHOLDER =
-  /^(?:[*x.\-_]+|<.*|\$.*|%.*|\{.*|\[.*|null|true|false|none|undefined|required|string|your.*|example.*|changeme|redacted|\(.*)$/i
+  /^(?:[*x.\-_]+|<.*|\$.*|%.*|\{.*|\[.*|null|nil|true|false|none|undefined|required|optional|string|str|your.*|example.*|changeme|redacted|\(.*)$/i
 
+/** A named password may be anything but a placeholder; what is only called a key or token must look random. */
 const isCredible = (value: string, isStrong: boolean): boolean => {
   if (value.length < (isStrong ? 4 : 12) || value.length > 4096 || PLACEHOLDER.test(value)) return false
   if (isStrong) return true
-  return /[0-9]/.test(value) && /[a-zA-Z]/.test(value) && !/^[0-9a-f]+$/i.test(value) && !/\s/.test(value)
+  return /[0-9]/.test(value) && /[a-zA-Z]/.test(value) && !/^[0-9a-f-]+$/i.test(value) && !/\s/.test(value)
 }
 
 const onValue = (leaf: Leaf): void => {
-  const value = leaf.text.slice(leaf.start, leaf.end)
+  const value = sliceOf(leaf, leaf.start, leaf.end)
   if (!isCredible(value.trim(), (leaf.own & hint.SECRET) !== 0)) return
   const scheme = /^(?:Bearer|Basic|Token|Digest) /i.exec(value)?.[0].length ?? 0
   addHit(leaf, { type: 'SECRET', start: leaf.start + scheme, end: leaf.end, score: 0.9 })
 }
 
-const ASSIGN = /^[\w-]{0,24}["'`]? {0,4}(?::=|=>|[:=]) {0,4}/
-const VALUE = /^(?:(["'`])(?:(?!\1)[^\n]){4,512}\1|([^\s"'`,;)}\]]{4,512}))/
+const ASSIGN = /^[\w-]{0,24}["'`]?\)?(?: {0,3}(?::=|=>|==|[:=]) {0,3}| is )/
+const VALUE = /^(?:(?:Bearer|Basic|Token) )?(?:(["'`])((?:(?!\1)[^\n]){4,512})\1|([^\s"'`,;)}\]<>]{4,512}))/i
 
-const onWord = (leaf: Leaf, word: Word): void => {
-  if (word.start < leaf.done) return
-  const after = leaf.text.slice(word.end, Math.min(leaf.end, word.end + 600))
+/** Digits, signs or capitals in the middle: plain words after `password:` are prose. */
+const isOdd = (value: string): boolean => /[0-9!@#$%^&*]|[a-z][A-Z]|^[^a-z]+$/.test(value)
+
+const LOOK_AHEAD = 600
+
+/** `password = …`, `api_key: …`: the value behind the sign. */
+const fromName = (leaf: Leaf, word: Word): void => {
+  const next = at(leaf, word.end)
+  if (isAsciiAlnum(next) && next > 57) return
+  const after = sliceOf(leaf, word.end, word.end + LOOK_AHEAD)
   const assign = ASSIGN.exec(after)
   if (assign === null) return
   const found = VALUE.exec(after.slice(assign[0].length))
   if (found === null) return
-  const isQuoted = found[2] === undefined
-  const value = found[2] ?? found[0].slice(1, -1)
-  if (!isCredible(value, true) || !/[0-9!@#$%^&*A-Z]/.test(value)) return
-  const start = word.end + assign[0].length + (isQuoted ? 1 : 0)
+  const value = found[2] ?? found[3] ?? ''
+  const isStrong = (word.hints & hint.SECRET) !== 0
+  if (!isCredible(value, isStrong) || !isOdd(value) || /\($|^function|\.\w+\(/.test(value)) return
+  const start = word.end + assign[0].length + found[0].lastIndexOf(value)
   addHit(leaf, { type: 'SECRET', start, end: start + value.length, score: 0.85 })
 }
 
+const DASHES = '-----'
+const HEADER_MAX = 60
+const BLOCK_MAX = 16_384
+
+const dashesBefore = (leaf: Leaf, from: number): number => {
+  for (let i = from - 1; from - i < HEADER_MAX; i--) {
+    const c = at(leaf, i)
+    if (c === 45) return startsWith(leaf, DASHES, i - 4) ? i - 4 : -1
+    if (c !== 32 && !isAsciiAlnum(c)) return -1
+  }
+  return -1
+}
+
+const dashesAfter = (leaf: Leaf, from: number, reach: number): number => {
+  const limit = Math.min(leaf.end, from + reach)
+  for (let i = from; i < limit; i++) if (at(leaf, i) === 45 && startsWith(leaf, DASHES, i)) return i + 5
+  return -1
+}
+
+/** `-----BEGIN … PRIVATE KEY-----` (RFC 7468), with all that follows up to its end line. */
+const fromPem = (leaf: Leaf, word: Word): void => {
+  if (!startsWith(leaf, 'PRIVATE KEY', word.start)) return
+  const start = dashesBefore(leaf, word.start)
+  const header = start < 0 ? -1 : dashesAfter(leaf, word.end, HEADER_MAX)
+  if (header < 0) return
+  const footer = startsWith(leaf, '-----BEGIN', start) ? dashesAfter(leaf, header, BLOCK_MAX) : -1
+  const hasEnd = footer > 0 && startsWith(leaf, '-----END', footer - 5)
+  const end = hasEnd ? dashesAfter(leaf, footer, HEADER_MAX) : header
+  addHit(leaf, { type: 'SECRET', start, end: end > 0 ? end : header, score: 1 })
+}
+
+const onWord = (leaf: Leaf, word: Word): void => {
+  if (word.start < leaf.done) return
+  if ((word.hints & hint.KEY_WORD) !== 0) fromPem(leaf, word)
+  if ((word.hints & (hint.SECRET | hint.ASSIGN)) !== 0) fromName(leaf, word)
+}
+
 const isHostStart = (c: number): boolean => isAsciiAlnum(c) || c === 91
+
+const colonIn = (leaf: Leaf, from: number, to: number): number => {
+  for (let i = from; i < to; i++) if (at(leaf, i) === 58) return i
+  return -1
+}
 
 /** Start of what stands between `//` and the sign, or -1. */
 const userStart = (leaf: Leaf, sign: number): number => {
@@ -142,20 +168,38 @@ const userStart = (leaf: Leaf, sign: number): number => {
   return at(leaf, i - 1) === 47 && at(leaf, i - 2) === 47 ? i : -1
 }
 
-/** The password of `scheme://user:password@host`. */
+/** The password of `scheme://user:password@host` (RFC 3986 3.2.1). */
 const onSign = (leaf: Leaf, sign: number): void => {
   const user = userStart(leaf, sign)
   if (user < 0) return
-  const colon = leaf.text.indexOf(':', user)
-  if (colon < 0 || colon >= sign - 1 || !isHostStart(at(leaf, sign + 1))) return
+  const colon = colonIn(leaf, user, sign)
+  if (colon < 0 || colon >= sign - 1 || !isHostStart(at(leaf, sign + 1)) || at(leaf, colon + 1) === 91) return
   addHit(leaf, { type: 'SECRET', start: colon + 1, end: sign, score: 0.95 })
 }
 
-/** Credentials by their public prefixes, by key name, in URLs, and JSON web tokens. */
+const BOT_MIN = 30
+
+const tokenEnd = (leaf: Leaf, from: number): number => {
+  let i = from
+  while (isAsciiAlnum(at(leaf, i)) || (CLASS[at(leaf, i)] === JOIN && at(leaf, i) !== 46)) i++
+  return i
+}
+
+/** `123456789:AA…`: a bot's number and its token. */
+const onColon = (leaf: Leaf, colon: number): void => {
+  let start = colon
+  while (colon - start < 11 && isDigit(at(leaf, start - 1))) start--
+  if (colon - start < 8 || isHex(at(leaf, start - 1)) || at(leaf, colon + 1) !== 65) return
+  const end = tokenEnd(leaf, colon + 1)
+  if (end - colon > BOT_MIN && end - colon < 50) addHit(leaf, { type: 'SECRET', start, end, score: 0.95 })
+}
+
+/** Credentials by their public prefixes and forms, by key name, in URLs, in key files, and JSON web tokens. */
 export const secret: Recognizer = {
   type: 'SECRET',
   onLong,
-  words: hint.SECRET,
+  onColon,
+  words: hint.SECRET | hint.ASSIGN | hint.KEY_WORD,
   onWord,
   onSign,
   keys: hint.SECRET | hint.WEAK_SECRET,

@@ -1,0 +1,59 @@
+import { INVISIBLE } from './chars.ts'
+import { dropInvisible, FOLD } from './fold.ts'
+import type { OffsetMap } from './offsets.ts'
+
+/** A text with its folded codes, one per UTF-16 unit. */
+export interface Source {
+  readonly bytes: Uint8Array
+  readonly size: number
+  /** The text the codes were made from; built only when somebody asks. */
+  readonly text: () => string
+}
+
+const encoder = new TextEncoder()
+const KEPT_MAX = 1 << 20
+
+/** One buffer per level of nesting, grown on demand; big ones are given back after use. */
+const buffers: Uint8Array[] = []
+
+export const bufferAt = (level: number, size: number): Uint8Array => {
+  const known = buffers[level]
+  if (known !== undefined && known.length >= size) return known
+  const fresh = new Uint8Array(Math.max(4096, 2 ** Math.ceil(Math.log2(size + 1))))
+  buffers[level] = fresh
+  return fresh
+}
+
+export const releaseBuffers = (): void => {
+  for (let level = 0; level < buffers.length; level++)
+    if ((buffers[level]?.length ?? 0) > KEPT_MAX) buffers[level] = new Uint8Array(4096)
+}
+
+/** Folds unit by unit; true when an invisible one was met. */
+const foldInto = (text: string, bytes: Uint8Array): boolean => {
+  let isClean = 1
+  for (let i = 0; i < text.length; i++) {
+    const code = FOLD[text.charCodeAt(i)] ?? 0
+    if (code === INVISIBLE) isClean = 0
+    bytes[i] = code
+  }
+  return isClean === 0
+}
+
+/** Folded codes of a text; false when it holds invisible units and must be read without them. ASCII is copied natively. */
+export const fill = (text: string, bytes: Uint8Array): boolean => {
+  const done = encoder.encodeInto(text, bytes)
+  if (done.read === text.length && done.written === text.length) return true
+  return !foldInto(text, bytes)
+}
+
+/** The source of a whole text, with the way back to its offsets. */
+export const openText = (text: string): { source: Source; toRaw: OffsetMap } => {
+  const bytes = bufferAt(0, text.length)
+  if (fill(text, bytes))
+    return { source: { bytes, size: text.length, text: () => text }, toRaw: offset => offset }
+  const visible = dropInvisible(text)
+  fill(visible.text, bytes)
+  const source: Source = { bytes, size: visible.text.length, text: () => visible.text }
+  return { source, toRaw: offset => visible.from[offset] ?? text.length }
+}
