@@ -26,7 +26,7 @@ export interface Worker {
 }
 
 async function maskerTasks({ bus, keys, log, metrics }: WorkerContext): Promise<Tasks> {
-  const { createMask, createMasker } = await import('@muniment/masker')
+  const { createMask, createMasker, createNonces } = await import('@muniment/masker')
   const events = metrics.counter({ name: 'masker_events_total', help: 'Events masked and published.' })
   const letters = metrics.counter({ name: 'masker_dead_letters_total', help: 'Sealed records given up.' })
   const masker = createMasker({
@@ -35,7 +35,7 @@ async function maskerTasks({ bus, keys, log, metrics }: WorkerContext): Promise<
     unseal: keys.unseal,
     digestKey: keys.digestKey,
     mask: createMask(),
-    nonce: () => randomBytes(16).toString('hex'),
+    nonce: createNonces(randomBytes),
     version: programVersion,
     onDone: done => {
       events(done.events)

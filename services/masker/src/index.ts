@@ -1,4 +1,5 @@
 export { createMask } from './mask.ts'
 export { createMasker } from './masker.ts'
+export { createNonces } from './nonces.ts'
 export type { Mask } from './build-event.ts'
 export type { WorkOptions } from './work.ts'

@@ -39,6 +39,7 @@ export interface Work {
   /** Events that are built but not yet published. */
   outgoing: OutgoingRecord[]
   outgoingBytes: number
+  readonly digestKeys: Map<string, KeyObject>
   sliceEndMs: number
 }
 
@@ -55,7 +56,15 @@ const flushBytes = 4 * 1024 * 1024
 const sliceMs = 10
 
 export function beginWork(options: WorkOptions, state: PartitionState, signal: AbortSignal): Work {
-  return { options, state, signal, outgoing: [], outgoingBytes: 0, sliceEndMs: performance.now() + sliceMs }
+  return {
+    options,
+    state,
+    signal,
+    outgoing: [],
+    outgoingBytes: 0,
+    digestKeys: new Map(),
+    sliceEndMs: performance.now() + sliceMs,
+  }
 }
 
 /** Tries again, with growing pauses, for as long as a dependency cannot be reached and nobody aborts. */
@@ -63,11 +72,21 @@ export async function persist<T>({ signal, options: { log } }: Work, attempt: ()
   return retryWhileUnreachable(attempt, { signal, log })
 }
 
+/** The tenant's digest key, asked for once in a fetch. */
+async function digestKeyOf(work: Work, tenant: string): Promise<KeyObject> {
+  const known = work.digestKeys.get(tenant)
+  if (known) return known
+  const key = await persist(work, async () => work.options.digestKey(tenant))
+  work.digestKeys.set(tenant, key)
+  return key
+}
+
 /** Masks one observation; yields to other tasks when it has worked for long. */
 export async function build(work: Work, opened: Opened, laneSuffix: string): Promise<BuiltEvent> {
-  const { mask, nonce, digestKey } = work.options
-  const key = await persist(work, async () => digestKey(opened.observation.tenant))
-  const event = buildEvent({ ...opened, laneSuffix }, { mask, digestKey: key, nonce })
+  const { mask, nonce } = work.options
+  const { tenant } = opened.observation
+  const digestKey = work.digestKeys.get(tenant) ?? (await digestKeyOf(work, tenant))
+  const event = buildEvent({ ...opened, laneSuffix }, { mask, digestKey, nonce })
   if (performance.now() >= work.sliceEndMs) {
     await nextTick()
     work.sliceEndMs = performance.now() + sliceMs

@@ -43,7 +43,8 @@ interface BenchTransport {
 const nothing = async (): Promise<void> => undefined
 
 function createTransport(): BenchTransport {
-  return { start: nothing, send: nothing, close: nothing }
+  // A tap observes what is listened to.
+  return { start: nothing, send: nothing, close: nothing, onmessage: () => undefined }
 }
 
 function request(id: number): unknown {
@@ -91,10 +92,7 @@ async function startChain(): Promise<Chain> {
     stop.abort()
     await running
   })
-  const bare = createTransport()
-  // A tap observes what is listened to.
-  bare.onmessage = () => undefined
-  const transport = tap(bare, { home, bus: 'embedded:', role: 'server', serverName: 'bench' })
+  const transport = tap(createTransport(), { home, bus: 'embedded:', role: 'server', serverName: 'bench' })
   await transport.start()
   return { context, transport, [Symbol.asyncDispose]: async () => stack.disposeAsync() }
 }
