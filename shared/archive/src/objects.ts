@@ -46,6 +46,12 @@ async function putObject(store: Store, key: string, content: Content): Promise<S
   return { key, version: result.version, sha256: sha256Hex(bytes), size_bytes: bytes.length }
 }
 
+/** One buffer; without a copy where there is only one. */
+function join(parts: readonly Buffer[]): Buffer {
+  const [only] = parts
+  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
+}
+
 interface Content {
   readonly bytes: Buffer
   readonly retainUntil: Date | undefined
@@ -60,8 +66,8 @@ export async function storeSegments(
   const placed = placeSegments(placement)
   const objects: (StoredObject & { tree: StoredObject })[] = []
   for (const { key, segments } of placed) {
-    const bytes = Buffer.concat(segments.map(segment => segment.bytes))
-    const leaves = Buffer.concat(segments.map(segment => segment.leaves))
+    const bytes = join(segments.map(segment => segment.bytes))
+    const leaves = join(segments.map(segment => segment.leaves))
     const [data, tree] = await Promise.all([
       putObject(store, key, { bytes, retainUntil }),
       putObject(store, treeKey(key), { bytes: leaves, retainUntil }),

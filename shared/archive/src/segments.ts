@@ -1,4 +1,4 @@
-import { leafHash, rootOf } from './format/merkle.ts'
+import { leafHashes, rootOf } from './format/merkle.ts'
 import { sha256Hex, type Segment } from './format/manifest.ts'
 import type { SegmentKeys } from '@muniment/keys'
 import { keyContext } from './keys.ts'
@@ -43,17 +43,17 @@ export async function sealSegment(input: TenantRows, context: SealContext): Prom
   const { key, wrapped, generation } = await keys.createDataKey(tenant, bound)
   const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context: bound, generation, wrapped }))
   const file = await writeParquet(place.topic, rows, { key, keyMetadata, randomBytes })
-  const hashes = rows.map(row => leafHash(row.raw))
+  const leaves = leafHashes(rows.map(row => row.raw))
   const entry = {
     tenant,
     size_bytes: file.bytes.length,
     sha256: sha256Hex(file.bytes),
     footer_bytes: file.footerBytes,
     rows: rows.length,
-    root: rootOf(hashes).toString('hex'),
+    root: rootOf(leaves).toString('hex'),
     time,
     key_generation: generation,
     wrapped_key: wrapped,
   }
-  return { bytes: file.bytes, leaves: Buffer.concat(hashes), entry }
+  return { bytes: file.bytes, leaves, entry }
 }

@@ -52,7 +52,7 @@ export function createTree(): MerkleTree {
         if (left !== undefined && right !== undefined) levelAt(height + 1).push(nodeHash(left, right))
       }
     },
-    rootAt: size => (size === 0 ? rootOf([]) : subtree(0, size)),
+    rootAt: size => (size === 0 ? rootOf(Buffer.alloc(0)) : subtree(0, size)),
     level: levelAt,
     inclusionProof: (index, size) => path(index, { start: 0, end: size }),
   }

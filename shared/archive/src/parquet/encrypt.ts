@@ -53,10 +53,10 @@ function createSealer(
     parts: [encryptedMagic],
     offset: encryptedMagic.length,
     seal(place, content) {
-      const module = sealModule(context, place, { plain: content, nonce: randomBytes(12) })
-      sealer.parts.push(module)
-      sealer.offset += module.length
-      return module.length
+      sealer.parts.push(...sealModule(context, place, { plain: content, nonce: randomBytes(12) }))
+      const length = content.length + moduleOverheadBytes
+      sealer.offset += length
+      return length
     },
   }
   return sealer

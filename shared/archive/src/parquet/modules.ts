@@ -77,17 +77,21 @@ export interface ModuleContent {
   readonly nonce: Buffer
 }
 
-/** The module for `content` at `place`. */
-export function sealModule(context: ModuleContext, place: ModulePlace, content: ModuleContent): Buffer {
+/** The module for `content` at `place`, in parts that follow each other. */
+export function sealModule(
+  context: ModuleContext,
+  place: ModulePlace,
+  content: ModuleContent,
+): readonly Buffer[] {
   const cipher = createCipheriv(cipherOf(context.key), context.key, content.nonce, {
     authTagLength: tagBytes,
   })
   cipher.setAAD(aad(context.fileAad, place))
-  const head = Buffer.alloc(4)
-  head.writeUInt32LE(nonceBytes + content.plain.length + tagBytes)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(nonceBytes + content.plain.length + tagBytes)
   const body = cipher.update(content.plain)
   cipher.final()
-  return Buffer.concat([head, content.nonce, body, cipher.getAuthTag()])
+  return [length, content.nonce, body, cipher.getAuthTag()]
 }
 
 /** Length in bytes of the module that starts at `at`, its length field included. */

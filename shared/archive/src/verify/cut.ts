@@ -2,7 +2,7 @@ import { isAppError } from '@muniment/schema'
 import { describeRecord } from '../format/describe.ts'
 import type { Place } from '../format/lanes.ts'
 import { sha256Hex, type CommittedManifest, type Segment, type StoredObject } from '../format/manifest.ts'
-import { hashBytes, leafHash, rootOf, splitHashes } from '../format/merkle.ts'
+import { hashBytes, leafHash, rootOf } from '../format/merkle.ts'
 import { countRanges } from '../format/ranges.ts'
 import { keyContext, type SegmentOpener } from '../keys.ts'
 import { readManifest } from '../manifests.ts'
@@ -120,7 +120,7 @@ function checkSegment(working: Working, segment: Segment, part: SegmentPart): vo
       reason: `the segment of ${segment.tenant} has another SHA-256`,
     })
   }
-  if (rootOf(splitHashes(leaves)).toString('hex') !== segment.root) {
+  if (rootOf(leaves).toString('hex') !== segment.root) {
     const reason = `the leaf hashes of ${segment.tenant} do not give the root in the manifest`
     report(working, 'tree.altered', { object: key, reason })
   }
