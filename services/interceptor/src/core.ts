@@ -2,7 +2,7 @@ import type { Packer } from './batch.ts'
 import { repeat, type Clock } from './clock.ts'
 import { createLane, type Lane, type LaneStats } from './lane.ts'
 import { observeChannel, type Channel, type ObserveLimits } from './observe.ts'
-import { problem, throttled, type OnProblem } from './problem.ts'
+import { fenced, problem, throttled, type OnProblem } from './problem.ts'
 import { createPublisher, type PublisherStats } from './publisher.ts'
 import type { ChannelInfo, Entry, Labels } from './record.ts'
 import { createRing } from './ring.ts'
@@ -80,7 +80,7 @@ function openLane(
 /** Makes the core of an interceptor: pure of process, network and disk, all of which come in through its options. */
 export function createInterceptorCore(options: CoreOptions): Core {
   const { clock, limits, deadlineMs = defaults.deadlineMs } = options
-  const { lane, publisher } = openLane(options, throttled(options.onProblem, clock.nowMs))
+  const { lane, publisher } = openLane(options, throttled(fenced(options.onProblem), clock.nowMs))
   const busy = new Set<Channel>()
   const stopHeartbeat = repeat(clock, options.heartbeatMs ?? defaults.heartbeatMs, lane.alive)
   const stopSweep = repeat(clock, Math.min(60_000, deadlineMs), () => {

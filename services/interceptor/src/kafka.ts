@@ -1,4 +1,4 @@
-import { topic } from '@muniment/schema'
+import { AppError, topic } from '@muniment/schema'
 import type { Bus } from '@muniment/bus/kafka'
 import type { SealedRecord } from './batch.ts'
 import { noCancel, type Clock } from './clock.ts'
@@ -17,11 +17,12 @@ const idleMs = 5000
 /** How long a batch may take; long before it what follows goes to the spool. */
 const publishTimeoutMs = 30_000
 
-async function connect({ kafka, topicPrefix }: Settings): Promise<Bus> {
+async function connect({ bus, kafka, topicPrefix }: Settings): Promise<Bus> {
+  if (kafka === undefined) throw new AppError('CONFIG_INVALID', `The bus ${bus} has no brokers.`)
   // The client is large and many processes never publish: it is loaded for the first batch.
   const { openKafkaBus } = await import('@muniment/bus/kafka')
   const prefix = topicPrefix === undefined ? {} : { topicPrefix }
-  return await openKafkaBus({ kind: 'kafka', publishTimeoutMs, ...prefix, ...kafka() })
+  return await openKafkaBus({ kind: 'kafka', publishTimeoutMs, ...prefix, ...kafka })
 }
 
 /** Opens the way to Kafka; connects for the first batch and reconnects by itself. */

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { AppError } from '@muniment/schema'
 import { kafkaSettings, type KafkaSettings } from './kafka-settings.ts'
 import type { AttachOptions, Settings } from './options.ts'
-import type { Problem } from './problem.ts'
+import { fenced, throttled, type Problem } from './problem.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -13,6 +13,10 @@ const mebibyte = 1024 * 1024
 function tell({ code, message, hint }: Problem): void {
   process.stderr.write(`muniment: ${code}: ${message} ${hint}\n`)
 }
+
+const tellSeldom = throttled(tell, () => performance.now())
+/** Certificates and the like are read once, not for every connection that is observed. */
+const knownBrokers = new Map<string, KafkaSettings>()
 
 function checkedTenant(tenant: string): string {
   if (tenantForm.test(tenant)) return tenant
@@ -58,20 +62,26 @@ function limitsOf(
   }
 }
 
+function brokersOf(bus: string, environment: Environment): KafkaSettings {
+  const known = knownBrokers.get(bus)
+  if (known !== undefined) return known
+  const settings = kafkaSettings(bus, environment)
+  knownBrokers.set(bus, settings)
+  return settings
+}
+
 /** Completes options from the environment. Throws `CONFIG_INVALID` for a value that cannot be meant. */
 export function readSettings(options: AttachOptions = {}, environment: Environment = process.env): Settings {
   const bus = checkedBus(given(options.bus, environment['MUNIMENT_BUS']) ?? 'embedded:')
-  const kafka = (): KafkaSettings => kafkaSettings(bus, environment)
-  if (bus !== 'embedded:') kafka()
   return {
     bus,
-    kafka,
+    kafka: bus === 'embedded:' ? undefined : (options.kafka ?? brokersOf(bus, environment)),
     home: resolve(given(options.home, environment['MUNIMENT_HOME']) ?? '.muniment'),
     tenant: checkedTenant(given(options.tenant, environment['MUNIMENT_TENANT']) ?? 'default'),
     serverName: given(options.serverName, environment['MUNIMENT_SERVER_NAME']),
     ingestKey: given(options.ingestKey, environment['MUNIMENT_INGEST_KEY']),
-    topicPrefix: given(undefined, environment['MUNIMENT_TOPIC_PREFIX']),
-    onProblem: options.onProblem ?? tell,
+    topicPrefix: given(options.topicPrefix, environment['MUNIMENT_TOPIC_PREFIX']),
+    onProblem: options.onProblem === undefined ? tellSeldom : fenced(options.onProblem),
     ...limitsOf(options, environment),
   }
 }

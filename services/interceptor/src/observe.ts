@@ -86,8 +86,14 @@ function finish(state: State, pending: Pending, end: End): void {
   })
 }
 
+/** Over HTTP in the modern era, where a request is a channel of its own, its client cancels by closing it (2026-07-28). */
+function isCancelledByClosing({ info }: State, { context }: Pending, type: string): boolean {
+  return type === 'closed' && info.transport === 'http' && context.protocolVersion !== undefined
+}
+
 function abandon(state: State, pending: Pending, type: string): void {
-  finish(state, pending, { kind: 'unanswered', outcome: 'unanswered', failure: { type } })
+  const kind = isCancelledByClosing(state, pending, type) ? 'cancelled' : 'unanswered'
+  finish(state, pending, { kind, outcome: kind, failure: { type } })
 }
 
 /** Records what has no exchange around it. */

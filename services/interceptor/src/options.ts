@@ -8,6 +8,10 @@ export interface AttachOptions {
   readonly bus?: string
   /** Folder of keys and spools; default `MUNIMENT_HOME` or `./.muniment`. */
   readonly home?: string
+  /** How to reach the brokers of a `kafka://` bus; default its address and the `MUNIMENT_KAFKA_…` variables. */
+  readonly kafka?: KafkaSettings
+  /** What replaces `mcp.` in topic names; default `MUNIMENT_TOPIC_PREFIX`. */
+  readonly topicPrefix?: string
   readonly tenant?: string
   /** Name under which the server appears in events; default `MUNIMENT_SERVER_NAME`, else what it calls itself. */
   readonly serverName?: string
@@ -32,8 +36,8 @@ export interface Settings {
   readonly ingestKey: string | undefined
   readonly topicPrefix: string | undefined
   readonly serverName: string | undefined
-  /** How to reach the brokers; throws `CONFIG_INVALID`. Only where the bus is Kafka. */
-  readonly kafka: () => KafkaSettings
+  /** How to reach the brokers; only where the bus is Kafka. */
+  readonly kafka: KafkaSettings | undefined
   readonly ringMaxBytes: number
   readonly spoolMaxBytes: number
   readonly onProblem: OnProblem

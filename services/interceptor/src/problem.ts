@@ -31,10 +31,17 @@ export function throttled(onProblem: OnProblem, nowMs: () => number): OnProblem 
     const last = told.get(one.code)
     if (last !== undefined && now - last < repeatAfterMs) return
     told.set(one.code, now)
+    onProblem(one)
+  }
+}
+
+/** The listener is the host's: its faults must become neither the observer's nor the call's. */
+export function fenced(onProblem: OnProblem): OnProblem {
+  return one => {
     try {
       onProblem(one)
     } catch {
-      // The listener is the host's; its faults must not become the observer's.
+      // There is nobody left to tell.
     }
   }
 }

@@ -67,15 +67,25 @@ function coverage({ seq, item }: Entry): number {
   return item.type === 'gap' ? item.gap.fromSeq : seq
 }
 
-function describeOne(entry: Entry, options: DescribeOptions): NumberedFrame {
-  return { firstSeq: coverage(entry), lastSeq: entry.seq, frame: describe(entry, options) }
+/** A number must not stay empty because its record cannot be described: then a gap says so. */
+function describeOne(state: State, entry: Entry): NumberedFrame {
+  const { seq } = entry
+  const firstSeq = coverage(entry)
+  try {
+    return { firstSeq, lastSeq: seq, frame: describe(entry, state.describe) }
+  } catch (error) {
+    state.onProblem(problemOf(error, 'A record could not be described'))
+    const gap = { fromSeq: firstSeq, toSeq: seq, count: seq - firstSeq + 1, reason: 'undescribable' }
+    const item = { type: 'gap', gap, timeMs: state.clock.nowMs() } as const
+    return { firstSeq, lastSeq: seq, frame: describe({ ...entry, item }, state.describe) }
+  }
 }
 
 async function describeAll(state: State, entries: readonly Entry[]): Promise<NumberedFrame[]> {
   const frames: NumberedFrame[] = []
   let slice = 0
   for (const entry of entries) {
-    frames.push(describeOne(entry, state.describe))
+    frames.push(describeOne(state, entry))
     slice += entry.sizeBytes
     if (slice < sliceBytes) continue
     slice = 0
@@ -162,7 +172,7 @@ function flushSync(state: State): number {
   if (sealer === undefined) return left.length
   const rest = parcels(
     state.lane().name,
-    left.map(entry => describeOne(entry, state.describe)),
+    left.map(entry => describeOne(state, entry)),
   )
   const all = [...state.parcels, ...rest]
   try {

@@ -24,7 +24,7 @@ import {
   type Talk,
 } from './conversation.ts'
 import { serverV1, serverV2 } from './servers.ts'
-import { openLab, story, type Lab, type Seen } from './support.ts'
+import { openLab, programEnv, story, type Lab, type Seen } from './support.ts'
 
 const program = join(import.meta.dirname, 'servers.ts')
 const runner = join(import.meta.dirname, 'wrap-runner.ts')
@@ -109,14 +109,14 @@ describe.each(lines)('SDK %s: the same conversation gives the same answers and t
   })
 
   test.each(['attach', 'tap'])('over stdio with %s', async how => {
-    const talk = await talkToProgram(line, [program, line, how], { MUNIMENT_HOME: lab.home })
+    const talk = await talkToProgram(line, [program, line, how], { ...programEnv, MUNIMENT_HOME: lab.home })
     expect(await converse(talk)).toEqual(plain)
     expect(told(await lab.collect())).toEqual(expectedOf(line))
   })
 
   test('under wrap', async () => {
     const command = [runner, JSON.stringify({ home: lab.home }), process.execPath, program, line]
-    expect(await converse(await talkToProgram(line, command, {}))).toEqual(plain)
+    expect(await converse(await talkToProgram(line, command, programEnv))).toEqual(plain)
     expect(told(await lab.collect())).toEqual(expectedOf(line))
   })
 
@@ -204,6 +204,24 @@ describe('the modern era over HTTP', () => {
       expect(JSON.stringify(seen.map(({ observation }) => observation))).not.toContain(auth.token)
     },
   )
+})
+
+test('in the modern era a client that hangs up has cancelled', async () => {
+  const handler = createMcpHandler(() => observed(serverV2()))
+  const hangUp = new AbortController()
+  const fetch = async (input: string | URL, init?: RequestInit): Promise<Response> =>
+    await handler.fetch(new Request(input, { ...init, signal: hangUp.signal }))
+  const client = newClientV2({ versionNegotiation: { mode: 'auto' } })
+  const talk = await talkV2(
+    client,
+    new StreamableHTTPClientTransport(new URL('http://127.0.0.1/mcp'), { fetch }),
+  )
+  const waiting = talk.call('wait').catch(() => 'gone')
+  await new Promise(resolve => setImmediate(resolve))
+  hangUp.abort()
+  expect(await waiting).toBe('gone')
+  await talk.close()
+  expect((await end()).map(story)).toContain('cancelled tools/call wait cancelled closed')
 })
 
 /** Serves a request listener on loopback until disposed. */

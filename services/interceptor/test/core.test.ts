@@ -187,6 +187,21 @@ test('what cannot be serialised is recorded without its body', async () => {
   })
 })
 
+test('what cannot be described leaves a gap that says so, not a hole', async () => {
+  const { records, sink } = store()
+  const time = createFakeClock()
+  let isWrong = false
+  const clock = { ...time, nowMs: () => (isWrong ? NaN : time.nowMs()) }
+  const { core, call } = bench(() => sink, { clock })
+  call()
+  isWrong = true
+  call()
+  isWrong = false
+  call()
+  await Promise.all([core.close(), time.advance(100)])
+  expect(numbers(open(records))).toEqual(['0start', '1', '2-2', '3', '4end'])
+})
+
 test('rounds of one logical call are counted by the state that they carry', async () => {
   const { records, sink } = store()
   const { core, clock } = bench(() => sink)

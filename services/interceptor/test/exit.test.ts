@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openLab, story, type Lab } from './support.ts'
+import { openLab, programEnv, story, type Lab } from './support.ts'
 
 let lab: Lab
 beforeEach(async () => {
@@ -21,6 +21,7 @@ describe('an observed process', () => {
   ])('that %s ends as it would without us, and everything is saved', async (_what, args, ending) => {
     const run = spawn(process.execPath, [join(import.meta.dirname, 'program.ts'), lab.home, ...args], {
       stdio: ['ignore', 'pipe', 'ignore'],
+      env: programEnv,
     })
     expect(await once(run, 'exit')).toEqual(ending)
     expect((await lab.collect()).map(story)).toEqual([
@@ -39,6 +40,7 @@ test('an observed process that ends itself on SIGTERM where nobody else listens 
     [join(import.meta.dirname, 'program.ts'), lab.home, 'signal', 'alone'],
     {
       stdio: 'ignore',
+      env: programEnv,
     },
   )
   expect(await once(run, 'exit')).toEqual([null, 'SIGTERM'])

@@ -8,7 +8,7 @@ import { startKafka } from '../../../test/lanes/kafka.ts'
 import { describeLanes } from '../../../test/lanes/lanes.ts'
 import type { SealedRecord } from '../src/batch.ts'
 import { converse, talkToProgram } from './conversation.ts'
-import { openLab, story, watermarked, type Lab, type Seen } from './support.ts'
+import { openLab, programEnv, story, watermarked, type Lab, type Seen } from './support.ts'
 
 async function rawOf(bus: Bus): Promise<SealedRecord[]> {
   const records: SealedRecord[] = []
@@ -28,7 +28,7 @@ describeLanes(['kafka'], 'an interceptor on Kafka', () => {
     await using kafka = await startKafka()
     await using bus = await openKafkaBus({ kind: 'kafka', brokers: kafka.brokers, clientId: 'test' })
     await bus.createTopics()
-    const env = { MUNIMENT_HOME: lab.home, MUNIMENT_BUS: `kafka://${kafka.brokers.join(',')}` }
+    const env = { ...programEnv, MUNIMENT_HOME: lab.home, MUNIMENT_BUS: `kafka://${kafka.brokers.join(',')}` }
     const runner = join(import.meta.dirname, 'wrap-runner.ts')
     const server = join(import.meta.dirname, 'servers.ts')
     const command = [runner, '{}', process.execPath, server, 'v2']

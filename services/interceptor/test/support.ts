@@ -15,6 +15,9 @@ import {
 import type { SealedRecord } from '../src/batch.ts'
 import { drainSpool } from '../src/spool/drain.ts'
 
+/** Environment of the programs that tests start: what Node compiled once is kept, which halves their start. */
+export const programEnv = { NODE_COMPILE_CACHE: join(tmpdir(), 'muniment-compile-cache') }
+
 /** One observation as the masker would see it. */
 export interface Seen {
   readonly observation: Observation

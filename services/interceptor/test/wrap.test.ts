@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openLab, story, type Lab } from './support.ts'
+import { openLab, programEnv, story, type Lab } from './support.ts'
 
 const runner = join(import.meta.dirname, 'wrap-runner.ts')
 const echo = 'process.stdin.pipe(process.stdout)'
@@ -22,6 +22,7 @@ function wrap(program: string, options: object = {}): Run {
   const settings = JSON.stringify({ home: lab.home, ...options })
   return spawn(process.execPath, [runner, settings, process.execPath, '-e', program], {
     stdio: ['pipe', 'pipe', 'pipe'],
+    env: programEnv,
   })
 }
 
@@ -73,32 +74,29 @@ describe('bytes', () => {
     expect(code).toBe(0)
   })
 
-  test.each([1, 2, 3, 7, 61])(
-    'pass unchanged in pieces of %i bytes, and are recorded the same',
-    async size => {
-      const input = Buffer.from(`${odd.slice(0, 9).join('\n')}\n`)
-      const run = wrap('process.stdin.resume(); process.stdin.on("end", () => process.exit(0))')
-      for (let at = 0; at < input.length; at += size) {
-        if (!run.stdin.write(input.subarray(at, at + size))) await once(run.stdin, 'drain')
-        if (at % (size * 16) === 0) await new Promise(resolve => setImmediate(resolve))
-      }
-      run.stdin.end()
-      await finish(run)
-      expect((await lab.collect()).map(story)).toEqual([
-        'heartbeat start',
-        'rejected invalid_json',
-        'rejected invalid_json',
-        'notification notifications/x',
-        'rejected invalid_request',
-        'rejected invalid_request',
-        'unanswered tools/call echo unanswered closed',
-        'unanswered tools/list unanswered closed',
-        'unanswered ping unanswered closed',
-        'unanswered ping unanswered closed',
-        'heartbeat end',
-      ])
-    },
-  )
+  test.each([1, 7])('pass unchanged in pieces of %i bytes, and are recorded the same', async size => {
+    const input = Buffer.from(`${odd.slice(0, 9).join('\n')}\n`)
+    const run = wrap('process.stdin.resume(); process.stdin.on("end", () => process.exit(0))')
+    for (let at = 0; at < input.length; at += size) {
+      if (!run.stdin.write(input.subarray(at, at + size))) await once(run.stdin, 'drain')
+      if (at % (size * 16) === 0) await new Promise(resolve => setImmediate(resolve))
+    }
+    run.stdin.end()
+    await finish(run)
+    expect((await lab.collect()).map(story)).toEqual([
+      'heartbeat start',
+      'rejected invalid_json',
+      'rejected invalid_json',
+      'notification notifications/x',
+      'rejected invalid_request',
+      'rejected invalid_request',
+      'unanswered tools/call echo unanswered closed',
+      'unanswered tools/list unanswered closed',
+      'unanswered ping unanswered closed',
+      'unanswered ping unanswered closed',
+      'heartbeat end',
+    ])
+  })
 
   test('of a message are recorded as they were on the wire', async () => {
     const run = wrap(echo)
@@ -134,7 +132,7 @@ describe('bytes', () => {
 })
 
 describe('the command', () => {
-  test.each([0, 1, 42])('that exits with %i ends the wrap with the same code', async code => {
+  test.each([0, 42])('that exits with %i ends the wrap with the same code', async code => {
     const { code: seen } = await finish(wrap(`process.exit(${code})`))
     expect(seen).toBe(code)
   })
@@ -189,6 +187,7 @@ describe('the command', () => {
   test('that cannot be started is named, with nothing on stdout', async () => {
     const run = spawn(process.execPath, [runner, JSON.stringify({ home: lab.home }), '/no/such/command'], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      env: programEnv,
     })
     const { code, out, err } = await finish(run)
     expect([code, out.length]).toEqual([127, 0])

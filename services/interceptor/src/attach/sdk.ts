@@ -46,7 +46,7 @@ function isObserved(transport: object): boolean {
 }
 
 /** The observer's own faults are told, never thrown into the call. */
-function fenced(
+function guarded(
   onProblem: OnProblem,
   act: (...args: readonly unknown[]) => void,
 ): (...args: readonly unknown[]) => void {
@@ -71,7 +71,7 @@ function hook(transport: object, { onProblem, channel }: Target, role: Role): vo
   listenTo(
     transport,
     'onmessage',
-    fenced(onProblem, (message, extra) => {
+    guarded(onProblem, (message, extra) => {
       channel.message({
         direction: inward,
         message,
@@ -83,12 +83,12 @@ function hook(transport: object, { onProblem, channel }: Target, role: Role): vo
   listenTo(
     transport,
     'onclose',
-    fenced(onProblem, () => channel.close('closed')),
+    guarded(onProblem, () => channel.close('closed')),
   )
   precede(
     transport,
     'send',
-    fenced(onProblem, message => {
+    guarded(onProblem, message => {
       channel.message({
         direction: outward,
         message,
