@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto'
+import {
+  DeleteObjectCommand,
+  ListObjectVersionsCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import { topic } from '@muniment/schema'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { s3Error, startFaultProxy, type FaultProxy } from '../../../test/lanes/fault-proxy.ts'
+import { describeLanes } from '../../../test/lanes/lanes.ts'
+import { startS3, type S3Server } from '../../../test/lanes/s3.ts'
+import { openLog } from '../src/log.ts'
+import { openStore } from '../src/store/open.ts'
+import type { ArchiveStore } from '../src/store/store.ts'
+import { verifyArchive } from '../src/verify.ts'
+import { collect, event } from './events.ts'
+import { createMemoryKeys } from './memory-keys.ts'
+import { createNoteSigner } from './note-signer.ts'
+import { fill, now } from './small-archive.ts'
+import { storeContract } from './store-contract.ts'
+
+const bucket = 'evidence'
+
+describeLanes(['s3'], 'the S3 store', () => {
+  let server: S3Server
+  let proxy: FaultProxy
+  let raw: S3Client
+  const opened: ArchiveStore[] = []
+
+  const open = async (prefix: string, endpoint = server.endpoint): Promise<ArchiveStore> => {
+    const { region, accessKeyId, secretAccessKey } = server
+    const credentials = { accessKeyId, secretAccessKey }
+    const store = await openStore({
+      kind: 's3',
+      bucket,
+      prefix,
+      client: { endpoint, region, credentials, forcePathStyle: true },
+    })
+    opened.push(store)
+    return store
+  }
+
+  beforeAll(async () => {
+    server = await startS3()
+    await server.createLockedBucket(bucket)
+    proxy = await startFaultProxy(server.endpoint)
+    const { endpoint, region, accessKeyId, secretAccessKey } = server
+    raw = new S3Client({
+      endpoint,
+      region,
+      credentials: { accessKeyId, secretAccessKey },
+      forcePathStyle: true,
+    })
+  }, 60_000)
+
+  afterAll(async () => {
+    for (const store of opened) await store[Symbol.asyncDispose]()
+    raw.destroy()
+    await proxy[Symbol.asyncDispose]()
+    await server[Symbol.asyncDispose]()
+  })
+
+  storeContract('S3', () => open('contract/'))
+
+  test('keeps what is locked against whoever holds every permission', async () => {
+    const store = await open('locked/')
+    const retainUntil = new Date(Date.now() + 3_600_000)
+    const put = await store.put({ key: 'seg/a', bytes: Buffer.from('kept'), retainUntil, ifTaken: 'refuse' })
+    if (put.kind !== 'stored') throw new Error('not stored')
+    const { version } = put
+    const remove = {
+      Bucket: bucket,
+      Key: 'locked/seg/a',
+      VersionId: version,
+      BypassGovernanceRetention: true,
+    }
+    await expect(raw.send(new DeleteObjectCommand(remove))).rejects.toThrow()
+    expect(await store.get('seg/a', { version })).toEqual(Buffer.from('kept'))
+  })
+
+  test('reads the first version, whatever is put over it or hides it', async () => {
+    const store = await open('shadow/')
+    await store.put({ key: 'seg/a', bytes: Buffer.from('true'), ifTaken: 'refuse' })
+    await raw.send(new PutObjectCommand({ Bucket: bucket, Key: 'shadow/seg/a', Body: 'false' }))
+    expect(await store.get('seg/a')).toEqual(Buffer.from('true'))
+    await raw.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'shadow/seg/a' }))
+    expect(await store.get('seg/a')).toEqual(Buffer.from('true'))
+    const listed = await collect(store.list(''))
+    expect(listed.map(({ isDeleteMarker }) => isDeleteMarker)).toEqual([false, false, true])
+    expect(await store.put({ key: 'seg/a', bytes: Buffer.from('true'), ifTaken: 'refuse' })).toMatchObject({
+      kind: 'stored',
+    })
+  })
+
+  describe('where the network fails', () => {
+    test('adopts its own object after a lost reply', async () => {
+      const store = await open('lost/', proxy.endpoint)
+      let dropped = 0
+      proxy.setRule(({ method }) =>
+        method === 'PUT' && dropped++ === 0 ? { kind: 'drop-after' } : undefined,
+      )
+      const put = await store.put({ key: 'seg/a', bytes: Buffer.from('once'), ifTaken: 'refuse' })
+      expect(put.kind).toBe('stored')
+      const versions = await raw.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: 'lost/' }))
+      expect(versions.Versions).toHaveLength(1)
+      expect(put.kind === 'stored' && put.version).toBe(versions.Versions?.[0]?.VersionId)
+    })
+
+    test('takes a lost reply to a replaced checkpoint for success', async () => {
+      const store = await open('lost-checkpoint/', proxy.endpoint)
+      let dropped = 0
+      proxy.setRule(({ method }) =>
+        method === 'PUT' && dropped++ === 0 ? { kind: 'drop-after' } : undefined,
+      )
+      expect(await store.checkpoint.replace(Buffer.from('head 1'), undefined)).toBe(true)
+      const read = await store.checkpoint.read()
+      dropped = 0
+      expect(await store.checkpoint.replace(Buffer.from('head 2'), read?.tag)).toBe(true)
+    })
+
+    test('waits where the store asks it to, and says so where that does not help', async () => {
+      const store = await open('slow/', proxy.endpoint)
+      let count = 0
+      proxy.setRule(() => (count++ < 2 ? s3Error(503, 'SlowDown') : undefined))
+      await store.put({ key: 'seg/a', bytes: Buffer.from('x'), ifTaken: 'refuse' })
+      proxy.setRule(() => s3Error(403, 'AccessDenied'))
+      await expect(store.get('seg/a')).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+      proxy.setRule(() => ({ kind: 'drop-before' }))
+      await expect(store.head('seg/a', 'x')).rejects.toMatchObject({ code: 'DEPENDENCY_UNREACHABLE' })
+      proxy.setRule(() => undefined)
+    }, 30_000)
+
+    test('asks again for a body that broke off', async () => {
+      const store = await open('half/', proxy.endpoint)
+      proxy.setRule(() => undefined)
+      const bytes = randomBytes(100_000)
+      const put = await store.put({ key: 'seg/a', bytes, ifTaken: 'refuse' })
+      const version = put.kind === 'stored' ? put.version : ''
+      let broken = 0
+      proxy.setRule(({ method }) =>
+        method === 'GET' && broken++ === 0 ? { kind: 'half-response' } : undefined,
+      )
+      expect(await store.get('seg/a', { version })).toEqual(bytes)
+      expect(broken).toBe(2)
+      proxy.setRule(() => undefined)
+    })
+  })
+
+  test('holds an archive whose shadowed and hidden objects are found', async () => {
+    const store = await open('archive/')
+    const keys = createMemoryKeys()
+    const cuts = [[event({ seq: 0 })], [event({ seq: 1 })]]
+    await fill({ store, keys }, cuts, { topic: topic.events })
+    const signer = createNoteSigner('log.test/s3')
+    const partitions = [{ topic: topic.events, partition: 0 }]
+    await openLog({ store, signer, partitions, now }).integrate()
+    const verify = async (): Promise<string[]> => {
+      const report = await verifyArchive({ store, keys, verifierKey: signer.vkey })
+      return report.problems.map(({ code, object }) => `${code} ${object}`)
+    }
+    expect(await verify()).toEqual([])
+    const manifest = 'manifest/v1/mcp.events/0/00000000000000000000.json'
+    await raw.send(new PutObjectCommand({ Bucket: bucket, Key: `archive/${manifest}`, Body: '{}' }))
+    expect(await verify()).toEqual([`object.foreign ${manifest}`])
+    const data = 'seg/v1/t=acme/d=2026-11-21/h=09/mcp.events-0-0-0.parquet'
+    await raw.send(new DeleteObjectCommand({ Bucket: bucket, Key: `archive/${data}` }))
+    expect(await verify()).toEqual([`object.foreign ${manifest}`, `object.hidden ${data}`])
+  }, 30_000)
+})
