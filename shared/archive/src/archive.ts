@@ -16,7 +16,7 @@ export interface FoundRecord {
 }
 
 /** What to look for. */
-export interface FindOptions {
+interface FindOptions {
   readonly topic: string
   /** Only these tenants' segments are opened. */
   readonly tenants?: readonly string[]

@@ -45,7 +45,7 @@ export function tileBytes(state: LogState, tile: Tile): Buffer | undefined {
 }
 
 /** The batch of entries that starts where the log ends, if it has been decided. */
-export async function readSequence(store: Store, start: number): Promise<readonly Buffer[] | undefined> {
+async function readSequence(store: Store, start: number): Promise<readonly Buffer[] | undefined> {
   const key = sequenceKey(start)
   const bytes = await store.get(key)
   if (bytes === undefined) return undefined

@@ -16,7 +16,7 @@ import type { ArchiveStore } from './store/store.ts'
 import { inOrder } from './in-order.ts'
 
 /** Partitions whose manifests the log follows. */
-export interface LogPartition {
+interface LogPartition {
   readonly topic: string
   readonly partition: number
 }
@@ -25,6 +25,8 @@ export interface LogPartition {
 export interface LogOptions {
   readonly store: ArchiveStore
   readonly signer: NoteSigner
+  /** Verifier keys of earlier generations of the signer: a checkpoint of theirs is the log's too. */
+  readonly formerKeys?: readonly string[]
   /** All partitions of events, alerts and control where left out. */
   readonly partitions?: readonly LogPartition[]
   readonly now: () => number
@@ -96,11 +98,12 @@ async function readBundles(working: Working, size: number): Promise<readonly Buf
 
 /** Rebuilds the state from the store alone. */
 async function restore(working: Working): Promise<void> {
-  const { store, signer } = working.options
+  const { store, signer, formerKeys = [] } = working.options
   const stored = await store.checkpoint.read()
   if (stored === undefined) return
   const checkpoint = parseCheckpoint(stored.bytes)
-  if (checkpoint === undefined || !isSignedBy(checkpoint, parseVerifierKey(signer.vkey))) {
+  const verifiers = [signer.vkey, ...formerKeys].map(parseVerifierKey)
+  if (checkpoint === undefined || !isSignedBy(checkpoint, verifiers)) {
     throw damagedLog('log/checkpoint', `is not signed by ${signer.name}`)
   }
   const state = emptyLog()

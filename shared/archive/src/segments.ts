@@ -13,7 +13,7 @@ export interface TenantRows {
 }
 
 /** The cut that segments belong to. */
-export interface SegmentPlace {
+interface SegmentPlace {
   readonly topic: string
   readonly partition: number
   readonly first_offset: number

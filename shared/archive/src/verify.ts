@@ -12,8 +12,8 @@ export interface VerifyOptions {
   readonly store: ArchiveStore
   /** Opens segments; without it contents are not compared with their hashes, and the report says so. */
   readonly keys?: SegmentOpener
-  /** Verifier key of the log, from a source you trust; without it the checkpoint's signature is not checked. */
-  readonly verifierKey?: string
+  /** Verifier keys of the log, all generations, from a source you trust; without one signatures are not checked. */
+  readonly verifierKey?: string | readonly string[]
   /** Checkpoints kept from earlier: the log must be an extension of each. */
   readonly remembered?: readonly string[]
   readonly onProgress?: (progress: Readonly<Progress>) => void
@@ -74,7 +74,7 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyRepor
     store,
     checkpoint: checkpoint?.bytes,
     checkpointAfter: checkpointAfter?.bytes,
-    verifierKey: options.verifierKey,
+    verifierKeys: [options.verifierKey ?? []].flat(),
     remembered: options.remembered ?? [],
     listed: listed.filter(isLog),
     committed: audit.committed,

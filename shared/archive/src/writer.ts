@@ -20,7 +20,7 @@ export interface CutRecord {
 }
 
 /** All records of one partition from where `previous` ends up to `nextOffset`. */
-export interface Cut {
+interface Cut {
   readonly topic: string
   readonly partition: number
   /** In ascending order of offsets. */

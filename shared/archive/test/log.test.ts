@@ -142,7 +142,7 @@ describe('a checkpoint', () => {
     const verifier = parseVerifierKey(verifierKey)
     const checkpoint = parseCheckpoint(bytes)
     expect(checkpoint).toMatchObject({ origin: 'log.test/small', treeSize: 4 })
-    expect(checkpoint && isSignedBy(checkpoint, verifier)).toBe(true)
+    expect(checkpoint && isSignedBy(checkpoint, [verifier])).toBe(true)
     const bad = [
       note.replace('\n4\n', '\n04\n'),
       note.replace('\n4\n', '\n+4\n'),
@@ -156,12 +156,12 @@ describe('a checkpoint', () => {
     ]
     for (const text of bad) expect(parseCheckpoint(Buffer.from(text))).toBeUndefined()
     const twice = parseCheckpoint(Buffer.from(note + note.slice(note.indexOf('\u2014'))))
-    expect(twice && isSignedBy(twice, verifier)).toBe(false)
+    expect(twice && isSignedBy(twice, [verifier])).toBe(false)
     for (let at = 0; at < bytes.length; at++) {
       const altered = Buffer.from(bytes)
       altered[at] = (altered[at] ?? 0) ^ 1
       const parsed = parseCheckpoint(altered)
-      expect({ at, signed: parsed !== undefined && isSignedBy(parsed, verifier) }).toEqual({
+      expect({ at, signed: parsed !== undefined && isSignedBy(parsed, [verifier]) }).toEqual({
         at,
         signed: false,
       })
@@ -200,6 +200,19 @@ describe('the log', () => {
     const after = await verifyArchive({ ...small, verifierKey })
     expect(after.problems).toEqual([])
     expect(after.notes.map(({ code }) => code)).not.toContain('log.unanchored')
+  })
+
+  test('goes on under a new key of the same name', async () => {
+    const small = await anchored()
+    const successor = createNoteSigner('log.test/small', 9)
+    const log = (formerKeys: readonly string[]): Promise<unknown> =>
+      openLog({ ...options(small.store), signer: successor, formerKeys }).integrate()
+    await expect(log([])).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' })
+    await fill(small, [[event({ seq: 5 })]], { topic: topic.events, previous: await openNewest(small) })
+    expect(await log([verifierKey])).toMatchObject({ treeSize: 5 })
+    const report = await verifyArchive({ ...small, verifierKey: [verifierKey, successor.vkey] })
+    expect(report.problems).toEqual([])
+    expect(codes(await verifyArchive({ ...small, verifierKey }))).toEqual(['log.checkpoint', 'log.key'])
   })
 
   test('grows over the edges of tiles and stays whole', async () => {

@@ -12,7 +12,7 @@ export interface Checkpoint {
 }
 
 /** One signature line of a note. */
-export interface NoteSignature {
+interface NoteSignature {
   readonly name: string
   readonly keyId: Buffer
   readonly signature: Buffer
@@ -117,8 +117,12 @@ export function parseVerifierKey(vkey: string): NoteVerifier {
   return { name, keyId, publicKey: createPublicKey({ key: der, format: 'der', type: 'spki' }) }
 }
 
-/** Whether `verifier`'s signer signed the checkpoint of its own log; a second line of the same key is not accepted. */
-export function isSignedBy(checkpoint: Checkpoint, verifier: NoteVerifier): boolean {
+/** Whether one of the signers signed the checkpoint of its own log; a second line of the same key is not accepted. */
+export function isSignedBy(checkpoint: Checkpoint, verifiers: readonly NoteVerifier[]): boolean {
+  return verifiers.some(verifier => isSignedByOne(checkpoint, verifier))
+}
+
+function isSignedByOne(checkpoint: Checkpoint, verifier: NoteVerifier): boolean {
   if (checkpoint.origin !== verifier.name) return false
   const own = checkpoint.signatures.filter(
     ({ name, keyId }) => name === verifier.name && keyId.equals(verifier.keyId),

@@ -3,7 +3,7 @@ import { AppError } from '@muniment/schema'
 import { z } from 'zod'
 
 /** Largest manifest that is read: bounds what a hostile store can make us parse. */
-export const maxManifestBytes = 64 * 1024 * 1024
+const maxManifestBytes = 64 * 1024 * 1024
 
 const count = z.int().nonnegative()
 const digest = z.string().regex(/^[0-9a-f]{64}$/u)

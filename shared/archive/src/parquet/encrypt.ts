@@ -63,7 +63,7 @@ function createSealer(
 }
 
 /** The footer of a plain Parquet file. */
-export function plainFooter(plain: Buffer): ThriftStruct {
+function plainFooter(plain: Buffer): ThriftStruct {
   const end = plain.length - 8
   const isParquet =
     end >= 4 && plain.subarray(0, 4).equals(plainMagic) && plain.subarray(end + 4).equals(plainMagic)

@@ -18,7 +18,7 @@ export interface Engine {
 }
 
 /** Rows of one row group: what a selective reader fetches at least. */
-export const rowGroupRows = 20_480
+const rowGroupRows = 20_480
 
 const chunkRows = 2048
 const copyOptions = `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroupRows}, WRITE_BLOOM_FILTER false, USE_TMP_FILE false`

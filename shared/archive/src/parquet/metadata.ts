@@ -23,7 +23,7 @@ export const fields = {
   page: { type: 1, bytes: 2, compressedBytes: 3, crc: 4, data: 5, dictionary: 7 },
 } as const
 
-export const pageType = { data: 0, index: 1, dictionary: 2, dataV2: 3 } as const
+const pageType = { data: 0, index: 1, dictionary: 2, dataV2: 3 } as const
 
 /** Names of the two kinds of Parquet file, at both ends of each. */
 export const plainMagic = Buffer.from('PAR1')

@@ -23,7 +23,7 @@ export interface ByteSource {
 }
 
 /** What to take out of a file. */
-export interface Selection {
+interface Selection {
   /** Top-level column names; all where left out. */
   readonly columns?: readonly string[]
   /** Ordinals of row groups; all where left out. */

@@ -1,5 +1,5 @@
 /** The head of the log as it stands in the store. */
-export interface StoredCheckpoint {
+interface StoredCheckpoint {
   readonly bytes: Buffer
   /** Changes with every replacement. */
   readonly tag: string

@@ -29,7 +29,8 @@ export interface LogInput {
   readonly checkpoint: Buffer | undefined
   /** The checkpoint after everything was listed: on an archive in use it may be newer. */
   readonly checkpointAfter: Buffer | undefined
-  readonly verifierKey: string | undefined
+  /** None: signatures are not checked. */
+  readonly verifierKeys: readonly string[]
   /** Checkpoints that somebody kept: the log must be an extension of each. */
   readonly remembered: readonly string[]
   /** Everything below `log/`. */
@@ -41,7 +42,7 @@ export interface LogInput {
 interface Working {
   readonly input: LogInput
   readonly findings: Findings
-  readonly verifier: NoteVerifier | undefined
+  readonly verifiers: readonly NoteVerifier[]
   readonly state: LogState
 }
 
@@ -60,9 +61,10 @@ function readCheckpoint(working: Working, bytes: Buffer, object: string): Checkp
     report(working, 'log.checkpoint', { object, reason: 'not a checkpoint' })
     return undefined
   }
-  const { verifier } = working
-  if (verifier !== undefined && !isSignedBy(checkpoint, verifier)) {
-    report(working, 'log.key', { object, reason: `not signed by ${verifier.name}` })
+  const { verifiers } = working
+  if (verifiers.length > 0 && !isSignedBy(checkpoint, verifiers)) {
+    const names = verifiers.map(({ name }) => name)
+    report(working, 'log.key', { object, reason: `not signed by ${names.join(' or ')}` })
     return undefined
   }
   return checkpoint
@@ -256,8 +258,8 @@ function newestCheckpoint(working: Working, checkpoint: Checkpoint | undefined):
 
 /** Checks the log; resolves to how far its checkpoint reaches, `undefined` where there is none. */
 export async function checkLog(input: LogInput, findings: Findings): Promise<Anchor | undefined> {
-  const verifier = input.verifierKey === undefined ? undefined : parseVerifierKey(input.verifierKey)
-  const working: Working = { input, findings, verifier, state: emptyLog() }
+  const verifiers = input.verifierKeys.map(parseVerifierKey)
+  const working: Working = { input, findings, verifiers, state: emptyLog() }
   checkStrangers(working)
   await readEntries(working)
   const checkpoint = input.checkpoint && readCheckpoint(working, input.checkpoint, checkpointKey)
@@ -274,10 +276,10 @@ export async function checkLog(input: LogInput, findings: Findings): Promise<Anc
   const newest = checkEntries(working, size)
   const until = anchoredUntil(working, newest)
   noteUnanchored(working, until)
-  if (verifier === undefined) {
+  if (verifiers.length === 0) {
     const reason = 'its signature was not checked: no verifier key was given'
     note(working, 'log.key', { object: checkpointKey, reason })
   }
   const { origin, treeSize, root } = checkpoint
-  return { origin, treeSize, root: root.toString('hex'), isSignatureChecked: verifier !== undefined, until }
+  return { origin, treeSize, root: root.toString('hex'), isSignatureChecked: verifiers.length > 0, until }
 }
