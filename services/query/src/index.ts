@@ -1,3 +1,4 @@
+export { createConsole, type ConsoleOptions } from './console/console.ts'
 export {
   createQueryEngine,
   type QueryEngine,

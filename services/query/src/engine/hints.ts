@@ -53,8 +53,23 @@ function hintsOf(scan: Scan): Hints {
   }
 }
 
-/** What the query's scans of one table allow together; nothing where it is scanned more than once. */
+function smallest(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter(value => value !== undefined)
+  return known.length < values.length ? undefined : Math.min(...known)
+}
+
+/** What the query's scans of one table allow together: a row that any of them wants must be there. */
 export function hintsFor(scans: readonly Scan[]): Hints {
-  const [only, ...others] = scans
-  return only === undefined || others.length > 0 ? { equal: new Map() } : hintsOf(only)
+  const all = scans.map(hintsOf)
+  const [first, ...others] = all
+  if (first === undefined) return { equal: new Map() }
+  const latest = smallest(all.map(({ toMs }) => (toMs === undefined ? undefined : -toMs)))
+  const equal = [...first.equal].filter(([column, value]) =>
+    others.every(hints => hints.equal.get(column) === value),
+  )
+  return {
+    fromMs: smallest(all.map(({ fromMs }) => fromMs)),
+    toMs: latest === undefined ? undefined : -latest,
+    equal: new Map(equal),
+  }
 }

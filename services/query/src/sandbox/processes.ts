@@ -62,6 +62,7 @@ export function createProcessPool(options: PoolOptions): ProcessPool {
       return taken
     },
     async [Symbol.asyncDispose]() {
+      spare?.child.ref()
       spare?.child.kill('SIGKILL')
       await spare?.exited
       spare = undefined
