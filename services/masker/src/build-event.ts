@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { createHmac, type KeyObject } from 'node:crypto'
 import {
   AppError,
   cloudEventHeaders,
@@ -11,6 +10,7 @@ import {
   type MunimentEvent,
   type Observation,
 } from '@muniment/schema'
+import type { Digest } from './digest.ts'
 
 type Finding = MunimentEvent['pii']['findings'][number]
 
@@ -28,7 +28,7 @@ export interface Mask {
 export interface BuildContext {
   readonly mask: Mask
   /** Of the event's tenant. */
-  readonly digestKey: KeyObject
+  readonly digest: Digest
   /** 16 fresh random bytes as hex. */
   readonly nonce: () => string
 }
@@ -79,10 +79,9 @@ function asJson(
   }
 }
 
-function maskMessage(bytes: Uint8Array, mask: Mask, key: KeyObject): MaskedMessage {
+function maskMessage(bytes: Uint8Array, { mask, digest }: BuildContext): MaskedMessage {
   const { text, findings } = mask.message(decoder.decode(bytes))
-  const digest = createHmac('sha256', key).update(bytes).digest('hex')
-  return { text, digest, findings, ...asJson(text, bytes) }
+  return { text, digest: digest(bytes), findings, ...asJson(text, bytes) }
 }
 
 function preview(message: MaskedMessage): MaskedMessage {
@@ -234,9 +233,7 @@ export function buildEvent(
   { observation, frame, laneSuffix }: { observation: Observation; frame: Frame; laneSuffix: string },
   context: BuildContext,
 ): BuiltEvent {
-  const messages = [frame.request, frame.response].map(
-    bytes => bytes && maskMessage(bytes, context.mask, context.digestKey),
-  )
+  const messages = [frame.request, frame.response].map(bytes => bytes && maskMessage(bytes, context))
   const { source, tenant } = observation
   const laneKey = `${laneOf(source)}${laneSuffix}`
   return {

@@ -5,6 +5,7 @@ import { retryWhileUnreachable, type Logger } from '@muniment/runtime'
 import { topic, type Frame, type Observation } from '@muniment/schema'
 import type { Assembler } from './assembler.ts'
 import { buildEvent, type BuiltEvent, type Mask } from './build-event.ts'
+import { createDigest, type Digest } from './digest.ts'
 import type { Lanes } from './lanes.ts'
 import type { Unseal } from './open-batch.ts'
 
@@ -39,7 +40,7 @@ export interface Work {
   /** Events that are built but not yet published. */
   outgoing: OutgoingRecord[]
   outgoingBytes: number
-  readonly digestKeys: Map<string, KeyObject>
+  readonly digests: Map<string, Digest>
   sliceEndMs: number
 }
 
@@ -62,7 +63,7 @@ export function beginWork(options: WorkOptions, state: PartitionState, signal: A
     signal,
     outgoing: [],
     outgoingBytes: 0,
-    digestKeys: new Map(),
+    digests: new Map(),
     sliceEndMs: performance.now() + sliceMs,
   }
 }
@@ -72,21 +73,19 @@ export async function persist<T>({ signal, options: { log } }: Work, attempt: ()
   return retryWhileUnreachable(attempt, { signal, log })
 }
 
-/** The tenant's digest key, asked for once in a fetch. */
-async function digestKeyOf(work: Work, tenant: string): Promise<KeyObject> {
-  const known = work.digestKeys.get(tenant)
-  if (known) return known
-  const key = await persist(work, async () => work.options.digestKey(tenant))
-  work.digestKeys.set(tenant, key)
-  return key
+/** The tenant's digest, whose key is asked for once in a fetch. */
+async function digestOf(work: Work, tenant: string): Promise<Digest> {
+  const digest = createDigest(await persist(work, async () => work.options.digestKey(tenant)))
+  work.digests.set(tenant, digest)
+  return digest
 }
 
 /** Masks one observation; yields to other tasks when it has worked for long. */
 export async function build(work: Work, opened: Opened, laneSuffix: string): Promise<BuiltEvent> {
   const { mask, nonce } = work.options
   const { tenant } = opened.observation
-  const digestKey = work.digestKeys.get(tenant) ?? (await digestKeyOf(work, tenant))
-  const event = buildEvent({ ...opened, laneSuffix }, { mask, digestKey, nonce })
+  const digest = work.digests.get(tenant) ?? (await digestOf(work, tenant))
+  const event = buildEvent({ ...opened, laneSuffix }, { mask, digest, nonce })
   if (performance.now() >= work.sliceEndMs) {
     await nextTick()
     work.sliceEndMs = performance.now() + sliceMs
