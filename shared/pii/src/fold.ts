@@ -109,7 +109,7 @@ export const dropInvisible = (text: string): Visible => {
     const c = text.charCodeAt(i)
     if (FOLD[c] === INVISIBLE) continue
     const isMath = i > 0 && text.charCodeAt(i - 1) === 0xd835 && c >= 0xdc00 && c <= 0xdfff
-    from[size] = i
+    from[size] = isMath ? i - 1 : i
     units[size++] = isMath ? plainMath(c) : c
   }
   from[size] = text.length

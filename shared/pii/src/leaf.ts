@@ -31,8 +31,14 @@ export interface Leaf {
   /** Where the last digits ended. */
   digitsEnd: number
   hits: Hit[]
-  /** Everything before this offset is already part of a hit. */
+  /** A percent sign before two hexadecimal digits, or an ampersand, was seen. */
+  hasSigns: boolean
+  /** Long tokens that may be base64: start and end in turns. */
+  base64: number[]
+  /** Nothing from this offset on is part of a hit yet. */
   done: number
+  /** How many hits have been left behind. */
+  passed: number
 }
 
 const RING = 16
@@ -55,7 +61,10 @@ export const createLeaf = (): Leaf => ({
   colonsEnd: 0,
   digitsEnd: -1000,
   hits: [],
+  hasSigns: false,
+  base64: [],
   done: 0,
+  passed: 0,
 })
 
 export const addHit = (leaf: Leaf, hit: Hit): void => {
@@ -99,6 +108,35 @@ export const noteWord = (leaf: Leaf, hints: number, end: number): void => {
   const slot = leaf.words++ & (RING - 1)
   leaf.wordEnd[slot] = end
   leaf.wordHints[slot] = hints
+}
+
+/** Words before what is masked stay as near as they are to its start: masking changes lengths and must not change context. */
+export const pass = (leaf: Leaf, start: number, end: number): void => {
+  const first = Math.max(0, leaf.words - RING)
+  for (let n = leaf.words - 1; n >= first; n--) {
+    const slot = n & (RING - 1)
+    if ((leaf.wordEnd[slot] ?? 0) <= start) leaf.wordEnd[slot] = (leaf.wordEnd[slot] ?? 0) + end - start
+  }
+  if (leaf.digitsEnd <= start) leaf.digitsEnd += end - start
+}
+
+/** Passes the hits that begin before an offset. */
+export const passHits = (leaf: Leaf, i: number): void => {
+  for (; leaf.passed < leaf.hits.length; leaf.passed++) {
+    const hit = leaf.hits[leaf.passed]
+    if (hit === undefined || hit.start > i) return
+    pass(leaf, hit.start, hit.end)
+  }
+}
+
+/** Whether an offset lies inside one of the last hits. */
+export const isTaken = (leaf: Leaf, i: number): boolean => {
+  if (i >= leaf.done) return false
+  for (let n = leaf.hits.length - 1; n >= 0 && n >= leaf.hits.length - 4; n--) {
+    const hit = leaf.hits[n]
+    if (hit !== undefined && i >= hit.start && i < hit.end) return true
+  }
+  return false
 }
 
 /** How far behind the nearest word with this hint ended. */

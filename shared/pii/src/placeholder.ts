@@ -1,24 +1,28 @@
-import { type Hit, type Leaf, sliceOf } from './leaf.ts'
+import { isAsciiAlnum } from './chars.ts'
 import { type PiiType, piiTypes } from './types.ts'
 
-const LENGTH_MAX = 96
-const FORM = new RegExp(
-  `^\\[(?:${piiTypes.join('|')})(?:[:#][A-Za-z0-9_-]{1,64}| \\*{3}[A-Za-z0-9]{0,8})?\\]`,
-)
+const DETAIL_MAX = 80
+const NAMES = piiTypes.map(type => Array.from(`[${type}`, char => char.charCodeAt(0)))
 
 /** What stands in a text instead of a value: `[EMAIL]`, `[EMAIL:token]`, `[EMAIL#hash]`, `[EMAIL ***last]`; safe inside any JSON string. */
 export const placeholder = (type: PiiType, detail = ''): string => `[${type}${detail}]`
 
-const bracketBefore = (leaf: Leaf, start: number): number => {
-  const limit = Math.max(leaf.start, start - LENGTH_MAX)
-  for (let i = start; i >= limit; i--) if (leaf.bytes[i] === 91) return i
+const isDetail = (c: number): boolean =>
+  isAsciiAlnum(c) || c === 95 || c === 45 || c === 58 || c === 35 || c === 32 || c === 42
+
+const nameEnd = (bytes: Uint8Array, from: number, to: number): number => {
+  for (const name of NAMES) {
+    const end = from + name.length
+    if (end < to && !isAsciiAlnum(bytes[end] ?? 0) && name.every((c, i) => bytes[from + i] === c)) return end
+  }
   return -1
 }
 
-/** Whether a hit lies inside, or begins with, something an earlier masking left. */
-export const isPlaceholder = (leaf: Leaf, hit: Hit): boolean => {
-  const open = bracketBefore(leaf, hit.start)
-  if (open < 0) return false
-  const found = FORM.exec(sliceOf(leaf, open, open + LENGTH_MAX))
-  return found !== null && hit.start < open + found[0].length
+/** Behind what an earlier masking left at a bracket, or -1. */
+export const placeholderEnd = (bytes: Uint8Array, from: number, to: number): number => {
+  let i = nameEnd(bytes, from, to)
+  if (i < 0) return -1
+  const limit = Math.min(to, i + DETAIL_MAX)
+  while (i < limit && isDetail(bytes[i] ?? 0)) i++
+  return i < to && bytes[i] === 93 ? i + 1 : -1
 }

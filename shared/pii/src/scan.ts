@@ -1,14 +1,14 @@
+import { decodeBase64, decodeSigns } from './encodings.ts'
 import { unescape } from './escapes.ts'
 import { dropInvisible } from './fold.ts'
 import * as hint from './hints.ts'
 import { FRAME, LEAF, NUMBER, type Records, walkJson } from './json.ts'
 import { hintsOfLabel } from './keys.ts'
-import { createLeaf, type Hit, type Leaf } from './leaf.ts'
+import { addHit, createLeaf, type Hit, type Leaf } from './leaf.ts'
 import { createOffsetMap, type OffsetMap } from './offsets.ts'
 import { pathOf, prefixed } from './path.ts'
-import { isPlaceholder } from './placeholder.ts'
 import { isBookkeeping } from './recognizers/secret-prefixes.ts'
-import { bufferAt, openText, releaseBuffers, type Source } from './source.ts'
+import { bufferAt, fill, openText, releaseBuffers, type Source } from './source.ts'
 import { readLeaf, settleHits } from './text.ts'
 import type { Detection } from './types.ts'
 
@@ -55,6 +55,8 @@ interface Scan {
   readonly found: Found[]
   readonly withPaths: boolean
   readonly leaf: Leaf
+  /** How many encodings were undone to get here. */
+  readonly depth: number
 }
 
 const isOpening = (c: number | undefined): boolean => c === 123 || c === 91
@@ -84,8 +86,7 @@ const placed = (layer: Layer, hit: Hit, more: { isNumber: boolean; path: string 
 const emit = (scan: Scan, layer: Layer, value: Value | undefined): void => {
   const { leaf } = scan
   const more = { isNumber: leaf.isNumber, path: scan.withPaths ? pathAt(layer, value) : '' }
-  for (const hit of settleHits(leaf.hits))
-    if (!isPlaceholder(leaf, hit)) scan.found.push(placed(layer, hit, more))
+  for (const hit of settleHits(leaf.hits)) scan.found.push(placed(layer, hit, more))
   leaf.hits = []
 }
 
@@ -104,7 +105,50 @@ const read = (scan: Scan, source: Source, range: Range): boolean => {
   leaf.own = range.own
   leaf.isNumber = false
   readLeaf(leaf)
+  if (leaf.hasSigns || leaf.base64.length > 0) readEncoded(leaf, scan.depth)
   return leaf.hits.length > 0
+}
+
+const ENCODED_MAX = 1 << 18
+const ENCODED_DEPTH = 2
+
+/** Finds in a text of its own, with what was encoded in it; the shared buffers are in use, so it gets new ones. */
+const scanApart = (text: string, depth: number, own: number): readonly Found[] => {
+  const bytes = new Uint8Array(text.length)
+  fill(text, bytes)
+  const source: Source = { bytes, size: text.length, text: () => text }
+  const apart: Scan = { found: [], withPaths: false, leaf: createLeaf(), depth: depth + 1 }
+  scanDocuments(apart, { source, level: LEVELS_MAX, own, path: '', toRaw: offset => offset })
+  return apart.found
+}
+
+/** `%40` and `&#64;`: read once more with the signs decoded. */
+const readSigns = (leaf: Leaf, depth: number): void => {
+  const decoded = decodeSigns(leaf.source, leaf)
+  if (decoded === undefined) return
+  for (const one of scanApart(decoded.text, depth, leaf.own)) {
+    const start = decoded.from[one.start] ?? leaf.start
+    const end = decoded.from[one.end] ?? leaf.end
+    addHit(leaf, { type: one.type, start, end, score: one.score })
+  }
+}
+
+/** A token of base64 that hides personal data is masked whole, under the kind that was found first. */
+const readBase64 = (leaf: Leaf, depth: number): void => {
+  const { base64 } = leaf
+  for (let i = 0; i + 1 < base64.length; i += 2) {
+    const start = base64[i] ?? 0
+    const end = base64[i + 1] ?? 0
+    const text = decodeBase64(leaf.source, { start, end })
+    const [first] = text === undefined ? [] : scanApart(text, depth, 0)
+    if (first !== undefined) addHit(leaf, { type: first.type, start, end, score: first.score })
+  }
+}
+
+const readEncoded = (leaf: Leaf, depth: number): void => {
+  if (depth >= ENCODED_DEPTH || leaf.end - leaf.start > ENCODED_MAX) return
+  if (leaf.hasSigns) readSigns(leaf, depth)
+  readBase64(leaf, depth)
 }
 
 const PERSONAL = hint.EMAIL | hint.PHONE | hint.SSN | hint.BIRTH | hint.ADDRESS | hint.PASSPORT
@@ -315,7 +359,7 @@ const leaf = createLeaf()
 /** Every find in a text, ordered by place and without overlaps. */
 export const scan = (text: string, options: ScanOptions): readonly Found[] => {
   const { source, toRaw } = openText(text)
-  const state: Scan = { found: [], withPaths: options.withPaths, leaf }
+  const state: Scan = { found: [], withPaths: options.withPaths, leaf, depth: 0 }
   const layer: Layer = { source, level: 0, own: 0, path: options.path, toRaw }
   if (options.json) scanDocuments(state, layer)
   else scanStretch(state, layer, { start: 0, end: source.size, isPart: false })

@@ -1,9 +1,11 @@
 import { type Cluster, createCluster, readCluster } from './digits.ts'
 import { CLASS, isAlnum, isDigit, LETTER } from './chars.ts'
-import { at, type Hit, type Leaf, noteWord } from './leaf.ts'
+import { at, type Hit, isTaken, type Leaf, noteWord, pass, passHits } from './leaf.ts'
 import type { Recognizer, Word } from './recognizer.ts'
+import { KINDS } from './hints.ts'
 import { recognizers } from './recognizers/index.ts'
-import { COLONS, createTokens, DIGITS, LONG, readTokens, SIGN, type Tokens, WORD } from './tokens.ts'
+import { readCells, type Table, tableOf } from './table.ts'
+import { COLONS, createTokens, DIGITS, LONG, MASKED, readTokens, SIGN, type Tokens, WORD } from './tokens.ts'
 
 const tokens: Tokens = createTokens()
 const cluster: Cluster = createCluster()
@@ -58,7 +60,7 @@ const takeCluster = (leaf: Leaf, start: number, isAlone: boolean): void => {
 
 const takeDigits = (leaf: Leaf, start: number, end: number): void => {
   leaf.digitsEnd = end
-  if (start < leaf.done || isGlued(leaf, start)) return
+  if (isGlued(leaf, start)) return
   const isAlone = CLASS[at(leaf, start - 1)] !== LETTER
   if (isAlone && (takeNumber(leaf, start) || isLone(leaf, start, end))) return
   takeCluster(leaf, start, isAlone)
@@ -75,17 +77,39 @@ const takeWord = (leaf: Leaf, n: number): void => {
   for (const [bits, find] of worded) if ((bits & hints) !== 0) find(leaf, word)
 }
 
+const passMasked = (leaf: Leaf, start: number, end: number): void => {
+  pass(leaf, start, end)
+  if (end > leaf.done) leaf.done = end
+}
+
+const BASE64_MIN = 20
+const BASE64_MAX = 1 << 18
+const BASE64_COUNT = 64
+
+const takeLong = (leaf: Leaf, start: number, end: number): void => {
+  const before = leaf.hits.length
+  for (const find of onLong) find(leaf, start, end)
+  const isSized = end - start >= BASE64_MIN && end - start <= BASE64_MAX
+  if (leaf.hits.length === before && isSized && leaf.base64.length < 2 * BASE64_COUNT)
+    leaf.base64.push(start, end)
+}
+
 const takeMark = (leaf: Leaf, kind: number, n: number): void => {
   const start = tokens.start[n] ?? 0
   const end = tokens.end[n] ?? 0
   if (kind === SIGN) for (const find of onSign) find(leaf, start)
   else if (kind === COLONS) for (const find of onColon) find(leaf, start)
-  else if (kind === LONG) for (const find of onLong) find(leaf, start, end)
+  else if (kind === MASKED) passMasked(leaf, start, end)
+  else if (kind === LONG) takeLong(leaf, start, end)
 }
 
 const takeToken = (leaf: Leaf, n: number): void => {
   const kind = tokens.kind[n] ?? 0
   const start = tokens.start[n] ?? 0
+  if (leaf.hits.length > 0) {
+    if (isTaken(leaf, start)) return
+    passHits(leaf, start)
+  }
   if (kind === DIGITS) takeDigits(leaf, start, tokens.end[n] ?? 0)
   else if (kind === WORD) takeWord(leaf, n)
   else takeMark(leaf, kind, n)
@@ -93,28 +117,60 @@ const takeToken = (leaf: Leaf, n: number): void => {
 
 const takeValue = (leaf: Leaf): void => {
   if ((leaf.own & KEYED) === 0 || leaf.isPart) return
+  const before = leaf.hits.length
   for (const one of keyed) {
     if (((one.keys ?? 0) & leaf.own) === 0) continue
     one.onValue?.(leaf)
-    if (leaf.hits.length > 0) return
+    if (leaf.hits.length > before) return
   }
 }
 
 const range = { from: 0, to: 0 }
 
-/** Reads one leaf and adds what it finds. */
-export const readLeaf = (leaf: Leaf): void => {
+const readStretch = (leaf: Leaf): void => {
   leaf.done = leaf.start
+  leaf.passed = leaf.hits.length
   leaf.words = 0
   leaf.digitsEnd = -1000
   leaf.colonsEnd = leaf.start
+  const before = leaf.hits.length
   takeValue(leaf)
+  if (leaf.hits.length > before && leaf.done >= leaf.end) return
   range.to = leaf.end
   for (let i = leaf.start; i < leaf.end;) {
     range.from = i
     i = readTokens(tokens, leaf.source, range)
     for (let n = 0; n < tokens.count; n++) takeToken(leaf, n)
   }
+}
+
+/** Every cell is a leaf of its own, under the hints of its column. */
+const readTable = (leaf: Leaf, table: Table): void => {
+  const { start, end, own } = leaf
+  leaf.end = table.rows
+  readStretch(leaf)
+  leaf.end = end
+  readCells(leaf, table, (from, to, hints) => {
+    leaf.start = from
+    leaf.end = to
+    leaf.own = hints
+    readStretch(leaf)
+    leaf.start = start
+    leaf.end = end
+  })
+  leaf.own = own
+}
+
+const TABLE_MIN = 40
+
+/** Reads one leaf and adds what it finds. */
+export const readLeaf = (leaf: Leaf): void => {
+  tokens.hasSigns = false
+  if (leaf.base64.length > 0) leaf.base64 = []
+  const table = leaf.end - leaf.start < TABLE_MIN || (leaf.own & KINDS) !== 0 ? undefined : tableOf(leaf)
+  if (table === undefined) readStretch(leaf)
+  else readTable(leaf, table)
+  leaf.hasSigns = tokens.hasSigns
 }
 
 const isBetter = (a: Hit, b: Hit): boolean =>

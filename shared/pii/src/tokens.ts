@@ -1,5 +1,6 @@
-import { AT, CLASS, COLON, DIGIT, isHex, JOIN, LETTER } from './chars.ts'
+import { CLASS, DIGIT, isHex, JOIN, LETTER } from './chars.ts'
 import { KINDS } from './hints.ts'
+import { placeholderEnd } from './placeholder.ts'
 import type { Source } from './source.ts'
 import { hintsOfWord } from './words.ts'
 
@@ -9,6 +10,8 @@ export const SIGN = 2
 export const COLONS = 3
 export const WORD = 4
 export const LONG = 5
+/** What an earlier masking left. */
+export const MASKED = 6
 
 const CAPACITY = 2048
 const LONG_MIN = 16
@@ -17,6 +20,8 @@ const WORD_MAX = 20
 /** Tokens of one window of a text; reused, so nothing may be kept of it. */
 export interface Tokens {
   count: number
+  /** An ampersand, or a percent sign before a hexadecimal digit, was seen. */
+  hasSigns: boolean
   /** Where the token that is being taken ends. */
   stop: number
   readonly kind: Uint8Array
@@ -27,6 +32,7 @@ export interface Tokens {
 
 export const createTokens = (): Tokens => ({
   count: 0,
+  hasSigns: false,
   stop: 0,
   kind: new Uint8Array(CAPACITY + 4),
   start: new Int32Array(CAPACITY + 4),
@@ -106,11 +112,25 @@ const endRun = (tokens: Tokens, from: number, to: number): void => {
   takeSpan(tokens, LONG, from)
 }
 
+/** Over a bracket, or over the whole of what an earlier masking left. */
+const takeBracket = (tokens: Tokens, bytes: Uint8Array, span: { start: number; to: number }): number => {
+  const next = bytes[span.start + 1] ?? 0
+  const end = next >= 65 && next <= 90 ? placeholderEnd(bytes, span.start, span.to) : -1
+  if (end < 0) return span.start + 1
+  tokens.stop = end
+  takeSpan(tokens, MASKED, span.start)
+  return end
+}
+
 /** A sign that is no letter, digit or joint; a colon counts only before a hexadecimal digit or another colon. */
-const takeSign = (tokens: Tokens, bytes: Uint8Array, i: number): void => {
-  const kind = CLASS[bytes[i] ?? 0]
-  if (kind === AT) push(tokens, SIGN, i)
-  else if (kind === COLON && (bytes[i + 1] === 58 || isHex(bytes[i + 1] ?? 0))) push(tokens, COLONS, i)
+const takeSign = (tokens: Tokens, bytes: Uint8Array, span: { start: number; to: number }): number => {
+  const i = span.start
+  const c = bytes[i] ?? 0
+  if (c === 64) push(tokens, SIGN, i)
+  else if (c === 58 && (bytes[i + 1] === 58 || isHex(bytes[i + 1] ?? 0))) push(tokens, COLONS, i)
+  else if (c === 38) tokens.hasSigns = true
+  else if (c === 91) return takeBracket(tokens, bytes, span)
+  return i + 1
 }
 
 /** Letters, and what of digits is glued to them. */
@@ -146,11 +166,12 @@ export const readTokens = (tokens: Tokens, source: Source, range: { from: number
     span.start = i
     if (kind === LETTER) i = readWord(tokens, source, span)
     else if (kind === DIGIT) i = readNumber(tokens, source, span)
-    else if (kind === JOIN) i++
-    else {
+    else if (kind === JOIN) {
+      if (bytes[i] === 37 && isHex(bytes[i + 1] ?? 0)) tokens.hasSigns = true
+      i++
+    } else {
       endRun(tokens, run, i)
-      takeSign(tokens, bytes, i)
-      run = ++i
+      run = i = takeSign(tokens, bytes, span)
     }
   }
   endRun(tokens, run, i)

@@ -129,7 +129,6 @@ const fromNumbered = (leaf: Leaf, word: Word): void => {
 }
 
 const onWord = (leaf: Leaf, word: Word): void => {
-  if (word.start < leaf.done) return
   if ((word.hints & hint.STREET) !== 0 && fromStreetWord(leaf, word)) return
   if ((word.hints & hint.POST) !== 0 && isBox(leaf, word) && fromBox(leaf, word)) return
   fromNumbered(leaf, word)

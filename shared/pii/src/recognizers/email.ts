@@ -107,7 +107,6 @@ const endOf = (leaf: Leaf, sign: number): number => {
 }
 
 const onSign = (leaf: Leaf, sign: number): void => {
-  if (sign < leaf.done) return
   const end = endOf(leaf, sign)
   if (end === sign + 1) return
   const start = at(leaf, sign - 1) === 34 ? quotedStart(leaf, sign) : localStart(leaf, sign)

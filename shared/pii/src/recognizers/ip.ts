@@ -156,7 +156,7 @@ const isEnded = (leaf: Leaf, end: number): boolean => {
 const isPersonal = (leaf: Leaf, start: number): boolean => !isLocal(leaf, start) || isSpoken(leaf, start)
 
 const onColon = (leaf: Leaf, colon: number): void => {
-  if (colon < leaf.done || colon < leaf.colonsEnd || (leaf.own & hint.DENY) !== 0) return
+  if (colon < leaf.colonsEnd || (leaf.own & hint.DENY) !== 0) return
   const start = sixStart(leaf, colon)
   if (!mayStart(leaf, start)) return
   const groups = readGroups(leaf, start)

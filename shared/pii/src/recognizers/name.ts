@@ -65,7 +65,6 @@ const afterCue = (leaf: Leaf, word: Word): void => {
 }
 
 const onWord = (leaf: Leaf, word: Word): void => {
-  if (word.start < leaf.done) return
   if ((word.hints & hint.TITLE) !== 0) afterTitle(leaf, word)
   else if ((word.hints & hint.GREETING) !== 0) afterGreeting(leaf, word)
   else afterCue(leaf, word)

@@ -180,7 +180,8 @@ const OTHER_NUMBER = hint.SSN | hint.CARD | hint.IBAN | hint.PASSPORT | hint.NAT
 /** Digits before this number in the same stretch: the rest of a longer one. */
 const isContinued = (leaf: Leaf, cluster: Cluster): boolean => {
   const c = at(leaf, cluster.start - 1)
-  return (c === 32 || c === 45 || c === 46) && isDigit(at(leaf, cluster.start - 2)) && !cluster.hasPlus
+  const isJoined = (c === 32 || c === 45 || c === 46) && cluster.start - 1 > leaf.done
+  return isJoined && isDigit(at(leaf, cluster.start - 2)) && !cluster.hasPlus
 }
 
 const scoreOf = (leaf: Leaf, cluster: Cluster, last: number): number => {

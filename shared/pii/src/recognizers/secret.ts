@@ -69,7 +69,7 @@ const isChecksum = (leaf: Leaf, start: number): boolean =>
   (at(leaf, start) | 32) === 115 && startsWith(leaf, 'sha', start)
 
 const onLong = (leaf: Leaf, start: number, end: number): void => {
-  if (start < leaf.done || isChecksum(leaf, start)) return
+  if (isChecksum(leaf, start)) return
   const from = afterEquals(leaf, start, end)
   if (hasPrefix(leaf, from, end) || isJwt(leaf, from, end) || isMarked(leaf, from, end))
     addHit(leaf, { type: 'SECRET', start: from, end, score: 0.95 })
@@ -149,7 +149,6 @@ const fromPem = (leaf: Leaf, word: Word): void => {
 }
 
 const onWord = (leaf: Leaf, word: Word): void => {
-  if (word.start < leaf.done) return
   if ((word.hints & hint.KEY_WORD) !== 0) fromPem(leaf, word)
   if ((word.hints & (hint.SECRET | hint.ASSIGN)) !== 0) fromName(leaf, word)
 }
