@@ -131,7 +131,10 @@ function cover(output: Output, event: MunimentEvent, lane: string): void {
   const ranges = output.covered.get(lane) ?? []
   const last = ranges[ranges.length - 1]
   if (last !== undefined && from <= last.to + 1) {
-    if (event.source.seq >= last.to) Object.assign(last, { to: event.source.seq, event })
+    if (event.source.seq >= last.to) {
+      last.to = event.source.seq
+      last.event = event
+    }
   } else ranges.push({ from, to: event.source.seq, event })
   output.covered.set(lane, ranges)
 }

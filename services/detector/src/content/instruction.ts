@@ -1,9 +1,9 @@
 import { decodeBlob } from './decode.ts'
-import { nothing, type Span } from './document.ts'
+import { nothing, type Source, type Span } from './document.ts'
 import { feature } from './features.ts'
 import type { Inspection } from './inspection.ts'
 import { phrases, type Aim, type Phrase } from './phrases.ts'
-import { compileWords, hasGroup, type Groups } from './words.ts'
+import { compileWords } from './words.ts'
 
 const mostBlobs = 8
 /** Aims that people have with a model of their own, too: they never reach the certainty of a hidden order. */
@@ -14,22 +14,40 @@ interface Hit extends Span {
   readonly aim: Aim
 }
 
-const wordsOf = compileWords(phrases.map(phrase => phrase.words ?? []))
+/** Two groups of words per phrase: it needs one of each. */
+const wordsOf = compileWords(phrases.flatMap(phrase => [phrase.words ?? [], phrase.also ?? []]))
 
-function isTried(phrase: Phrase, groups: boolean, found: Inspection): boolean {
-  const { sources, needs } = phrase
-  if (sources !== undefined && !sources.includes(found.document.source)) return false
-  if (needs !== undefined && (found.features & needs) === 0) return false
-  return phrase.words === undefined || groups
+interface Indexed {
+  readonly phrase: Phrase
+  readonly group: number
+}
+
+const indexed = phrases.map((phrase, index): Indexed => ({ phrase, group: index * 2 }))
+
+function phrasesFor(source: Source): readonly Indexed[] {
+  return indexed.filter(({ phrase }) => phrase.sources === undefined || phrase.sources.includes(source))
+}
+
+const bySource: Readonly<Record<Source, readonly Indexed[]>> = {
+  argument: [],
+  description: phrasesFor('description'),
+  result: phrasesFor('result'),
+  prompt: phrasesFor('prompt'),
+}
+
+function isTried({ phrase, group }: Indexed, marks: Uint8Array, features: number): boolean {
+  if (phrase.words !== undefined && marks[group] === 0) return false
+  if (phrase.also !== undefined && marks[group + 1] === 0) return false
+  return phrase.needs === undefined || (features & phrase.needs) !== 0
 }
 
 function hitsIn(part: string, lower: string, found: Inspection): readonly Hit[] {
-  const groups: Groups = wordsOf(lower)
+  const marks = wordsOf(lower)
   const hits: Hit[] = []
-  for (const [index, phrase] of phrases.entries()) {
-    if (!isTried(phrase, hasGroup(groups, index), found)) continue
-    const { aim, score, isCased } = phrase
-    const match = phrase.pattern.exec(isCased === true ? part : lower)
+  for (const each of bySource[found.document.source]) {
+    if (!isTried(each, marks, found.features)) continue
+    const { aim, score, isCased, pattern } = each.phrase
+    const match = pattern.exec(isCased === true ? part : lower)
     if (match !== null) hits.push({ aim, score, start: match.index, end: match.index + match[0].length })
   }
   return hits

@@ -1,7 +1,7 @@
 import type { Document, Source } from './document.ts'
 
 /** Bounds on what is looked at per event: depth of nesting, number of texts, characters of one text and of all texts. */
-const limits = { depth: 16, texts: 512, textChars: 16_384, eventChars: 131_072 } as const
+const limits = { depth: 16, texts: 512, textChars: 16_384, eventChars: 65_536 } as const
 
 /** Collects texts of one event within the bounds. */
 export interface Collector {

@@ -1,12 +1,6 @@
-/** Which of up to 60 groups of word beginnings a text holds, as two numbers of 30 bits. */
-export type Groups = readonly [low: number, high: number]
-
-const half = 30
-
 interface Entry {
   readonly word: string
-  readonly low: number
-  readonly high: number
+  readonly groups: number[]
 }
 
 /** The first three letters of a word in 15 bits, without case. */
@@ -20,46 +14,42 @@ function isLetter(code: number): boolean {
 }
 
 function entriesOf(groups: readonly (readonly string[])[]): ReadonlyMap<number, readonly Entry[]> {
-  const entries = new Map<number, Entry[]>()
+  const byWord = new Map<string, Entry>()
   for (const [group, words] of groups.entries()) {
     for (const word of words) {
-      const low = group < half ? 1 << group : 0
-      const high = group < half ? 0 : 1 << (group - half)
-      const key = keyAt(`${word}  `, 0)
-      entries.set(key, [...(entries.get(key) ?? []), { word, low, high }])
+      const entry = byWord.get(word) ?? { word, groups: [] }
+      entry.groups.push(group)
+      byWord.set(word, entry)
     }
   }
-  return entries
+  return Map.groupBy(byWord.values(), ({ word }) => keyAt(`${word}  `, 0))
 }
 
 /**
- * Compiles groups of word beginnings of three letters or more; shorter ones stand for whole words. The result looks each word of a lower-case text up
- * once, so that a text without any of them costs one pass.
+ * Compiles groups of word beginnings; those shorter than three letters stand for whole words. The result marks with 1 the groups of which a lower-case
+ * text holds a word, looking each of its words up once; the marks are overwritten by the next call.
  */
-export function compileWords(groups: readonly (readonly string[])[]): (lower: string) => Groups {
+export function compileWords(groups: readonly (readonly string[])[]): (lower: string) => Uint8Array {
   const entries = entriesOf(groups)
   const known = new Uint8Array(1 << 15)
   for (const key of entries.keys()) known[key] = 1
+  const marks = new Uint8Array(groups.length)
+  const markAt = (lower: string, at: number, key: number): void => {
+    for (const entry of entries.get(key) ?? []) {
+      if (lower.startsWith(entry.word, at)) for (const group of entry.groups) marks[group] = 1
+    }
+  }
   return lower => {
-    let low = 0
-    let high = 0
+    marks.fill(0)
     let wasLetter = false
     for (let at = 0; at < lower.length; at += 1) {
       const letter = isLetter(lower.charCodeAt(at))
-      const key: number = letter && !wasLetter ? keyAt(lower, at) : 0
-      wasLetter = letter
-      if (known[key] !== 1) continue
-      for (const entry of entries.get(key) ?? []) {
-        if (!lower.startsWith(entry.word, at)) continue
-        low |= entry.low
-        high |= entry.high
+      if (letter && !wasLetter) {
+        const key = keyAt(lower, at)
+        if (known[key] === 1) markAt(lower, at, key)
       }
+      wasLetter = letter
     }
-    return [low, high]
+    return marks
   }
-}
-
-/** Whether a group is among those found. */
-export function hasGroup(found: Groups, group: number): boolean {
-  return group < half ? (found[0] & (1 << group)) !== 0 : (found[1] & (1 << (group - half))) !== 0
 }
