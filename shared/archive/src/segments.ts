@@ -3,6 +3,7 @@ import { sha256Hex, type Segment } from './format/manifest.ts'
 import type { SegmentKeys } from '@muniment/keys'
 import { keyContext } from './keys.ts'
 import type { Row } from './parquet/engine.ts'
+import { encryptParquet } from './parquet/encrypt.ts'
 import { writeParquet } from './parquet/write.ts'
 
 /** One tenant's records of a cut. */
@@ -35,14 +36,17 @@ export interface SealContext {
   readonly randomBytes: (length: number) => Buffer
 }
 
-/** Encrypts one tenant's records under a key of their own. */
-export async function sealSegment(input: TenantRows, context: SealContext): Promise<SealedSegment> {
+/** Sets of fewer rows are turned into files together. */
+const fewRows = 1000
+
+/** Encrypts one tenant's records, given as plain Parquet too, under a key of their own. */
+async function sealSegment(input: TenantRows, plain: Buffer, context: SealContext): Promise<SealedSegment> {
   const { tenant, rows, time } = input
   const { place, keys, randomBytes } = context
   const bound = keyContext(place)
   const { key, wrapped, generation } = await keys.createDataKey(tenant, bound)
   const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context: bound, generation, wrapped }))
-  const file = await writeParquet(place.topic, rows, { key, keyMetadata, randomBytes })
+  const file = encryptParquet(plain, { key, keyMetadata, randomBytes })
   const leaves = leafHashes(rows.map(row => row.raw))
   const entry = {
     tenant,
@@ -56,4 +60,39 @@ export async function sealSegment(input: TenantRows, context: SealContext): Prom
     wrapped_key: wrapped,
   }
   return { bytes: file.bytes, leaves, entry }
+}
+
+async function sealTogether(
+  inputs: readonly TenantRows[],
+  context: SealContext,
+): Promise<readonly SealedSegment[]> {
+  if (inputs.length === 0) return []
+  const plain = await writeParquet(
+    context.place.topic,
+    inputs.map(({ rows }) => rows),
+  )
+  const sealed: SealedSegment[] = []
+  for (const [index, input] of inputs.entries()) {
+    const bytes = plain[index]
+    if (bytes !== undefined) sealed.push(await sealSegment(input, bytes, context))
+  }
+  return sealed
+}
+
+/** Encrypts the records of every tenant of a cut. */
+export async function sealSegments(
+  inputs: readonly TenantRows[],
+  context: SealContext,
+): Promise<readonly SealedSegment[]> {
+  const sealed: SealedSegment[] = []
+  for (const input of inputs.filter(({ rows }) => rows.length >= fewRows)) {
+    sealed.push(...(await sealTogether([input], context)))
+  }
+  return [
+    ...sealed,
+    ...(await sealTogether(
+      inputs.filter(({ rows }) => rows.length < fewRows),
+      context,
+    )),
+  ]
 }

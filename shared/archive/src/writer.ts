@@ -7,7 +7,7 @@ import { mergeRanges, type Range } from './format/ranges.ts'
 import type { SegmentKeys } from '@muniment/keys'
 import { readManifest } from './manifests.ts'
 import { storeSegments, type StoredSegments } from './objects.ts'
-import { sealSegment, type SealedSegment } from './segments.ts'
+import { sealSegments, type SealedSegment } from './segments.ts'
 import type { Store } from './store/store.ts'
 
 /** One record as it came from the bus. */
@@ -158,18 +158,19 @@ function cutRange(cut: Cut): CutRange {
   return { topic: cut.topic, partition: cut.partition, first: firstOffset(cut), next: cut.nextOffset }
 }
 
-async function sealAll(
+function sealAll(
   { cut, options }: Working,
   groups: ReadonlyMap<string, Group>,
-): Promise<SealedSegment[]> {
+): Promise<readonly SealedSegment[]> {
   const { keys, randomBytes } = options
   const { topic, partition, nextOffset: next_offset } = cut
   const place = { topic, partition, first_offset: firstOffset(cut), next_offset }
-  const sealed: SealedSegment[] = []
-  for (const [tenant, { rows, minMs, maxMs }] of groups) {
-    sealed.push(await sealSegment({ tenant, rows, time: spanOf(minMs, maxMs) }, { place, keys, randomBytes }))
-  }
-  return sealed
+  const inputs = [...groups].map(([tenant, { rows, minMs, maxMs }]) => ({
+    tenant,
+    rows,
+    time: spanOf(minMs, maxMs),
+  }))
+  return sealSegments(inputs, { place, keys, randomBytes })
 }
 
 function buildManifest(working: Working, sorted: Sorted, stored: StoredSegments): Manifest {

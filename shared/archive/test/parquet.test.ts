@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { topic } from '@muniment/schema'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { encryptParquet } from '../src/parquet/encrypt.ts'
 import { bufferSource, openParquet } from '../src/parquet/read.ts'
 import { writeParquet } from '../src/parquet/write.ts'
 import { collect, event } from './events.ts'
@@ -18,7 +19,9 @@ async function write(
   topicName: string = topic.events,
 ): Promise<{ bytes: Buffer; footerBytes: number }> {
   const rows = values.map((raw, offset) => ({ raw, offset }))
-  return writeParquet(topicName, rows, { key, keyMetadata, randomBytes })
+  const [plain] = await writeParquet(topicName, [rows])
+  if (plain === undefined) throw new Error('no file')
+  return encryptParquet(plain, { key, keyMetadata, randomBytes })
 }
 
 async function rawRows(bytes: Buffer, footerBytes?: number): Promise<Buffer[]> {

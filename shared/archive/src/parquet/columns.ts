@@ -158,10 +158,10 @@ function columnSet(topicName: string): ColumnSet {
   return sets[topicName] ?? noColumns
 }
 
-/** The query that turns `segment_rows()` into the columns of `topicName`; malformed records keep only `raw`. */
+/** The query that turns `segment_rows()` into the columns of `topicName` and `part`; malformed records keep only `raw`. */
 export function selectFor(topicName: string): string {
   const { json, columns } = columnSet(topicName)
   const list = columns.map(({ name, sql }) => `${sql} AS "${name}"`)
   const parsed = `TRY(from_json(TRY(decode(raw)), '${JSON.stringify(json)}'))`
-  return `SELECT ${[...list, 'partition_offset', 'raw'].join(', ')} FROM (SELECT ${parsed} AS j, partition_offset, raw FROM segment_rows())`
+  return `SELECT ${[...list, 'partition_offset', 'raw', 'part'].join(', ')} FROM (SELECT ${parsed} AS j, * FROM segment_rows())`
 }

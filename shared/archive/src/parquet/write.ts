@@ -1,14 +1,11 @@
 import { selectFor } from './columns.ts'
-import { encryptParquet, type EncryptedFile, type EncryptOptions } from './encrypt.ts'
 import { engine, type Row } from './engine.ts'
 
-/** Rows of one tenant and topic, in the order of their offsets, as an encrypted Parquet file. */
+/** Sets of rows of one topic, each in the order of its offsets, as plain Parquet files that nobody else has seen. */
 export async function writeParquet(
   topic: string,
-  rows: readonly Row[],
-  options: EncryptOptions,
-): Promise<EncryptedFile> {
+  sets: readonly (readonly Row[])[],
+): Promise<readonly Buffer[]> {
   const { toParquet } = await engine()
-  const plain = await toParquet(rows, selectFor(topic))
-  return encryptParquet(plain, options)
+  return toParquet(sets, selectFor(topic))
 }
