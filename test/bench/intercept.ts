@@ -2,8 +2,12 @@
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { InMemoryTransport as MemoryV1 } from '@modelcontextprotocol/sdk/inMemory.js'
 import { McpServer as ServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { Client as ClientV2 } from '@modelcontextprotocol/client'
-import { InMemoryTransport as MemoryV2, McpServer as ServerV2 } from '@modelcontextprotocol/server'
+import { Client as ClientV2, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import {
+  createMcpHandler,
+  InMemoryTransport as MemoryV2,
+  McpServer as ServerV2,
+} from '@modelcontextprotocol/server'
 import { attach } from '@muniment/interceptor'
 import { z } from 'zod'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -36,15 +40,29 @@ async function v1(observe: Observe): Promise<Call> {
   return text => client.callTool({ name: 'echo', arguments: { text } })
 }
 
-async function v2(observe: Observe): Promise<Call> {
-  const server = observe(new ServerV2(info))
+function serverV2(): ServerV2 {
+  const server = new ServerV2(info)
   server.registerTool('echo', { inputSchema: z.object({ text: z.string() }) }, ({ text }) => ({
     content: [{ type: 'text', text }],
   }))
+  return server
+}
+
+async function v2(observe: Observe): Promise<Call> {
   const [near, far] = MemoryV2.createLinkedPair()
-  await server.connect(far)
+  await observe(serverV2()).connect(far)
   const client = new ClientV2(info)
   await client.connect(near)
+  return text => client.callTool({ name: 'echo', arguments: { text } })
+}
+
+/** The modern era over HTTP, without the network: a server, and so an attachment, for every request. */
+async function http(observe: Observe): Promise<Call> {
+  const handler = createMcpHandler(() => observe(serverV2()))
+  const fetch = async (input: string | URL, init?: RequestInit): Promise<Response> =>
+    await handler.fetch(new Request(input, init))
+  const client = new ClientV2(info, { versionNegotiation: { mode: 'auto' } })
+  await client.connect(new StreamableHTTPClientTransport(new URL('http://127.0.0.1/mcp'), { fetch }))
   return text => client.callTool({ name: 'echo', arguments: { text } })
 }
 
@@ -109,6 +127,7 @@ export async function run(): Promise<Figure[]> {
   for (const [line, make] of [
     ['v1', v1],
     ['v2', v2],
+    ['v2 HTTP', http],
   ] as const) {
     const [base, observed] = [await make(plain), await make(server => attach(server, options))]
     for (const [size, bytes] of sizes) {
@@ -116,6 +135,6 @@ export async function run(): Promise<Figure[]> {
       out.push(...figures(`${line} ${size}`, await compare(base, observed, text)))
     }
   }
-  await rm(home, { recursive: true, force: true })
+  await rm(home, { recursive: true, force: true, maxRetries: 10 })
   return out
 }

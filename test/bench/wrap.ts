@@ -91,6 +91,6 @@ export async function run(): Promise<Figure[]> {
     out.push(...figure(size, wrapped, direct), ...figure(size, bare, direct))
   }
   for (const { client } of [direct, bare, wrapped]) await client.close()
-  await rm(home, { recursive: true, force: true })
+  await rm(home, { recursive: true, force: true, maxRetries: 10 })
   return out
 }

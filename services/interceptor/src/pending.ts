@@ -31,7 +31,8 @@ interface Slot {
   readonly later: readonly Pending[]
 }
 
-type Slots = Readonly<Record<Direction, Map<RpcId, Slot>>>
+/** Made when they are first needed: most channels have requests in one direction only, and idle ones none. */
+type Slots = Partial<Record<Direction, Map<RpcId, Slot>>>
 
 const nobody: readonly Pending[] = []
 
@@ -54,19 +55,20 @@ function remove(table: Map<RpcId, Slot>, rpcId: RpcId): Pending | undefined {
 }
 
 function oldestOf(slots: Slots): Pending | undefined {
-  const a = slots.client_to_server.values().next().value?.first
-  const b = slots.server_to_client.values().next().value?.first
+  const a = slots.client_to_server?.values().next().value?.first
+  const b = slots.server_to_client?.values().next().value?.first
   if (a === undefined || b === undefined) return a ?? b
   return a.startedMs <= b.startedMs ? a : b
 }
 
 export function createPendingTable(): PendingTable {
-  const slots: Slots = { client_to_server: new Map(), server_to_client: new Map() }
+  const slots: Slots = {}
   let count = 0
   let bytes = 0
 
   function take(direction: Direction, rpcId: RpcId): Pending | undefined {
-    const taken = remove(slots[direction], rpcId)
+    const table = slots[direction]
+    const taken = table === undefined ? undefined : remove(table, rpcId)
     if (taken === undefined) return undefined
     count -= 1
     bytes -= taken.body.sizeBytes
@@ -78,7 +80,7 @@ export function createPendingTable(): PendingTable {
   }
   return {
     put: pending => {
-      add(slots[pending.direction], pending)
+      add((slots[pending.direction] ??= new Map()), pending)
       count += 1
       bytes += pending.body.sizeBytes
     },

@@ -6,6 +6,7 @@ import {
   type NumberedFrame,
   type Packer,
   type Parcel,
+  type SealedRecord,
   type Sealer,
 } from './batch.ts'
 import { pause, type Clock } from './clock.ts'
@@ -34,6 +35,7 @@ export interface PublisherStats {
 
 export interface PublisherOptions {
   readonly ring: Ring<Entry>
+  readonly ringMaxBytes: number
   readonly lane: () => Lane
   readonly describe: DescribeOptions
   readonly packer: Packer
@@ -50,15 +52,20 @@ interface State extends PublisherOptions {
   /** Taken from the ring, not yet described. */
   entries: readonly Entry[]
   /** Described, not yet durable. */
-  parcels: Parcel[]
+  parcels: readonly Parcel[]
   waiting: (() => void)[]
   publishedRecords: number
   publishedBytes: number
 }
 
-const maxBatchItems = 2000
+/** Taken from the ring at once: several batches, so that one write to the disk serves them all. */
+const haulBytes = 4 * maxPlainBytes
+const haulItems = 8000
 /** How much is serialised in one go before other work of the process gets its turn: about half a millisecond. */
-const sliceBytes = 64 * 1024
+const sliceBytes = 128 * 1024
+/** The same where the ring fills up, because a turn of a busy process may take long: about two milliseconds. */
+const urgentSliceBytes = 512 * 1024
+const urgentShare = 0.25
 const firstRetryMs = 250
 const lastRetryMs = 5000
 const keyPollMs = 500
@@ -83,11 +90,13 @@ function describeOne(state: State, entry: Entry): NumberedFrame {
 
 async function describeAll(state: State, entries: readonly Entry[]): Promise<NumberedFrame[]> {
   const frames: NumberedFrame[] = []
+  const isUrgent = state.ring.sizeBytes() > state.ringMaxBytes * urgentShare
+  const atOnceBytes = isUrgent ? urgentSliceBytes : sliceBytes
   let slice = 0
   for (const entry of entries) {
     frames.push(describeOne(state, entry))
     slice += entry.sizeBytes
-    if (slice < sliceBytes) continue
+    if (slice < atOnceBytes) continue
     slice = 0
     await pause(state.clock, 0)
   }
@@ -109,16 +118,22 @@ async function sealerOf(state: State): Promise<Sealer> {
   }
 }
 
-/** Packs and writes one parcel, again and again until it is durable: what was taken from the ring is never given up. */
-async function deliver(state: State, parcel: Parcel): Promise<void> {
+function count(state: State, records: readonly SealedRecord[]): void {
+  for (const { frames } of state.parcels) state.publishedRecords += frames.length
+  for (const { value } of records) state.publishedBytes += value.length
+}
+
+/** Packs and writes what is in hand, again and again until it is durable: what was taken from the ring is never given up. */
+async function deliver(state: State): Promise<void> {
   let retryMs = firstRetryMs
   for (;;) {
     const sealer = await sealerOf(state)
     try {
-      const records = await pack(parcel, state.packer, sealer)
+      const packed = await Promise.all(state.parcels.map(parcel => pack(parcel, state.packer, sealer)))
+      const records = packed.flat()
       await state.sink.write(records)
-      state.publishedRecords += parcel.frames.length
-      for (const record of records) state.publishedBytes += record.value.length
+      count(state, records)
+      state.parcels = []
       return
     } catch (error) {
       state.onProblem(problemOf(error, 'A batch could not be written'))
@@ -132,14 +147,11 @@ async function publishNext(state: State): Promise<void> {
   const { ring } = state
   // Nothing is taken before it can be sealed, so that the bound of the ring holds.
   await sealerOf(state)
-  state.entries = ring.take({ maxBytes: maxPlainBytes, maxItems: maxBatchItems })
+  state.entries = ring.take({ maxBytes: haulBytes, maxItems: haulItems })
   const frames = await describeAll(state, state.entries)
   state.parcels = parcels(state.lane().name, frames)
   state.entries = []
-  for (let next = state.parcels[0]; next !== undefined; next = state.parcels[0]) {
-    await deliver(state, next)
-    state.parcels.shift()
-  }
+  await deliver(state)
   if (ring.length() === 0) state.lane().settle()
 }
 

@@ -5,7 +5,7 @@ import { isMembers, member } from '../json.ts'
 import { readSettings } from '../main-env.ts'
 import { labelOf } from '../message.ts'
 import type { Channel } from '../observe.ts'
-import type { AttachOptions } from '../options.ts'
+import type { AttachOptions, Settings } from '../options.ts'
 import { problemOf, type OnProblem } from '../problem.ts'
 import type { Body, Direction, Labels, Transport } from '../record.ts'
 import { snapshot } from '../snapshot.ts'
@@ -60,7 +60,6 @@ function guarded(
 }
 
 interface Target {
-  readonly host: Host
   readonly onProblem: OnProblem
   readonly channel: Channel
 }
@@ -99,7 +98,31 @@ function hook(transport: object, { onProblem, channel }: Target, role: Role): vo
   )
 }
 
-function observeTransport(transport: unknown, options: AttachOptions, labels: Labels): void {
+interface Recorder {
+  readonly settings: Settings
+  readonly host: Host
+}
+
+/** Options are read once: a server over stateless HTTP attaches for every request. */
+const recorders = new WeakMap<AttachOptions, Recorder>()
+const noOptions: AttachOptions = {}
+
+function recorderOf(options: AttachOptions): Recorder {
+  const known = recorders.get(options)
+  if (known !== undefined) return known
+  const settings = readSettings(options)
+  const recorder = { settings, host: hostOf(settings) }
+  recorders.set(options, recorder)
+  return recorder
+}
+
+interface Observing {
+  readonly options: AttachOptions
+  readonly role: Role
+  readonly labels: Labels
+}
+
+function observeTransport(transport: unknown, { options, role, labels }: Observing): void {
   if (!isMembers(transport) || !isFunction(transport['send']) || !isFunction(transport['start']))
     throw new AppError(
       'INVALID_INPUT',
@@ -107,12 +130,11 @@ function observeTransport(transport: unknown, options: AttachOptions, labels: La
     )
   if (!Object.isExtensible(transport)) throw refused('handlers')
   if (isObserved(transport)) return
-  const settings = readSettings(options)
-  const host = hostOf(settings)
+  const { host, settings } = recorderOf(options)
   const { tenant, onProblem, serverName } = settings
   const kind = options.transport ?? transportOf(transport)
   const channel = host.core.open({ id: host.nextChannelId(), transport: kind, serverName, tenant }, labels)
-  hook(transport, { host, onProblem, channel }, options.role ?? 'server')
+  hook(transport, { onProblem, channel }, role)
   observed.add(transport)
 }
 
@@ -120,8 +142,8 @@ function observeTransport(transport: unknown, options: AttachOptions, labels: La
  * Observes one transport in place and returns it: for connections that no server object sees, such as the wire of `serveStdio`.
  * Throws `INVALID_INPUT` for what is no transport, `CONFIG_INVALID` for options that cannot be meant.
  */
-export function tap<T extends object>(transport: T, options: AttachOptions = {}): T {
-  observeTransport(transport, options, {})
+export function tap<T extends object>(transport: T, options: AttachOptions = noOptions): T {
+  observeTransport(transport, { options, role: options.role ?? 'server', labels: {} })
   return transport
 }
 
@@ -147,10 +169,10 @@ function unknownTarget(): AppError {
 
 /**
  * Observes every connection of a server or client of the MCP SDK (1.x and 2.x) and returns it; the calls themselves are never
- * delayed or changed. Throws `INVALID_INPUT` for anything else or for one that is connected already, `CONFIG_INVALID` for
- * options that cannot be meant.
+ * delayed or changed. Options are read once: give the same object again where many servers are attached. Throws `INVALID_INPUT`
+ * for anything else or for one that is connected already, `CONFIG_INVALID` for options that cannot be meant.
  */
-export function attach<T extends object>(server: T, options: AttachOptions = {}): T {
+export function attach<T extends object>(server: T, options: AttachOptions = noOptions): T {
   const inner = member(server, 'server')
   const protocol: object = typeof inner === 'object' && inner !== null ? inner : server
   const connect: unknown = Reflect.get(protocol, 'connect')
@@ -160,15 +182,13 @@ export function attach<T extends object>(server: T, options: AttachOptions = {})
     throw new AppError(
       'INVALID_INPUT',
       'What was given to attach() is connected already: its calls would go unobserved.',
-      {
-        hint: 'Call attach() before connect().',
-      },
+      { hint: 'Call attach() before connect().' },
     )
   const role = options.role ?? roleOf(protocol)
-  readSettings(options)
-  const labels = labelsOf(protocol, role)
+  const observing = { options, role, labels: labelsOf(protocol, role) }
+  recorderOf(options)
   Reflect.set(protocol, 'connect', async function (this: unknown, ...args: unknown[]) {
-    observeTransport(args[0], { ...options, role }, labels)
+    observeTransport(args[0], observing)
     return await connect.apply(this, args)
   })
   observed.add(protocol)
