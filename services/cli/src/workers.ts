@@ -4,7 +4,10 @@ import type { Bus } from '@muniment/bus'
 import type { SecretName } from '@muniment/keys'
 import type { Config, Logger, Metrics, Task } from '@muniment/runtime'
 import { topic } from '@muniment/schema'
+import type { VerifyReport } from '@muniment/archive'
 import { openStoreOf, type KeyContext } from './context.ts'
+import { openEngineOf } from './engine.ts'
+import { verifyArchiveOf } from './verify-archive.ts'
 import { programVersion } from './version.ts'
 
 /** What the workers of one process share. */
@@ -13,6 +16,8 @@ export interface WorkerContext extends KeyContext {
   readonly log: Logger
   readonly metrics: Metrics
   readonly bus: Bus
+  /** Told of the console's address, which carries its token. */
+  readonly onConsole: (url: string) => void
 }
 
 type Tasks = Readonly<Record<string, Task>>
@@ -59,13 +64,14 @@ async function detectorTasks({ bus, state, keys, log }: WorkerContext): Promise<
   return { 'detector content': content, 'detector behaviour': behaviour }
 }
 
-async function archiverTasks({ bus, keys, log, config }: WorkerContext): Promise<Tasks> {
+async function archiverTasks({ bus, keys, log, config, metrics }: WorkerContext): Promise<Tasks> {
   const { createArchiver } = await import('@muniment/archiver')
   const archiver = createArchiver({
     bus,
     store: await openStoreOf(config),
     keys: keys.segmentKeys,
     log: log.child('archiver'),
+    metrics,
     cut: config.cut,
     drainTimeoutMs: config.drainTimeoutMs,
     ...(config.store.kind === 's3' && { retentionDays: config.retention.days }),
@@ -84,6 +90,24 @@ async function notaryTasks({ keys, state, log, config }: WorkerContext): Promise
     ...(config.store.kind === 's3' && { retentionDays: config.retention.days }),
   })
   return { notary }
+}
+
+async function queryTasks({ config, keys, log, onConsole }: WorkerContext): Promise<Tasks> {
+  const { createConsole } = await import('@muniment/query')
+  const serve = async (signal: AbortSignal): Promise<void> => {
+    await using open = await openEngineOf(config, true)
+    const verify = async (verifySignal: AbortSignal): Promise<VerifyReport> =>
+      verifyArchiveOf(config, { keys, signal: verifySignal })
+    const face = createConsole({
+      engine: open.engine,
+      verify,
+      log: log.child('console'),
+      port: 0,
+      onReady: onConsole,
+    })
+    await face.run(signal)
+  }
+  return { console: { run: serve } }
 }
 
 async function alertsTasks({ bus, config, log }: WorkerContext): Promise<Tasks> {
@@ -116,6 +140,11 @@ export const workers: Readonly<Record<string, Worker>> = {
     summary: 'enters manifests into the log and signs its checkpoints',
     secrets: ['log'],
     tasks: notaryTasks,
+  },
+  query: {
+    summary: 'serves the console and its API on a loopback address',
+    secrets: ['root'],
+    tasks: queryTasks,
   },
   alerts: {
     summary: 'delivers alerts to the webhook of MUNIMENT_WEBHOOK_URL',

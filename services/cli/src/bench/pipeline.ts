@@ -83,7 +83,7 @@ async function startChain(): Promise<Chain> {
   const bus = stack.use(await openBusOf(config, log))
   const keyContext = stack.use(await openKeysOf(config))
   await bus.createTopics()
-  const context = { ...keyContext, config, log, metrics: createMetrics(), bus }
+  const context = { ...keyContext, config, log, metrics: createMetrics(), bus, onConsole: () => undefined }
   const stop = new AbortController()
   const tasks: Task[] = Object.values(await spoolTasks(context))
   for (const worker of Object.values(workers)) tasks.push(...Object.values(await worker.tasks(context)))

@@ -3,6 +3,7 @@ import { AppError } from '@muniment/schema'
 import type { CliCommand } from '../command.ts'
 import { openBusOf, openKeysOf } from '../context.ts'
 import { argument } from '../options.ts'
+import { keepConsoleUrl } from '../console-url.ts'
 import { workers } from '../workers.ts'
 
 const list = Object.entries(workers)
@@ -38,7 +39,14 @@ export const runCommand: CliCommand = {
     await using context = await openKeysOf(settings)
     await context.keys.require(worker.secrets)
     if (settings.bus.kind === 'embedded') await bus.createTopics()
-    const tasks = await worker.tasks({ ...context, config: settings, log, metrics, bus })
+    const tasks = await worker.tasks({
+      ...context,
+      config: settings,
+      log,
+      metrics,
+      bus,
+      onConsole: url => keepConsoleUrl(settings, url),
+    })
     const { http, drainTimeoutMs } = settings
     return await runService({ name, tasks, log, metrics, http, drainTimeoutMs, signal: io.signal })
   },

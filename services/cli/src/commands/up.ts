@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createLogger, createMetrics, runService, type Config, type Task } from '@muniment/runtime'
 import { openBusOf, openKeysOf } from '../context.ts'
 import type { Call, CliCommand } from '../command.ts'
+import { keepConsoleUrl } from '../console-url.ts'
 import { publishIngestKey } from '../ingest-key.ts'
 import { openLogFile } from '../log-file.ts'
 import { flag } from '../options.ts'
@@ -14,9 +15,10 @@ async function allTasks(context: WorkerContext): Promise<Record<string, Task>> {
   return Object.assign({}, ...made)
 }
 
-function welcome({ printer }: Call, config: Config): void {
+function welcome({ printer }: Call, config: Config, consoleUrl: string): void {
   const { say, style } = printer
   say(`${style('bold', 'Muniment is up.')} Everything lies under ${config.home}; Ctrl-C stops it.`)
+  say(`Console: ${style('cyan', consoleUrl)}`)
   say('')
   say('Observe a server: put this before its command, in your MCP client or in a shell:')
   say(`  ${style('cyan', `MUNIMENT_HOME=${config.home} npx muniment wrap -- <command>`)}`)
@@ -38,7 +40,7 @@ async function demonstrate(call: Call, context: WorkerContext): Promise<number> 
   return isDemoFine(result) ? 0 : 1
 }
 
-async function stayUp(call: Call, context: WorkerContext): Promise<number> {
+async function stayUp(call: Call, context: WorkerContext, address: Promise<string>): Promise<number> {
   const { io, printer, options } = call
   if (flag(options, 'demo')) {
     const { makeCalls } = await import('../demo/demo.ts')
@@ -52,7 +54,7 @@ async function stayUp(call: Call, context: WorkerContext): Promise<number> {
       `Made ${calls} calls to three real MCP servers under observation, to have something to look at.`,
     )
   }
-  welcome(call, context.config)
+  welcome(call, context.config, await address)
   return 0
 }
 
@@ -81,7 +83,12 @@ export const upCommand: CliCommand = {
     await using bus = await openBusOf(config, log)
     await using keyContext = await openKeysOf(config)
     await bus.createTopics()
-    const context = { ...keyContext, config, log, metrics, bus }
+    const address = Promise.withResolvers<string>()
+    const onConsole = (url: string): void => {
+      keepConsoleUrl(config, url)
+      address.resolve(url)
+    }
+    const context = { ...keyContext, config, log, metrics, bus, onConsole }
     const tasks = await allTasks(context)
     const done = new AbortController()
     const signal = AbortSignal.any([call.io.signal, done.signal])
@@ -89,7 +96,7 @@ export const upCommand: CliCommand = {
     const service = runService({ name: 'up', tasks, log, metrics, http, drainTimeoutMs, signal })
     const answer = flag(call.options, 'once')
       ? await demonstrate(call, context).finally(() => done.abort())
-      : await stayUp(call, context)
+      : await stayUp(call, context, address.promise)
     return Math.max(answer, await service)
   },
 }

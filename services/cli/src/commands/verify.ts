@@ -1,11 +1,10 @@
 import type { VerifyReport } from '@muniment/archive'
-import type { Keys } from '@muniment/keys'
-import { isAppError } from '@muniment/schema'
 import type { Call, CliCommand } from '../command.ts'
-import { openKeysOf, openStoreOf } from '../context.ts'
+import { openKeysOf } from '../context.ts'
 import { textOption } from '../options.ts'
 import { bytesText } from '../show-event.ts'
 import { safe, type Printer } from '../print.ts'
+import { verifyArchiveOf } from '../verify-archive.ts'
 
 type Finding = VerifyReport['problems'][number]
 
@@ -60,31 +59,15 @@ export function printReport(report: VerifyReport, printer: Printer): void {
   printAnchor(report, printer)
 }
 
-/** The key that the checkpoint must be signed with: the given one, else the one whose secret is at hand. */
-async function verifierKey({ options }: Call, keys: Keys): Promise<string | undefined> {
-  const given = textOption(options, 'logKey')
-  if (given !== undefined || options['keys'] === false) return given
-  try {
-    return (await keys.logVerifierKeys()).at(-1)
-  } catch (error) {
-    if (isAppError(error)) return undefined
-    throw error
-  }
-}
-
-async function verify(call: Call): Promise<VerifyReport> {
-  const { config, io, options, printer } = call
-  const { verifyArchive } = await import('@muniment/archive')
+async function verify({ config, io, options, printer }: Call): Promise<VerifyReport> {
   const settings = await config()
   await using context = await openKeysOf(settings)
-  const key = await verifierKey(call, context.keys)
-  return await verifyArchive({
-    store: await openStoreOf(settings),
+  return await verifyArchiveOf(settings, {
+    keys: options['keys'] === false ? undefined : context.keys,
+    logKey: textOption(options, 'logKey'),
     signal: io.signal,
     onProgress: ({ manifests, records, bytes }) =>
       printer.progress(`Verifying … ${manifests} manifests, ${records} records, ${bytesText(bytes)}`),
-    ...(options['keys'] !== false && { keys: context.keys.segmentKeys }),
-    ...(key !== undefined && { verifierKey: key }),
   })
 }
 

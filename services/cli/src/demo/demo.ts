@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { verifyArchive, type VerifyReport } from '@muniment/archive'
+import type { VerifyReport } from '@muniment/archive'
 import type { Bus } from '@muniment/bus'
 import { alertSchema, AppError, eventSchema, topic, type Alert } from '@muniment/schema'
-import { openStoreOf } from '../context.ts'
+import { verifyArchiveOf } from '../verify-archive.ts'
 import type { WorkerContext } from '../workers.ts'
 import { conversation, ordinaryWord, plantedValues } from './conversation.ts'
 import { drive, type Driven } from './drive.ts'
@@ -70,17 +70,10 @@ async function untilAnchored(
   events: number,
 ): Promise<VerifyReport> {
   const { config, bus, keys } = context
-  const store = await openStoreOf(config)
-  const [verifierKey] = await keys.logVerifierKeys()
   const deadlineMs = performance.now() + patienceMs
   while (performance.now() < deadlineMs) {
     signal.throwIfAborted()
-    const report = await verifyArchive({
-      store,
-      keys: keys.segmentKeys,
-      signal,
-      ...(verifierKey !== undefined && { verifierKey }),
-    })
+    const report = await verifyArchiveOf(config, { keys, signal })
     onProgress(`Waiting until they are archived and anchored … ${report.checked.records} records`)
     if (report.checked.records >= events && (await isAnchored(bus, report))) return report
     await sleep(pollMs, undefined, { signal })

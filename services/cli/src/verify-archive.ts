@@ -1,0 +1,34 @@
+import { verifyArchive, type VerifyOptions, type VerifyReport } from '@muniment/archive'
+import type { Keys } from '@muniment/keys'
+import type { Config } from '@muniment/runtime'
+import { isAppError } from '@muniment/schema'
+import { openStoreOf } from './context.ts'
+
+/** What to verify with. */
+export interface VerifyWith extends Pick<VerifyOptions, 'onProgress' | 'signal'> {
+  /** Without keys, hashes, chains and the log are checked, contents are not. */
+  readonly keys?: Keys | undefined
+  /** Public key of the log from a source that is trusted; default that of the secret at hand. */
+  readonly logKey?: string | undefined
+}
+
+async function logKeyOf(keys: Keys | undefined): Promise<string | undefined> {
+  try {
+    return (await keys?.logVerifierKeys())?.at(-1)
+  } catch (error) {
+    if (isAppError(error)) return undefined
+    throw error
+  }
+}
+
+/** Verifies the archive that a configuration names. */
+export async function verifyArchiveOf(config: Config, options: VerifyWith): Promise<VerifyReport> {
+  const { keys, logKey, ...rest } = options
+  const verifierKey = logKey ?? (await logKeyOf(keys))
+  return verifyArchive({
+    ...rest,
+    store: await openStoreOf(config),
+    ...(keys && { keys: keys.segmentKeys }),
+    ...(verifierKey !== undefined && { verifierKey }),
+  })
+}
