@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module'
-import { compressionTypes, zstdCodec } from './compression.ts'
+import { loadLibrary } from './library.ts'
 import type { Kafka, KafkaConfig as ClientConfig, logLevel, SASLOptions } from 'kafkajs'
 import type { BusDeps, KafkaConfig, SaslConfig, TlsConfig } from '../config.ts'
 
@@ -11,37 +10,6 @@ const requestTimeoutMs = 15_000
 const connectRetry = { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 }
 /** A warning about few retries that does not apply: the same request is repeated until its deadline. */
 const knownWarning = 'Limiting retries for the idempotent producer'
-
-interface RequestQueue {
-  readonly prototype: { scheduleCheckPendingRequests: (this: PendingRequests) => void }
-}
-
-interface PendingRequests {
-  readonly pending: readonly unknown[]
-}
-
-type Library = typeof import('kafkajs')
-
-const require = createRequire(import.meta.url)
-let library: Library | undefined
-
-/**
- * kafkajs 2.2.4 re-arms a 1 ms timer for ever on every idle connection, 4 % of a core each, because it computes a
- * negative delay; and it has no zstd.
- */
-function load(): Library {
-  if (library !== undefined) return library
-  const loaded: Library = require('kafkajs')
-  const queue: RequestQueue = require('kafkajs/src/network/requestQueue')
-  const original = queue.prototype.scheduleCheckPendingRequests
-  queue.prototype.scheduleCheckPendingRequests = function check(): void {
-    if (this.pending.length > 0) original.call(this)
-  }
-  const codec = zstdCodec()
-  if (codec !== undefined) loaded.CompressionCodecs[compressionTypes.zstd] = () => codec
-  library = loaded
-  return loaded
-}
 
 function saslOptions(sasl: SaslConfig): SASLOptions {
   if (sasl.mechanism !== 'oauthbearer') return sasl
@@ -77,7 +45,7 @@ export function createClient(config: KafkaConfig, log: BusDeps['log']): Client {
     trouble = message
     log?.('bus.kafka.client', { level, part, message })
   }
-  const kafka = new (load().Kafka)({
+  const kafka = new (loadLibrary().Kafka)({
     brokers: [...config.brokers],
     clientId: config.clientId,
     connectionTimeout: connectionTimeoutMs,

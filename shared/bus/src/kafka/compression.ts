@@ -3,18 +3,22 @@ import type { TopicSpec } from '@muniment/schema'
 
 /** The part of `node:zlib` that came with Node 22.15. */
 interface Zstd {
-  readonly zstdCompress: (data: Uint8Array, done: Done) => void
-  readonly zstdDecompress: (
-    data: Uint8Array,
-    options: { readonly maxOutputLength: number },
-    done: Done,
-  ) => void
+  readonly zstdCompress: (data: Uint8Array, options: Options, done: Done) => void
+  readonly zstdDecompress: (data: Uint8Array, options: Options, done: Done) => void
+}
+
+interface Options {
+  readonly chunkSize: number
+  readonly maxOutputLength?: number
 }
 
 type Done = (error: Error | null, result: Buffer) => void
 
 /** A batch of records is at most about 1 MB on the wire; what unpacks to more than this is an attack. */
 const maxUnpackedBytes = 64 * 1024 * 1024
+
+/** The default of 16 KB costs a round trip through the thread pool for every piece of that size. */
+const chunkSize = 1024 * 1024
 
 function hasZstd(module: object): module is Zstd {
   return 'zstdCompress' in module && 'zstdDecompress' in module
@@ -42,9 +46,10 @@ export function zstdCodec(): Codec | undefined {
   const module: object = zlib
   if (!hasZstd(module)) return undefined
   return {
-    compress: ({ buffer }) => finished(done => module.zstdCompress(buffer, done)),
+    compress: ({ buffer }) =>
+      finished(done => module.zstdCompress(buffer, { chunkSize: buffer.byteLength + 1024 }, done)),
     decompress: data =>
-      finished(done => module.zstdDecompress(data, { maxOutputLength: maxUnpackedBytes }, done)),
+      finished(done => module.zstdDecompress(data, { chunkSize, maxOutputLength: maxUnpackedBytes }, done)),
   }
 }
 
