@@ -113,6 +113,53 @@ test.each([
   expect(rows.map(row => row[columns.indexOf('id')])).toEqual(expected.toReversed().map(idOf))
 })
 
+test('the newest rows come from the newest segments; older ones are opened only where those do not suffice', async () => {
+  await using world = await createWorld()
+  for (const part of range(0, 5)) {
+    await world.bus.publish(
+      topic.events,
+      range(part * 1000, part * 1000 + 1000).map(seq =>
+        eventRecord({
+          seq,
+          timeMs: startMs + (seq + part * 100) * 1000,
+          ...(seq === 5 ? { target: 'rare' } : {}),
+        }),
+      ),
+    )
+    await world.archive()
+  }
+  const newest = await ask(world.engine, { filters: {}, limit: 3 })
+  expect(newest.rows.map(row => row[newest.columns.indexOf('id')])).toEqual([4999, 4998, 4997].map(idOf))
+  expect(newest.figures.segmentsFetched).toBe(4)
+  const rare = await ask(world.engine, { filters: { target: 'rare' }, limit: 3 })
+  expect(rare.rows.length).toBe(1)
+  expect(rare.figures.segmentsFetched).toBe(5)
+})
+
+test.each([
+  `id = 'x'' AND time>=''2030-01-01 00:00:00+00''::TIMESTAMP WITH TIME ZONE'`,
+  `target = 'tenant=''nobody'''`,
+  `NOT (time >= '2030-01-01')`,
+  `time < '2030-01-01' OR time > '2031-01-01'`,
+  `(time >= '2030-01-01') IS NOT TRUE`,
+  `coalesce(time, now()) < '2030-01-01'`,
+  `target <> 'nothing' AND time BETWEEN '2026-11-21 08:00:00' AND '2026-11-21 08:00:09'`,
+  `time = '2026-11-21 10:00:03+02'`,
+  `time::VARCHAR LIKE '2026%'`,
+])('pruning does not change the answer: %s', async condition => {
+  await using world = await createWorld()
+  await world.bus.publish(
+    topic.events,
+    range(0, 10).map(seq => eventRecord({ seq, ...(seq === 4 ? { target: "tenant='nobody'" } : {}) })),
+  )
+  const count = { sql: `SELECT count(*) FROM events WHERE ${condition}` }
+  const waiting = await ask(world.engine, count)
+  await world.archive(topic.events, 3)
+  await world.archive(topic.events, 7)
+  await world.archive()
+  expect((await ask(world.engine, count)).rows).toEqual(waiting.rows)
+})
+
 test('a filter that the view does not have is named', async () => {
   await using world = await createWorld()
   await expect(ask(world.engine, { filters: { view: 'alerts', outcome: 'ok' } })).rejects.toMatchObject({

@@ -7,6 +7,7 @@ import { openBus, type Bus, type OutgoingRecord } from '@muniment/bus'
 import { openKeys, openSecrets, type Keys } from '@muniment/keys'
 import { topic, uuidv7 } from '@muniment/schema'
 import { openState } from '@muniment/state'
+import { afterAll } from 'vitest'
 import {
   createQueryEngine,
   type QueryEngine,
@@ -27,9 +28,12 @@ export interface World extends AsyncDisposable {
   readonly archive: (name?: string, to?: number) => Promise<void>
 }
 
+const folder = mkdtempSync(join(tmpdir(), 'query-test-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
 export async function createWorld(change: Partial<QueryEngineOptions> = {}): Promise<World> {
-  const folder = mkdtempSync(join(tmpdir(), 'query-test-'))
-  const cachePath = join(folder, 'cache', 'catalogue.sqlite')
+  // One folder for compiled code, a catalogue for each world.
+  const cachePath = join(folder, 'cache', `${crypto.randomUUID()}.sqlite`)
   const bus = await openBus({ kind: 'memory' })
   const store = await openStore({ kind: 'memory' })
   const [state, secrets] = await Promise.all([openState({ kind: 'memory' }), openSecrets({ kind: 'memory' })])
@@ -45,7 +49,6 @@ export async function createWorld(change: Partial<QueryEngineOptions> = {}): Pro
     async [Symbol.asyncDispose]() {
       await engine[Symbol.asyncDispose]()
       await bus[Symbol.asyncDispose]()
-      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -22,8 +22,10 @@ export interface SegmentFilter {
 export interface Catalogue extends Disposable {
   /** The newest manifest of each partition of a topic, whole. */
   readonly newest: (topic: string) => readonly CommittedManifest[]
-  /** All of them or none. */
+  /** Manifests of one partition, in order; all of them or none. */
   readonly add: (manifests: readonly CommittedManifest[]) => void
+  /** The earliest time in the newest segments that hold `rows` rows together; `undefined` where there are not as many. */
+  readonly sinceNewest: (filter: SegmentFilter, rows: number) => number | undefined
   /** Runs `read` on one state of the catalogue, whatever other processes add meanwhile. */
   readonly snapshot: <T>(read: () => T) => T
   readonly forget: (topic: string, partition: number) => void
@@ -33,12 +35,12 @@ export interface Catalogue extends Disposable {
 }
 
 /** Grows with every change of the tables; a file of another version is rebuilt. */
-const version = 1
+const version = 2
 
 const schema = `
   CREATE TABLE IF NOT EXISTS manifest(topic TEXT, part INTEGER, first INTEGER, json TEXT, PRIMARY KEY(topic, part, first)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS newest(topic TEXT, part INTEGER, first INTEGER, json TEXT, PRIMARY KEY(topic, part)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS segment(topic TEXT, tenant TEXT, part INTEGER, first INTEGER, idx INTEGER, min_ms INTEGER, max_ms INTEGER,
+  CREATE TABLE IF NOT EXISTS segment(topic TEXT, tenant TEXT, part INTEGER, first INTEGER, idx INTEGER, row_count INTEGER, min_ms INTEGER, max_ms INTEGER,
     json TEXT, PRIMARY KEY(topic, tenant, part, first, idx)) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS segment_time ON segment(topic, tenant, max_ms);
   PRAGMA user_version=${version};`
@@ -106,22 +108,29 @@ function cutDown(committed: CommittedManifest): CommittedManifest {
   }
 }
 
-function createInsert(database: DatabaseSync): (committed: CommittedManifest) => void {
+/** Manifests of one partition, in order. */
+function createInsert(database: DatabaseSync): (committed: readonly CommittedManifest[]) => void {
   const manifests = database.prepare('INSERT OR REPLACE INTO manifest VALUES (?, ?, ?, ?)')
   const newest = database.prepare(
     // Another process may be further already.
     `INSERT INTO newest VALUES (?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET first = excluded.first, json = excluded.json WHERE excluded.first > newest.first`,
   )
-  const segments = database.prepare('INSERT OR REPLACE INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
-  return committed => {
+  const segments = database.prepare('INSERT OR REPLACE INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
+  const insertOne = (committed: CommittedManifest): void => {
     const { topic, partition, first_offset: first } = committed.manifest
     manifests.run(topic, partition, first, JSON.stringify(cutDown(committed)))
-    newest.run(topic, partition, first, JSON.stringify(committed))
     for (const [index, segment] of committed.manifest.segments.entries()) {
-      const span = [segment.time?.min_ms ?? null, segment.time?.max_ms ?? null]
-      segments.run(topic, segment.tenant, partition, first, index, ...span, JSON.stringify(segment))
+      const numbers = [segment.rows, segment.time?.min_ms ?? null, segment.time?.max_ms ?? null]
+      segments.run(topic, segment.tenant, partition, first, index, ...numbers, JSON.stringify(segment))
     }
+  }
+  return group => {
+    group.forEach(insertOne)
+    const last = group.at(-1)
+    if (last === undefined) return
+    const { topic, partition, first_offset: first } = last.manifest
+    newest.run(topic, partition, first, JSON.stringify(last))
   }
 }
 
@@ -147,6 +156,24 @@ function find(database: DatabaseSync, filter: SegmentFilter): readonly SegmentEn
   }))
 }
 
+function sinceNewest(database: DatabaseSync, filter: SegmentFilter, wanted: number): number | undefined {
+  const { sql, values } = where(filter)
+  const rows = database
+    .prepare(
+      `SELECT s.min_ms AS min_ms, s.row_count AS row_count FROM segment s WHERE ${sql} ORDER BY s.max_ms DESC`,
+    )
+    .iterate(...values)
+  let sum = 0
+  let earliest = Infinity
+  for (const { min_ms, row_count } of rows) {
+    if (typeof min_ms !== 'number') return undefined
+    earliest = Math.min(earliest, min_ms)
+    sum += Number(row_count)
+    if (sum >= wanted) return earliest
+  }
+  return undefined
+}
+
 function forget(database: DatabaseSync, topic: string, partition: number): void {
   for (const table of ['manifest', 'newest', 'segment'])
     database.prepare(`DELETE FROM ${table} WHERE topic = ? AND part = ?`).run(topic, partition)
@@ -164,7 +191,8 @@ export function openCatalogue(path: string): Catalogue {
         .prepare('SELECT json FROM newest WHERE topic = ? ORDER BY part')
         .all(topic)
         .map(row => parseCommitted(row['json'])),
-    add: manifests => inTransaction(database, () => manifests.forEach(insert)),
+    add: manifests => inTransaction(database, () => insert(manifests)),
+    sinceNewest: (filter, rows) => sinceNewest(database, filter, rows),
     snapshot(read) {
       database.exec('BEGIN')
       try {

@@ -7,8 +7,9 @@ import type { Column, Value } from '../sandbox/protocol.ts'
 import { createProcessPool, type ProcessPool } from '../sandbox/processes.ts'
 import { openCatalogue, type Catalogue } from './catalogue.ts'
 import { catchUp, checkCatalogue } from './catch-up.ts'
+import { runNewest } from './newest.ts'
+import type { Filters } from './request.ts'
 import { runQuery } from './run.ts'
-import { sqlOf, type Filters } from './request.ts'
 import { showRecord, type ShownRecord } from './show.ts'
 
 /** What a query engine is made of. */
@@ -139,9 +140,12 @@ function createCatalogue(archive: Archive, path: string): Pick<EngineContext, 'c
   }
 }
 
-function sqlFor({ sql, filters }: QueryRequest, limit: number): string {
-  if (sql === undefined) return sqlOf(filters ?? {}, limit)
-  if (filters === undefined) return sql
+async function answer(context: EngineContext, request: QueryRequest): Promise<QueryResult> {
+  const { maxRows } = context.limits
+  const limit = Math.min(request.limit ?? maxRows, maxRows)
+  const { sql, filters } = request
+  if (sql === undefined) return runNewest(context, { ...request, filters: filters ?? {}, limit })
+  if (filters === undefined) return runQuery(context, { ...request, sql, limit })
   throw new AppError('QUERY_INVALID', 'A query has either SQL or filters, not both.')
 }
 
@@ -155,10 +159,7 @@ export function createQueryEngine(options: QueryEngineOptions): QueryEngine {
   const processes = createProcessPool({ keepsSpare: options.keepsSpareProcess ?? false, codeCache })
   const context: EngineContext = { options, archive, limits, processes, catalogue: source.catalogue }
   return {
-    query(request) {
-      const limit = Math.min(request.limit ?? limits.maxRows, limits.maxRows)
-      return runQuery(context, { ...request, sql: sqlFor(request, limit), limit })
-    },
+    query: request => answer(context, request),
     show: (id, wanted = {}) => showRecord(context, id, wanted),
     async [Symbol.asyncDispose]() {
       await processes[Symbol.asyncDispose]()

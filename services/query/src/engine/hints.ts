@@ -25,21 +25,22 @@ interface Bound {
   readonly timeMs: number
 }
 
-/** A filter that says anything else than bounds of `time` has no bounds that are safe to take out of it. */
+/** Part of a filter that DuckDB only adds to skip rows early. */
+const optional = /^optional: Dynamic Filter \(\w+\)$/u
+
+/** The bounds of `time` in a filter; none where it says anything else too, because taking them out of that may not be safe. */
 function boundsOf(filter: string): readonly Bound[] {
-  const bounds = filter.split(' AND ').map(part => timePattern.exec(part)?.groups)
-  return bounds.flatMap(groups => {
+  const parts = filter.split(' AND ').filter(part => !optional.test(part))
+  const bounds = parts.flatMap(part => {
+    const groups = timePattern.exec(part)?.groups
     const timeMs = timeOf(groups?.['time'] ?? '')
     return groups === undefined || timeMs === undefined ? [] : [{ op: groups['op'] ?? '', timeMs }]
   })
-}
-
-function isOnlyBounds(filter: string): boolean {
-  return filter.split(' AND ').every(part => timePattern.test(part))
+  return bounds.length === parts.length ? bounds : []
 }
 
 function hintsOf(scan: Scan): Hints {
-  const bounds = scan.filters.filter(isOnlyBounds).flatMap(boundsOf)
+  const bounds = scan.filters.flatMap(boundsOf)
   const lower = bounds.filter(({ op }) => op.startsWith('>') || op === '=').map(({ timeMs }) => timeMs)
   const upper = bounds.filter(({ op }) => op.startsWith('<') || op === '=').map(({ timeMs }) => timeMs)
   const pairs = scan.filters.map(filter => equalPattern.exec(filter)?.groups)
