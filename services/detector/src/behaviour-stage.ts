@@ -84,11 +84,16 @@ async function save(stage: Stage, partition: number, owned: Owned): Promise<bool
   return true
 }
 
+function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
 function isSignal(value: unknown): value is Signal {
-  if (typeof value !== 'object' || value === null) return false
-  const { lane, seq, hits, time, tenant } = { lane: 0, seq: '', hits: 0, time: 0, tenant: 0, ...value }
-  const isPlaced = typeof lane === 'string' && Number.isSafeInteger(seq)
-  return isPlaced && Array.isArray(hits) && typeof time === 'string' && typeof tenant === 'string'
+  if (!isFields(value) || typeof value['lane'] !== 'string' || !Number.isSafeInteger(value['seq']))
+    return false
+  return (
+    Array.isArray(value['hits']) && typeof value['time'] === 'string' && typeof value['tenant'] === 'string'
+  )
 }
 
 function parseSignal(record: BusRecord): Signal | undefined {

@@ -10,7 +10,7 @@ import {
   type Signal,
 } from '@muniment/schema'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
-import { arrangeRules, hitsOf, signalOf, type EventRules } from './signal.ts'
+import { arrangeRules, hitsOf, judgeEvent, signalOf, type EventRules } from './signal.ts'
 import type { RulePack } from './sigma/pack.ts'
 
 const group = 'muniment.detector.content'
@@ -49,25 +49,27 @@ interface Coverage {
   event: MunimentEvent
 }
 
-function isEvent(value: unknown): value is MunimentEvent {
-  if (typeof value !== 'object' || value === null) return false
-  const { id, time, tenant, kind, source, pii } = {
-    id: 0,
-    time: 0,
-    tenant: 0,
-    kind: 0,
-    source: 0,
-    pii: 0,
-    ...value,
-  }
-  const isNamed = [id, time, tenant, kind].every(field => typeof field === 'string')
-  return isNamed && isPosition(source) && typeof pii === 'object'
+type Fields = Readonly<Record<string, unknown>>
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null
 }
 
 function isPosition(source: unknown): boolean {
-  if (typeof source !== 'object' || source === null) return false
-  const { instance, epoch, seq } = { instance: 0, epoch: '', seq: '', ...source }
-  return typeof instance === 'string' && Number.isSafeInteger(epoch) && Number.isSafeInteger(seq)
+  if (!isFields(source) || typeof source['instance'] !== 'string') return false
+  return Number.isSafeInteger(source['epoch']) && Number.isSafeInteger(source['seq'])
+}
+
+/** What is read below is there; the masker, which alone writes events, answers for the rest. */
+function isEvent(value: Fields): boolean {
+  const isNamed = typeof value['id'] === 'string' && typeof value['tenant'] === 'string'
+  const isDated = typeof value['time'] === 'string' && typeof value['kind'] === 'string'
+  const pii = value['pii']
+  return isNamed && isDated && isPosition(value['source']) && isFields(pii) && Array.isArray(pii['findings'])
+}
+
+function isMunimentEvent(value: unknown): value is MunimentEvent {
+  return isFields(value) && isEvent(value)
 }
 
 function parseEvent(record: BusRecord): MunimentEvent {
@@ -79,7 +81,7 @@ function parseEvent(record: BusRecord): MunimentEvent {
   } catch (error) {
     throw new AppError('BATCH_MALFORMED', 'an event is not JSON', { cause: error })
   }
-  if (!isEvent(value))
+  if (!isMunimentEvent(value))
     throw new AppError('SCHEMA_UNKNOWN', 'an event lacks its id, time, tenant, kind or source')
   return value
 }
@@ -149,7 +151,8 @@ async function handle(stage: Stage, output: Output, incoming: BusRecord): Promis
     return
   }
   if (event.kind === 'heartbeat') return
-  const hits = await hitsOf(event, stage.rules, tenant => keyOf(stage, tenant))
+  const fired = judgeEvent(event, stage.rules)
+  const hits = fired.length === 0 ? [] : hitsOf(fired, await keyOf(stage, event.tenant))
   const signal = signalOf(event, lane, hits)
   output.signals.push(signalRecord(`${signal.tenant}/${signal.principal}`, signal))
   forwardToServer(stage, output, signal)

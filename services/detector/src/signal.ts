@@ -91,17 +91,15 @@ function hitOf({ rule, score, finding }: Fired, key: KeyObject): Hit {
   return { ...hit, path: document.path.slice(0, 512), span: [start, end], evidence }
 }
 
-/** Everything content rules have to say about one event. */
-export async function hitsOf(
-  event: MunimentEvent,
-  rules: EventRules,
-  evidenceKey: (tenant: string) => Promise<KeyObject>,
-): Promise<readonly Hit[]> {
+/** The rules that fire on one event. */
+export function judgeEvent(event: MunimentEvent, rules: EventRules): readonly Fired[] {
   const findings = inspect(eventDocuments(event))
   if (findings.size === 0 && rules.always.length === 0) return []
-  const fired = fire(rules, findings, factsOf(event, findings))
-  if (fired.length === 0) return []
-  const key = await evidenceKey(event.tenant)
+  return fire(rules, findings, factsOf(event, findings))
+}
+
+/** What the signal says of the rules that fired; matched text leaves only as a hash under the tenant's key. */
+export function hitsOf(fired: readonly Fired[], key: KeyObject): readonly Hit[] {
   return fired.map(each => hitOf(each, key))
 }
 

@@ -89,9 +89,9 @@ test('a crash after any publish, and a restart, leave the same alerts as no cras
         )
       },
     ),
-    { numRuns: 25 },
+    { numRuns: 12 },
   )
-})
+}, 30_000)
 
 test('folding the same signals twice, through a snapshot at any point, gives identical alerts', async () => {
   const pack = loadRules()
@@ -112,6 +112,6 @@ test('folding the same signals twice, through a snapshot at any point, gives ide
       }
       expect(JSON.stringify(found)).toBe(JSON.stringify(expected))
     }),
-    { numRuns: 25 },
+    { numRuns: 12 },
   )
-})
+}, 30_000)

@@ -9,12 +9,9 @@ export interface SqlToken {
 
 const mostTokens = 600
 const space = /\s/u
-const shapes: readonly (readonly [SqlToken['kind'], RegExp])[] = [
-  ['word', /[a-z_@$][\w$@]{0,127}/iuy],
-  ['number', /0x[0-9a-f]{1,64}|\d[\d.]{0,30}/iuy],
-  ['comment', /--|#|\/\*/uy],
-  ['mark', /[<>!=]{2}|\|\||&&|::|[^\s]/uy],
-]
+const wordShape = /[a-z_@$][\w$@]{0,127}/iuy
+const numberShape = /0x[0-9a-f]{1,64}|\d[\d.]{0,30}/iuy
+const otherShape = /--|#|\/\*|[<>!=]{2}|\|\||&&|::|[^\s]/uy
 
 /** Position after the string that opens at `at`: doubled quotes stay inside. */
 function stringEnd(text: string, at: number): number {
@@ -41,14 +38,21 @@ function commentEnd(text: string, at: number): number {
   return end <= 0 ? text.length : end + 1
 }
 
+function shapeAt(text: string, at: number): readonly [SqlToken['kind'], RegExp] {
+  const code = text.charCodeAt(at)
+  if (code >= 48 && code <= 57) return ['number', numberShape]
+  const lower = code | 32
+  const isWord = (lower >= 97 && lower <= 122) || code === 95 || code === 64 || code === 36
+  return isWord ? ['word', wordShape] : ['mark', otherShape]
+}
+
 function plainToken(text: string, at: number): SqlToken {
-  for (const [kind, shape] of shapes) {
-    shape.lastIndex = at
-    const found = shape.exec(text)?.[0]
-    if (found !== undefined)
-      return { kind, text: kind === 'word' ? found.toLowerCase() : found, at, isClosed: true }
-  }
-  return { kind: 'mark', text: text.charAt(at), at, isClosed: true }
+  const [kind, shape] = shapeAt(text, at)
+  shape.lastIndex = at
+  const found = shape.exec(text)?.[0] ?? text.charAt(at)
+  if (kind === 'word') return { kind, text: found.toLowerCase(), at, isClosed: true }
+  const isComment = found === '--' || found === '#' || found === '/*'
+  return { kind: isComment ? 'comment' : kind, text: found, at, isClosed: true }
 }
 
 /** Splits text into SQL tokens from `from` on; linear, at most 600. A string without an end goes to the end; inline comments split words as databases let them. */

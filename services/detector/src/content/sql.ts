@@ -1,11 +1,17 @@
 import { nothing as noSpan, type Span } from './document.ts'
+import { feature } from './features.ts'
 import type { Inspection } from './inspection.ts'
 import { sqlTokens, type SqlToken } from './sql-tokens.ts'
 
 const longest = 4096
 /** Something that a payload cannot do without. */
 const hint =
-  /union|select|\b(?:or|and|having|limit)\b|sleep|benchmark|waitfor|order\s{1,8}by|--|#|\/\*|xp_|,\s{0,4}null|schema|@@|\|\||&&|randomblob|utl_|;\s{0,8}(?:drop|exec|insert|update|delete|create|alter|shutdown|grant)|\b(?:insert|delete|create|drop|exec|bulk)\b/iu
+  /union|select|sleep|benchmark|waitfor|order\s{1,8}by|--|#|\/\*|xp_|,\s{0,4}null|schema|@@|\|\||&&|randomblob|utl_|;\s{0,8}(?:drop|exec|insert|update|delete|create|alter|shutdown|grant)|\b(?:insert|delete|create|drop|exec|bulk)\b/iu
+/** A condition, which needs something to compare. */
+const connective = /(?:^|[^a-z])(?:or|and|having|limit)[^a-z]/iu
+const comparing = feature.equals | feature.angle | feature.quote | feature.paren | feature.hash | feature.dash
+/** What a condition in prose needs: quotes and dashes are everywhere there. */
+const comparingInProse = feature.equals | feature.angle
 const statement =
   /^\s{0,16}\(?\s{0,4}(?:select|insert\s+into|update|delete\s+from|with|create|drop|alter|explain|pragma|copy|merge|replace|truncate|attach|prepare|execute|call|values|set|show|describe|from)\b/iu
 const connectives = new Set(['or', 'and', '||', '&&', 'xor', 'having', 'where', 'when', 'rlike'])
@@ -258,9 +264,13 @@ function judgeValue(text: string): Evidence {
   return isQuery && found.score < 0.7 ? { score: 0.7, at: 0 } : found
 }
 
+function isHinted(text: string): boolean {
+  return hint.test(text) || connective.test(`${text} `)
+}
+
 /** A string inside a query that is itself SQL going on behind its quote. */
 function judgeString(found: SqlToken): number {
-  if (found.text.length < 4 || !hint.test(found.text)) return 0
+  if (found.text.length < 4 || !isHinted(found.text)) return 0
   return strongest(viewsOf(found.text).map(judgeView)).score
 }
 
@@ -268,7 +278,7 @@ function judgeString(found: SqlToken): number {
 function judgeQueryString(found: SqlToken): number {
   const inside = judgeString(found)
   if (found.isClosed) return inside
-  return Math.max(inside, hint.test(found.text) ? 0.75 : 0.55)
+  return Math.max(inside, isHinted(found.text) ? 0.75 : 0.55)
 }
 
 function judgeQueryWord(view: View, index: number): number {
@@ -292,10 +302,11 @@ function judgeQuery(text: string): Evidence {
 }
 
 /** SQL injection in an argument: by the grammar of what follows a break-out, not by words. */
-export function detectSql({ text, role, readings }: Inspection): Span {
+export function detectSql({ text, role, readings, features }: Inspection): Span {
+  const compares = (features & (role === 'text' ? comparingInProse : comparing | feature.percent)) !== 0
   const read = text.length > longest ? [text.slice(0, longest)] : readings()
   const judged = read.map(reading => {
-    if (!hint.test(reading)) return none
+    if (!hint.test(reading) && !(compares && connective.test(`${reading} `))) return none
     return role === 'query' && statement.test(reading) ? judgeQuery(reading) : judgeValue(reading)
   })
   const { score, at } = strongest(judged)

@@ -3,6 +3,9 @@ import type { Document, Source } from './document.ts'
 /** Bounds on what is looked at per event: depth of nesting, number of texts, characters of one text and of all texts. */
 const limits = { depth: 16, texts: 512, textChars: 16_384, eventChars: 65_536 } as const
 
+/** Fewest characters in which something can be wrong; two are an operator, an order to a model takes a dozen. */
+const shortest: Readonly<Record<Source, number>> = { argument: 2, description: 12, result: 12, prompt: 8 }
+
 /** Collects texts of one event within the bounds. */
 export interface Collector {
   readonly documents: Document[]
@@ -12,7 +15,11 @@ export interface Collector {
 /** Adds one text. Of a longer one the first and the last part are kept, since payloads hide at both ends. */
 function addText(collector: Collector, document: Document): void {
   const { text } = document
-  if (text.length < 2 || collector.documents.length >= limits.texts || collector.chars >= limits.eventChars)
+  if (
+    text.length < shortest[document.source] ||
+    collector.documents.length >= limits.texts ||
+    collector.chars >= limits.eventChars
+  )
     return
   const half = limits.textChars / 2
   const kept = text.length > limits.textChars ? `${text.slice(0, half)}\n${text.slice(-half)}` : text
@@ -48,7 +55,7 @@ export function walk(collector: Collector, value: unknown, place: Place): void {
     return
   }
   for (const [key, child] of Object.entries(value)) {
-    if (typeof child === 'number' || typeof child === 'boolean') continue
+    if (typeof child !== 'string' && typeof child !== 'object') continue
     const name = key.length > 64 ? key.slice(0, 64) : key
     walk(collector, child, { source, path: `${path}.${name}`, name, depth: depth + 1 })
   }

@@ -26,7 +26,7 @@ function entriesOf(groups: readonly (readonly string[])[]): ReadonlyMap<number, 
 }
 
 /**
- * Compiles groups of word beginnings; those shorter than three letters stand for whole words. The result marks with 1 the groups of which a lower-case
+ * Compiles groups of word beginnings; one that ends in a space stands for a whole word. The result marks with 1 the groups of which a lower-case
  * text holds a word, looking each of its words up once; the marks are overwritten by the next call.
  */
 export function compileWords(groups: readonly (readonly string[])[]): (lower: string) => Uint8Array {
