@@ -44,6 +44,9 @@ const exitCodes: Partial<Record<ErrorCode, number>> = {
   SECRET_DENIED: 2,
   SECRET_MALFORMED: 2,
   STORE_UNSAFE: 2,
+  STORE_REFUSED: 2,
+  BUS_REJECTED: 2,
+  QUERY_INVALID: 2,
   DEPENDENCY_UNREACHABLE: 3,
 }
 

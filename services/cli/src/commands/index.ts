@@ -1,5 +1,6 @@
 import type { CliCommand } from '../command.ts'
 import { alertsCommand } from './alerts.ts'
+import { benchCommand } from './bench.ts'
 import { completionCommand } from './completion.ts'
 import { doctorCommand } from './doctor.ts'
 import { dlqCommand } from './dlq.ts'
@@ -26,6 +27,7 @@ const everyday: readonly CliCommand[] = [
   dlqCommand,
   doctorCommand,
   runCommand,
+  benchCommand,
 ]
 
 /** Every command, in the order of the help. */

@@ -1,0 +1,141 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { commands } from '../src/commands/index.ts'
+import { muniment } from './io.ts'
+
+let home = ''
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'muniment-cli-'))
+})
+afterAll(async () => rm(home, { recursive: true, force: true }))
+
+const env = (): Record<string, string> => ({ MUNIMENT_HOME: home })
+
+describe('help', () => {
+  test.each(commands.map(({ name }) => name))('%s --help has a usage line and an example', async name => {
+    const { exitCode, stdout } = await muniment([name, '--help'])
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain(`Usage: muniment ${name}`)
+    expect(stdout).toContain('Examples:')
+    expect(stdout).toContain('muniment ')
+  })
+
+  test('no arguments print the help and are a usage error', async () => {
+    const { exitCode, stdout } = await muniment([])
+    expect(exitCode).toBe(2)
+    expect(stdout).toContain('Commands:')
+  })
+})
+
+describe('mistakes', () => {
+  test.each([
+    ['a command that is not there', ['verfiy'], '(Did you mean verify?)'],
+    ['an option that is not there', ['tail', '--folow'], 'unknown option'],
+    ['a duration without a unit', ['query', '--since', '2'], '30s, 15m, 2h or 7d'],
+    ['a worker that is not there', ['run', 'maskr'], 'There is no worker "maskr"'],
+    ['an action that is not there', ['dlq', 'purge'], 'list or replay'],
+    ['SQL with filters', ['query', 'select 1', '--tool', 'x'], '--tool does not go with SQL'],
+    ['a shell that is not there', ['completion', 'tcsh'], 'No completion for "tcsh"'],
+    ['wrap without a command', ['wrap'], "missing required argument 'command'"],
+  ])('%s is named, with exit code 2', async (_, args, message) => {
+    const { exitCode, stderr } = await muniment(args, { env: env() })
+    expect(stderr).toContain(message)
+    expect(exitCode).toBe(2)
+  })
+
+  test.each([
+    ['an unknown setting', { MUNIMENT_STROE: 'file:' }, 'MUNIMENT_STROE'],
+    ['a setting that cannot be meant', { MUNIMENT_BUS: 'kafka:/oops' }, 'MUNIMENT_BUS'],
+    [
+      'the archive bucket for state',
+      { MUNIMENT_STORE: 's3://one/a', MUNIMENT_STATE: 's3://one/b' },
+      'MUNIMENT_STATE',
+    ],
+  ])('%s stops every command with its name and exit code 2', async (_, change, name) => {
+    const { exitCode, stderr } = await muniment(['verify'], { env: { ...env(), ...change } })
+    expect(stderr).toContain(name)
+    expect(stderr).toContain('CONFIG_INVALID')
+    expect(exitCode).toBe(2)
+  })
+})
+
+describe('mask', () => {
+  const input = '{"note":"write to ada.lovelace@example.com","n":1.0}'
+
+  test('masks standard input to standard output and leaves the rest byte for byte', async () => {
+    const { exitCode, stdout } = await muniment(['mask'], { input })
+    expect(stdout).toBe('{"note":"write to [EMAIL]","n":1.0}')
+    expect(exitCode).toBe(0)
+  })
+
+  test('--fail-on-find exits 1, --report tells what, neither tells the value', async () => {
+    const { exitCode, stderr } = await muniment(['mask', '--fail-on-find', '--report'], { input })
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain('EMAIL ×1 at note')
+    expect(stderr).not.toContain('lovelace')
+  })
+
+  test('--json prints findings instead of the text', async () => {
+    const { stdout } = await muniment(['mask', '--json'], { input })
+    expect(JSON.parse(stdout)).toMatchObject({ findings: [{ type: 'EMAIL', path: 'note', count: 1 }] })
+  })
+})
+
+describe('on a new home', () => {
+  test('keys init creates every secret once and prints the public key', async () => {
+    const first = await muniment(['keys', 'init', '--json'], { env: env() })
+    const results = first.stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(results.slice(0, -1).every(({ isCreated }) => isCreated === true)).toBe(true)
+    expect(results.at(-1)).toEqual({ ingest_key: expect.stringMatching(/^[\w-]+\.[\w-]{43}$/u) })
+    const again = await muniment(['keys', 'init'], { env: env() })
+    expect(again.stdout).not.toContain('created')
+    expect(again.stdout).toContain('kept')
+  })
+
+  test('verify says that nothing is anchored, and finds nothing wrong', async () => {
+    const { exitCode, stderr } = await muniment(['verify'], { env: env() })
+    expect(stderr).toContain('Not anchored')
+    expect(exitCode).toBe(0)
+  })
+
+  test('show says that there is no such event', async () => {
+    const { exitCode, stderr } = await muniment(['show', '01a1fd6e-3a59-72f4-a250-f9a7a24357e4'], {
+      env: env(),
+    })
+    expect(stderr).toContain('NOT_FOUND')
+    expect(exitCode).toBe(1)
+  })
+
+  test('query counts nothing, in every format', async () => {
+    const sql = 'select count(*) as n from events'
+    const run = async (...more: string[]): Promise<string> =>
+      (await muniment(['query', sql, ...more], { env: env() })).stdout
+    expect(await run('--json')).toBe('{"n":0}\n')
+    expect(await run('--format', 'csv')).toBe('n\n0\n')
+    expect(await run()).toBe('n\n─\n0\n')
+  })
+
+  test('doctor tests everything and lists every setting', async () => {
+    const { exitCode, stdout } = await muniment(['doctor', '--json'], { env: env() })
+    const checks = stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(checks.map(({ check, isFine }) => [check, isFine])).toEqual(
+      ['home', 'spool', 'secrets', 'bus', 'store'].map(check => [check, true]),
+    )
+    expect(exitCode).toBe(0)
+    const settings = await muniment(['doctor', '--settings'], { env: { ...env(), MUNIMENT_TENANT: 'acme' } })
+    expect(settings.stdout).toContain('acme')
+  })
+})
+
+test('the completion of bash names every command', async () => {
+  const { stdout } = await muniment(['completion', 'bash'])
+  for (const { name } of commands) expect(stdout).toContain(name)
+})
