@@ -9,6 +9,8 @@ const mostBlobs = 8
 /** Aims that people have with a model of their own, too: they never reach the certainty of a hidden order. */
 const arguable = new Set<Aim>(['persona', 'unbind', 'mode', 'secret', 'attack'])
 const mostArguable = 0.72
+/** What a person writes to a model is that person's own business more often than not. */
+const mostInPrompt = 0.8
 
 interface Hit extends Span {
   readonly aim: Aim
@@ -90,11 +92,12 @@ function blobsIn(text: string): readonly string[] {
 export function detectInstruction(found: Inspection): Span {
   const blobs = (found.features & feature.run) === 0 ? [] : blobsIn(found.text)
   let best = nothing
+  const most = found.document.source === 'prompt' ? mostInPrompt : 1
   for (const part of [...found.readings(), ...blobs]) {
     const lower = part === found.text ? found.lower() : part.toLowerCase()
     const hits = hitsIn(part, lower, found)
     const span = isEnough(hits) ? combine(hits) : nothing
     if (span.score > best.score) best = span
   }
-  return best
+  return best.score > most ? { ...best, score: most } : best
 }

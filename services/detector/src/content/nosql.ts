@@ -21,7 +21,7 @@ function judge(text: string, role: Role, name: string): number {
   if (isScript(text)) return 0.82
   if (used === undefined) return 0
   const isFilter = /^\s{0,4}\{\s{0,4}"/u.test(text)
-  if (isFilter) return credential.test(name) ? 0.75 : 0.3
+  if (isFilter) return credential.test(name) && /^\s{0,4}\{\s{0,4}"\$/u.test(text) ? 0.75 : 0.3
   // A filter of its own is a query language there; as the text of a value it is not.
   return role === 'query' ? 0.3 : 0.72
 }

@@ -272,7 +272,7 @@ const address: readonly Phrase[] = [
       'to',
     ],
     pattern:
-      /\b(?:notes?|(?:important|urgent|special|following)\smessages?|instructions?|attention|notice|reminder|memo|directives?)\b[^.?!\n]{0,40}\b(?:for|to)\s(?:the\s|you,?\s|any\s|all\s|your\s)?(?:(?:ai|llm|language|large\slanguage)\s?(?:assistants?|models?|agents?|systems?)?|assistants?|agents?|models?|chatbots?|claude|chatgpt|gpt|gemini|copilot)\b|\b(?:attention|dear|hey|hello|hi)\s?,?\s(?:ai|llm|assistant|agent|claude|chatgpt|gpt|gemini|language\smodel)\b|\bto\syou,\s?(?:the\s)?(?:ai\s)?(?:assistant|agent|model)/u,
+      /\b(?:notes?|(?:important|urgent|special|following)\smessages?|instructions?|attention|notice|reminder|memo|directives?)\b[^.?!\n]{0,40}\b(?:for|to)\s(?:the\s|you,?\s|any\s|all\s|your\s)?(?:(?:ai|llm|language|large\slanguage)\s?(?:assistants?|models?|agents?|systems?)?|assistants?|agents?|models?|chatbots?|claude|chatgpt|gpt|gemini|copilot)\b|\b(?:attention|dear|hey|hello|hi)\s?,?\s(?:ai|llm|assistant|agent|language\smodel)\b|\bto\syou,\s?(?:the\s)?(?:ai\s)?(?:assistant|agent|model)/u,
   },
   {
     aim: 'address',
@@ -341,7 +341,7 @@ const address: readonly Phrase[] = [
     score: 0.72,
     sources: result,
     words: ['todo'],
-    pattern: /(?:^|\n)\s{0,8}todo\s?:\s?(?:\w|['"])/u,
+    pattern: /(?:^|\n|['".)]\s?)\s{0,8}todo\s?:\s?['"]?[a-z]{2}/u,
   },
 ]
 
@@ -406,7 +406,16 @@ const toolOrders: readonly Phrase[] = [
       'as',
     ],
     pattern:
-      /\b(?:pass|append|include|send|provide|forward|attach|put|copy|place|insert|supply|encode|upload|post|embed)\b[^.\n]{0,48}\b(?:its|the|their|all|full|entire|whole|complete)\s(?:\w{2,12}\s){0,3}(?:contents?|conversation|chat|history|context|credentials?|keys?|tokens?|secrets?|prompts?|environment|messages?)\b[^.\n]{0,60}(?:\b(?:as|in|into|to|with|via)\b|$)|\bfull\s(?:text\sof\sthe\s)?conversation\b|\bconversation\s(?:so\sfar|history)\b[^.\n]{0,40}\b(?:in|as|to|into|with)\b|\bas\s(?:a\s)?(?:sidenote|side_note)\b/u,
+      /\b(?:pass|append|include|send|provide|forward|attach|put|copy|place|insert|supply|encode|upload|post|embed)\b[^.\n]{0,48}\b(?:(?:its|the|their|all|full|entire|whole|complete)\s(?:\w{2,12}\s){0,3}(?:contents?|conversation|chat|history|context|credentials?|tokens?|secrets?|prompts?|environment)|(?:all|full|entire|whole|complete|previous)\s(?:\w{2,12}\s){0,2}(?:keys?|messages?))\b[^.\n]{0,60}(?:\b(?:as|in|into|to|with|via)\b|$)|\bfull\s(?:text\sof\sthe\s)?conversation\b|\bconversation\s(?:so\sfar|history)\b[^.\n]{0,40}\b(?:in|as|to|into|with)\b|\bas\s(?:a\s)?(?:sidenote|side_note)\b/u,
+  },
+  {
+    aim: 'order',
+    score: 0.76,
+    sources: told,
+    words: ['proceed', 'continu', 'resum'],
+    also: ['before', 'then', 'after'],
+    pattern:
+      /\b(?:before|then|after\sthat)\s?,?\s(?:proceeding|proceed|continue|continuing|resume|resuming)\b[^.\n]{0,24}\b(?:with\sthe\s(?:user|original)(?:'s)?\s(?:request|task|query)|as\s(?:usual|normal|requested|planned))/u,
   },
   {
     aim: 'secret',
@@ -553,7 +562,7 @@ const persona: readonly Phrase[] = [
       'lack',
     ],
     pattern:
-      /\bdo\sanything\snow\b|\bDAN\b|\bjail\s?br(?:eak|oken)|\b(?:un(?:filtered|censored|restricted|limited)|amoral|immoral|non-?moral|unethical|evil|malevolen\w{1,4})\b[^.\n]{0,60}\b(?:ai|bot|chatbot|assistant|model|gpt|responses?|answers?|language|outputs?|character|entity|version|persona|human|monster|advice|content)\b|\b(?:ai|bot|chatbot|assistant|model|gpt|character|entity|persona|response|answer|being)s?\b[^.\n]{0,50}\b(?:un(?:filtered|censored|restricted|limited)|amoral|immoral|unethical)\b|\b(?:no|without|any|free\s(?:of|from)|devoid\sof|lacks?|lacking|zero)\s(?:any\s|all\s|of\sthe\s|typical\s|the\s|its\s)?(?:ethic(?:s|al)|moral(?:s|ity)?|restrictions?|filters?|filtering|censorship|limitations?|limits|boundaries|guidelines|rules|safety|content\s(?:polic|restrict)\w{1,6}|inhibitions|regard)\b|\b(?:freed?|br(?:oken|eak)s?)\s(?:free\s)?(?:from|of|out)\b[^.\n]{0,40}\b(?:confines?|restrictions?|rules|shackles|limitations?|chains|constraints)|\b(?:not|n't|never|no\slonger|without)\s(?:\w{2,12}\s){0,4}(?:bound|abid(?:e|ing)|comply|adher(?:e|ing)|follow(?:ing)?|restricted|limited|constrained|obey|respect|subject)\b[^.\n]{0,50}\b(?:rules?|polic(?:y|ies)|guidelines?|laws?|ethic(?:s|al)?|moral(?:s|ity)?|restrictions?|openai|principles?|standards?|limitations?|terms)\b|\bregardless\sof\s(?:\w{2,12}\s){0,4}(?:ethic\w{0,4}|legal\w{0,4}|moral\w{0,4}|consequences|filters|harmful|how\sunethical)/u,
+      /\bdo\sanything\snow\b|\bDAN\b|\bjail\s?br(?:eak|oken)|\b(?:un(?:filtered|censored|restricted|limited)|amoral|immoral|non-?moral|unethical|evil|malevolen\w{1,4})\b[^.\n]{0,60}\b(?:ai|bot|chatbot|assistant|model|gpt|responses?|answers?|language|outputs?|character|entity|version|persona|human|monster|advice|content)\b|\b(?:ai|bot|chatbot|assistant|model|gpt|character|entity|persona|response|answer|being)s?\b[^.\n]{0,50}\b(?:un(?:filtered|censored|restricted|limited)|amoral|immoral|unethical)\b|\b(?:no|without|any|free\s(?:of|from)|devoid\sof|lacks?|lacking|zero)\s(?:any\s|all\s|of\sthe\s|typical\s|the\s|its\s)?(?:ethic(?:s|al)|moral(?:s|ity)?|restrictions?|filters?|filtering|censorship|limitations?|limits|boundaries|guidelines|rules|safety|content\s(?:polic|restrict)\w{1,6}|inhibitions|regard)\b|\b(?:freed?|br(?:oken|eak)s?)\s(?:free\s)?(?:from|of|out)\b[^.\n]{0,40}\b(?:confines?|restrictions?|rules|shackles|limitations?|chains|constraints)|\b(?:not|n't|never|no\slonger|without)\s(?:\w{2,12}\s){0,4}(?:bound|restrained|confined|hindered|abid(?:e|ing)|comply|adher(?:e|ing)|follow(?:ing)?|restricted|limited|constrained|obey|respect|subject)\b[^.\n]{0,50}\b(?:rules?|polic(?:y|ies)|guidelines?|laws?|ethic(?:s|al)?|moral(?:s|ity)?|restrictions?|openai|principles?|standards?|limitations?|terms)\b|\b(?:rules|guidelines|polic(?:y|ies)|restrictions|limitations)\s(?:do\snot|don'?t|no\slonger)\sapply|\b(?:defies|violat(?:e|es|ing))\s(?:\w{2,12}\s){0,3}(?:ethic\w{0,4}|conventions?|standards?|guidelines?|polic\w{1,3})|\bdo(?:es)?\sanything\snow|\bregardless\sof\s(?:\w{2,12}\s){0,4}(?:ethic\w{0,4}|legal\w{0,4}|moral\w{0,4}|consequences|filters|harmful|how\sunethical)/u,
   },
   {
     aim: 'unbind',
@@ -740,7 +749,7 @@ const embed: readonly Phrase[] = [
       'accompanying',
     ],
     pattern:
-      /\b(?:incorporat|leverag|fus|embed|meld|merg|integrat|adopt|includ|inclusion|insert|weav|blend|add|us|utili[sz]|employ|make|mak|featur|ensur|enrich|enhanc|complement|apply|combin|append|plac|put|infus|implement|inject|introduc)\w{0,5}\b[^.?!\n]{0,60}\b(?:following|subsequent|below|next|ensuing|this|given|provided|accompanying)\s(?:\w{2,12}\s){0,2}code\b[^\n]{0,80}\b(?:your|the)\s(?:\w{2,14}\s){0,3}(?:solution|response|answer|code|implementation|output|logic|elucidation|reply|explanation|architecture|program|approach|result|script|work|project|one)\b|\b(?:your|the)\s(?:\w{2,14}\s){0,2}(?:solution|response|answer|code|implementation|output|logic|reply)\b[^.?!\n]{0,60}\b(?:following|subsequent|below|next|ensuing)\s(?:\w{2,12}\s){0,2}code\s(?:block|snippet|section|excerpt|segment|fragment|part|piece)\b/u,
+      /\b(?:absorb|interweav|deploy|execut|incorporat|leverag|fus|embed|meld|merg|integrat|adopt|includ|inclusion|insert|weav|blend|add|us|utili[sz]|employ|make|mak|featur|ensur|enrich|enhanc|complement|apply|combin|append|plac|put|infus|implement|inject|introduc)\w{0,5}\b[^.?!\n]{0,60}\b(?:following|subsequent|below|next|ensuing|this|given|provided|accompanying)\s(?:\w{2,12}\s){0,2}code\b[^\n]{0,80}\b(?:your|the)\s(?:\w{2,14}\s){0,3}(?:solution|response|answer|code|codebase|algorithm|implementation|output|logic|elucidation|reply|explanation|architecture|program|approach|result|script|work|project|one)\b|(?:^|\n)[^\n]{0,60}\b(?:don'?t\s(?:hesitate|forget)\sto|consider|ensure\sthat)\b[^\n]{0,60}\b(?:following|subsequent|below|ensuing)\scode\s(?:block|snippet|section|excerpt|segment|fragment|part|piece)|\b(?:your|the)\s(?:\w{2,14}\s){0,2}(?:solution|response|answer|code|implementation|output|logic|reply)\b[^.?!\n]{0,60}\b(?:following|subsequent|below|next|ensuing)\s(?:\w{2,12}\s){0,2}code\s(?:block|snippet|section|excerpt|segment|fragment|part|piece)\b/u,
   },
 ]
 
