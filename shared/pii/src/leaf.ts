@@ -28,6 +28,10 @@ export interface Leaf {
   words: number
   /** Colons before this offset were read and led nowhere. */
   colonsEnd: number
+  /** No date lies before this offset: it was looked for from an earlier word. */
+  datesEnd: number
+  /** Behind the `//` of the last URL. */
+  urlStart: number
   /** Where the last digits ended. */
   digitsEnd: number
   hits: Hit[]
@@ -59,6 +63,8 @@ export const createLeaf = (): Leaf => ({
   wordHints: new Int32Array(RING),
   words: 0,
   colonsEnd: 0,
+  urlStart: -1000,
+  datesEnd: 0,
   digitsEnd: -1000,
   hits: [],
   hasSigns: false,

@@ -112,12 +112,17 @@ const read = (scan: Scan, source: Source, range: Range): boolean => {
 const ENCODED_MAX = 1 << 18
 const ENCODED_DEPTH = 2
 
+const apartLeaves: Leaf[] = []
+
+/** One leaf per depth of encodings, made once. */
+const apartLeaf = (depth: number): Leaf => (apartLeaves[depth] ??= createLeaf())
+
 /** Finds in a text of its own, with what was encoded in it; the shared buffers are in use, so it gets new ones. */
 const scanApart = (text: string, depth: number, own: number): readonly Found[] => {
   const bytes = new Uint8Array(text.length)
   fill(text, bytes)
   const source: Source = { bytes, size: text.length, text: () => text }
-  const apart: Scan = { found: [], withPaths: false, leaf: createLeaf(), depth: depth + 1 }
+  const apart: Scan = { found: [], withPaths: false, leaf: apartLeaf(depth), depth: depth + 1 }
   scanDocuments(apart, { source, level: LEVELS_MAX, own, path: '', toRaw: offset => offset })
   return apart.found
 }
@@ -191,8 +196,7 @@ const INSIDE = new Set(Array.from('"{[]}-0123456789tfn', char => char.charCodeAt
 /** Whether a string may hold a JSON document: brackets alone are no sign, `[EMAIL]` has them too. */
 const isNested = (source: Source, from: number, to: number): boolean => {
   const first = firstSolid(source, from, to)
-  if (!isOpening(source.bytes[first]) || to - first < NESTED_MIN) return false
-  return INSIDE.has(source.bytes[firstSolid(source, first + 1, to)] ?? 0)
+  return to - first >= NESTED_MIN && mayOpen(source, first, to)
 }
 
 const parsed = (text: string): string => {
@@ -306,13 +310,23 @@ const scanStretch = (
   scan.leaf.isPart = false
 }
 
+/** Whether a bracket may open a document: what follows it must be able to. */
+const mayOpen = (source: Source, i: number, to: number): boolean => {
+  const c = source.bytes[i] ?? 0
+  if (!isOpening(c)) return false
+  const next = source.bytes[firstSolid(source, i + 1, to)] ?? 0
+  return c === 123 ? next === 34 || next === 125 : INSIDE.has(next)
+}
+
 /** Start of the next line that opens an object or array. */
 const nextDocument = (source: Source, from: number): number => {
   const { bytes, size } = source
   for (let i = bytes.indexOf(10, from); i >= 0 && i < size; i = bytes.indexOf(10, i + 1))
-    if (isOpening(bytes[i + 1])) return Math.min(i + 1, size)
+    if (i + 1 < size && mayOpen(source, i + 1, Math.min(size, i + LOOK_MAX))) return i + 1
   return size
 }
+
+const LOOK_MAX = 64
 
 const isLineEnd = (source: Source, from: number): boolean => {
   const next = firstSolid(source, from, source.size)
@@ -333,6 +347,9 @@ const isScalar = (source: Source, first: number): boolean => {
   }
 }
 
+/** After this many documents that broke off, what is left is read as text: looking for more would cost more than it finds. */
+const BROKEN_MAX = 32
+
 /** Reads JSON values one after another (NDJSON too), and as text what is none. */
 const scanDocuments = (scan: Scan, layer: Layer): void => {
   const { source } = layer
@@ -342,12 +359,14 @@ const scanDocuments = (scan: Scan, layer: Layer): void => {
     walkJson(source, first, start)
     return
   }
+  let broken = 0
   for (let i = first; i < source.size;) {
     let end = isOpening(source.bytes[i]) ? walkJson(source, i, start) : ~i
     if (end >= 0 && !isLineEnd(source, end)) end = ~end
     if (end < 0) {
+      broken += isOpening(source.bytes[i]) ? 1 : 0
       const from = ~end
-      end = nextDocument(source, from)
+      end = broken > BROKEN_MAX ? source.size : nextDocument(source, from)
       scanStretch(scan, layer, { start: from, end, isPart: from > first })
     }
     i = firstSolid(source, end, source.size)

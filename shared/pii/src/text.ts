@@ -5,7 +5,18 @@ import type { Recognizer, Word } from './recognizer.ts'
 import { KINDS } from './hints.ts'
 import { recognizers } from './recognizers/index.ts'
 import { readCells, type Table, tableOf } from './table.ts'
-import { COLONS, createTokens, DIGITS, LONG, MASKED, readTokens, SIGN, type Tokens, WORD } from './tokens.ts'
+import {
+  COLONS,
+  createTokens,
+  DIGITS,
+  LONG,
+  MASKED,
+  readTokens,
+  SIGN,
+  SLASHES,
+  type Tokens,
+  WORD,
+} from './tokens.ts'
 
 const tokens: Tokens = createTokens()
 const cluster: Cluster = createCluster()
@@ -99,6 +110,7 @@ const takeMark = (leaf: Leaf, kind: number, n: number): void => {
   const end = tokens.end[n] ?? 0
   if (kind === SIGN) for (const find of onSign) find(leaf, start)
   else if (kind === COLONS) for (const find of onColon) find(leaf, start)
+  else if (kind === SLASHES) leaf.urlStart = start + 3
   else if (kind === MASKED) passMasked(leaf, start, end)
   else if (kind === LONG) takeLong(leaf, start, end)
 }
@@ -132,6 +144,8 @@ const readStretch = (leaf: Leaf): void => {
   leaf.passed = leaf.hits.length
   leaf.words = 0
   leaf.digitsEnd = -1000
+  leaf.urlStart = -1000
+  leaf.datesEnd = leaf.start
   leaf.colonsEnd = leaf.start
   const before = leaf.hits.length
   takeValue(leaf)

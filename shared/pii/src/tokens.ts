@@ -12,6 +12,8 @@ export const WORD = 4
 export const LONG = 5
 /** What an earlier masking left. */
 export const MASKED = 6
+/** The `//` of a URL. */
+export const SLASHES = 7
 
 const CAPACITY = 2048
 const LONG_MIN = 16
@@ -122,12 +124,19 @@ const takeBracket = (tokens: Tokens, bytes: Uint8Array, span: { start: number; t
   return end
 }
 
-/** A sign that is no letter, digit or joint; a colon counts only before a hexadecimal digit or another colon. */
+/** A colon counts only before a hexadecimal digit, another colon, or the slashes of a URL. */
+const takeColon = (tokens: Tokens, bytes: Uint8Array, i: number): void => {
+  const next = bytes[i + 1] ?? 0
+  if (next === 58 || isHex(next)) push(tokens, COLONS, i)
+  else if (next === 47 && bytes[i + 2] === 47) push(tokens, SLASHES, i)
+}
+
+/** A sign that is no letter, digit or joint. */
 const takeSign = (tokens: Tokens, bytes: Uint8Array, span: { start: number; to: number }): number => {
   const i = span.start
   const c = bytes[i] ?? 0
   if (c === 64) push(tokens, SIGN, i)
-  else if (c === 58 && (bytes[i + 1] === 58 || isHex(bytes[i + 1] ?? 0))) push(tokens, COLONS, i)
+  else if (c === 58) takeColon(tokens, bytes, i)
   else if (c === 38) tokens.hasSigns = true
   else if (c === 91) return takeBracket(tokens, bytes, span)
   return i + 1

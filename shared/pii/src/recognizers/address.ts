@@ -122,10 +122,16 @@ const fromBox = (leaf: Leaf, word: Word): boolean => {
 const isBox = (leaf: Leaf, word: Word): boolean =>
   (at(leaf, word.start) | 32) === 98 && (at(leaf, word.end - 1) | 32) === 120
 
+/** `654 n 800 e`: a compass point between two numbers. */
+const isGrid = (leaf: Leaf, word: Word): boolean =>
+  (word.hints & hint.COMPASS) !== 0 &&
+  isDigit(at(leaf, word.start - 2)) &&
+  isDigit(at(leaf, solidAfter(leaf, word.end)))
+
 const fromNumbered = (leaf: Leaf, word: Word): void => {
   if (word.start - leaf.digitsEnd > REACH) return
   if ((word.hints & (hint.UNIT | hint.STATE)) !== 0 && fromAnchor(leaf, word)) return
-  if ((word.hints & (hint.SUFFIX | hint.HIGHWAY | hint.COMPASS)) !== 0) fromSuffix(leaf, word)
+  if ((word.hints & (hint.SUFFIX | hint.HIGHWAY)) !== 0 || isGrid(leaf, word)) fromSuffix(leaf, word)
 }
 
 const onWord = (leaf: Leaf, word: Word): void => {

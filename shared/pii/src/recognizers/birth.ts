@@ -1,5 +1,6 @@
+import { isDigit } from '../chars.ts'
 import * as hint from '../hints.ts'
-import { addHit, type Leaf, sliceOf } from '../leaf.ts'
+import { addHit, at, type Leaf, sliceOf } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
 
 const MONTHS = '(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}'
@@ -9,14 +10,30 @@ const DATE = new RegExp(
 )
 const REACH = 48
 
-/** The first date within a short reach of the word. */
+const DATE_MAX = 24
+
+/** First digit in reach, or -1: every date has one. */
+const digitAfter = (leaf: Leaf, from: number, to: number): number => {
+  for (let i = from; i < to; i++) if (isDigit(at(leaf, i))) return i
+  return -1
+}
+
+/** The first date within a short reach of the word; what an earlier word has searched is not searched again. */
 const onWord = (leaf: Leaf, word: Word): void => {
-  const near = sliceOf(leaf, word.end, Math.min(leaf.end, word.end + REACH))
-  const found = DATE.exec(near)
+  const from = Math.max(word.end, leaf.datesEnd - DATE_MAX)
+  const to = Math.min(leaf.end, word.end + REACH)
+  if (to <= leaf.datesEnd) return
+  leaf.datesEnd = to
+  const digit = digitAfter(leaf, from, to)
+  if (digit < 0) return
+  const base = Math.max(from, digit - MONTH_MAX)
+  const found = DATE.exec(sliceOf(leaf, base, Math.min(to, digit + DATE_MAX)))
   if (found === null) return
-  const start = word.end + found.index
+  const start = base + found.index
   addHit(leaf, { type: 'DATE_OF_BIRTH', start, end: start + found[0].length, score: 0.85 })
 }
+
+const MONTH_MAX = 12
 
 const onValue = (leaf: Leaf): void => {
   if (leaf.end - leaf.start > 64) return

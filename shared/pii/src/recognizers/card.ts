@@ -40,23 +40,19 @@ const HINTED: ReadonlyArray<readonly [number, number, string]> = [
   [213100, 213199, '15'],
 ]
 
+/** Lengths that fit, as bits, by the first four digits; finer ranges do not change which lengths are in use. */
 const expand = (table: ReadonlyArray<readonly [number, number, string]>): Int32Array => {
-  const rows = new Int32Array(table.length * 3)
-  table.forEach(([low, high, lengths], i) => {
-    rows.set([low, high, lengths.split(' ').reduce((bits, size) => bits | (1 << Number(size)), 0)], i * 3)
-  })
-  return rows
+  const lengths = new Int32Array(10_000)
+  for (const [low, high, sizes] of table) {
+    const bits = sizes.split(' ').reduce((all, size) => all | (1 << Number(size)), 0)
+    for (let lead = Math.floor(low / 100); lead <= high / 100; lead++)
+      lengths[lead] = (lengths[lead] ?? 0) | bits
+  }
+  return lengths
 }
 
 const KNOWN = expand(RANGES)
 const LESS_KNOWN = expand(HINTED)
-
-const covers = (rows: Int32Array, lead: number, size: number): boolean => {
-  for (let i = 0; i < rows.length; i += 3)
-    if (lead >= (rows[i] ?? 0) && lead <= (rows[i + 1] ?? 0) && ((rows[i + 2] ?? 0) & (1 << size)) !== 0)
-      return true
-  return false
-}
 
 /** Groups as printed on cards: fours, 4-6-5, 4-6-4; anything else needs the word. */
 const isPrinted = (cluster: Cluster, last: number): boolean => {
@@ -70,14 +66,16 @@ const isPrinted = (cluster: Cluster, last: number): boolean => {
   return last >= 3
 }
 
+const fits = (lengths: Int32Array, lead: number, size: number): boolean =>
+  ((lengths[lead] ?? 0) & (1 << size)) !== 0
+
 const isCard = (leaf: Leaf, cluster: Cluster, last: number): boolean => {
   const size = cluster.upTo[last] ?? 0
-  const start = cluster.groupStart[0] ?? 0
   if (size < 12 || size > 19) return false
-  const hinted = isHinted(leaf, hint.CARD, start)
-  const lead = numberIn(cluster, 0, 6)
-  if (!covers(KNOWN, lead, size) && !(hinted && covers(LESS_KNOWN, lead, size))) return false
-  return (hinted || isPrinted(cluster, last)) && passesLuhn(cluster, size)
+  const lead = numberIn(cluster, 0, 4)
+  const isKnown = fits(KNOWN, lead, size)
+  if (!(isKnown || fits(LESS_KNOWN, lead, size)) || !passesLuhn(cluster, size)) return false
+  return (isKnown && isPrinted(cluster, last)) || isHinted(leaf, hint.CARD, cluster.groupStart[0] ?? 0)
 }
 
 const isDenied = (leaf: Leaf, start: number): boolean =>
@@ -88,10 +86,11 @@ const isDenied = (leaf: Leaf, start: number): boolean =>
 
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
   const start = cluster.groupStart[0] ?? 0
-  if (cluster.size < 12 || cluster.hasPlus || !beginsAt(leaf, start) || isDenied(leaf, start)) return
+  if (cluster.size < 12 || cluster.hasPlus || !beginsAt(leaf, start)) return
   for (let last = cluster.groups - 1; last >= 0; last--) {
     const end = cluster.groupEnd[last] ?? 0
     if (!isCard(leaf, cluster, last) || !endsAt(leaf, end)) continue
+    if (isDenied(leaf, start)) return
     addHit(leaf, { type: 'CREDIT_CARD', start, end, score: 0.98 })
     return
   }

@@ -99,18 +99,35 @@ const openBefore = (leaf: Leaf, sign: number): number => {
   return -1
 }
 
-/** `Given Family <user@host>`: the display name of RFC 5322 3.4. */
+const DISPLAY_MAX = 64
+
+/** Start of the display name that ends at `end`: at most five words of letters, the first with a capital. */
+const displayStart = (leaf: Leaf, end: number): number => {
+  let i = end
+  let words = 1
+  while (end - i < DISPLAY_MAX && words <= 5 && isDisplay(at(leaf, i - 1))) {
+    i--
+    if (at(leaf, i) === 32) words++
+  }
+  while (i < end && !isUpper(at(leaf, i))) i++
+  return i
+}
+
+const isDisplay = (c: number): boolean => isNameChar(c) || c === 32 || c === 46
+
+const isDisplayEdge = (c: number): boolean =>
+  c === 0 || c === 10 || c === 34 || c === 44 || c === 58 || c === 59 || c === 32
+
+/** `Given Family <user@host>`: the display name of RFC 5322 3.4, before an address that was found. */
 const onSign = (leaf: Leaf, sign: number): void => {
+  if (leaf.done <= sign) return
   const open = openBefore(leaf, sign)
   if (open < 0) return
-  const before = Math.max(leaf.start, open - 80)
-  const found = /(?:^|[\n:;,"])[ ]?([\p{Lu}][\p{L}\p{M}'’.-]*(?: [\p{L}\p{M}'’.-]+){0,4})"? ?$/u.exec(
-    sliceOf(leaf, before, open),
-  )
-  const name = found?.[1]
-  if (found === null || name === undefined) return
-  const start = before + found.index + found[0].indexOf(name)
-  addHit(leaf, { type: 'NAME', start, end: start + name.length, score: 0.8 })
+  let end = open
+  while (open - end < 3 && (at(leaf, end - 1) === 32 || at(leaf, end - 1) === 34)) end--
+  const start = displayStart(leaf, end)
+  if (end - start > 1 && isDisplayEdge(at(leaf, start - 1)))
+    addHit(leaf, { type: 'NAME', start, end, score: 0.8 })
 }
 
 /** Names of people where a key, a title, a greeting or an address header makes them certain. */

@@ -184,25 +184,35 @@ const isContinued = (leaf: Leaf, cluster: Cluster): boolean => {
   return isJoined && isDigit(at(leaf, cluster.start - 2)) && !cluster.hasPlus
 }
 
-const scoreOf = (leaf: Leaf, cluster: Cluster, last: number): number => {
-  const start = cluster.start
-  const called = isCalled(leaf, start) || isNamedBehind(leaf, cluster.groupEnd[last] ?? 0)
+const scoreOf = (leaf: Leaf, cluster: Cluster, given: { last: number; called: boolean }): number => {
+  const { last } = given
+  const called = given.called || isNamedBehind(leaf, cluster.groupEnd[last] ?? 0)
   const shape = shapeScore(leaf, cluster, last)
   if (called && isPlausible(cluster, last)) return Math.max(shape, last === 0 || shape > 0 ? 0.8 : 0.7)
   return isContinued(leaf, cluster) && cluster.joint[1] !== 1 ? 0 : shape
 }
 
+const mayBePhone = (leaf: Leaf, cluster: Cluster): boolean => {
+  if (cluster.size < 6 || !beginsNumber(leaf, cluster) || isDenied(leaf, cluster.start)) return false
+  return (leaf.own & OTHER_NUMBER) === 0 || (leaf.own & hint.PHONE) !== 0
+}
+
+const GROUPS_MAX = 6
+
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
-  if (cluster.size < 6 || !beginsNumber(leaf, cluster) || isDenied(leaf, cluster.start)) return
-  if ((leaf.own & OTHER_NUMBER) !== 0 && (leaf.own & hint.PHONE) === 0) return
-  for (let last = cluster.groups - 1; last >= 0; last--) {
+  if (!mayBePhone(leaf, cluster)) return
+  const called = isCalled(leaf, cluster.start)
+  for (let last = Math.min(cluster.groups, GROUPS_MAX) - 1; last >= 0; last--) {
     const end = cluster.groupEnd[last] ?? 0
-    const score = endsNumber(leaf, end) ? scoreOf(leaf, cluster, last) : 0
+    if ((cluster.upTo[last] ?? 0) > DIGITS_MAX || !endsNumber(leaf, end)) continue
+    const score = scoreOf(leaf, cluster, { last, called })
     if (score === 0) continue
     addHit(leaf, { type: 'PHONE', start: cluster.start, end: withExtension(leaf, end), score })
     return
   }
 }
+
+const DIGITS_MAX = 17
 
 /** Telephone numbers: E.164 with the country's own lengths, national groupings, or any plausible digits a key or word names. */
 export const phone: Recognizer = { type: 'PHONE', onDigits }

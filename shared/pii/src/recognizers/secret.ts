@@ -2,6 +2,7 @@ import { CLASS, isAsciiAlnum, isDigit, isHex, isUpper, JOIN } from '../chars.ts'
 import * as hint from '../hints.ts'
 import { addHit, at, type Leaf, sliceOf, startsWith } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
+import { assignEnd, valueAt } from './secret-assign.ts'
 import { hasPrefix, isMarked } from './secret-prefixes.ts'
 
 /** Three base64url parts, the first opening a JSON object (RFC 7519). */
@@ -93,28 +94,20 @@ const onValue = (leaf: Leaf): void => {
   addHit(leaf, { type: 'SECRET', start: leaf.start + scheme, end: leaf.end, score: 0.9 })
 }
 
-const ASSIGN = /^[\w-]{0,24}["'`]?\)?(?: {0,3}(?::=|=>|==|[:=]) {0,3}| is )/
-const VALUE = /^(?:(?:Bearer|Basic|Token) )?(?:(["'`])((?:(?!\1)[^\n]){4,512})\1|([^\s"'`,;)}\]<>]{4,512}))/i
-
 /** Digits, signs or capitals in the middle: plain words after `password:` are prose. */
 const isOdd = (value: string): boolean => /[0-9!@#$%^&*]|[a-z][A-Z]|^[^a-z]+$/.test(value)
 
-const LOOK_AHEAD = 600
+const isCall = (value: string): boolean => /\($|^function|\.\w+\(/.test(value)
 
-/** `password = …`, `api_key: …`: the value behind the sign. */
 const fromName = (leaf: Leaf, word: Word): void => {
   const next = at(leaf, word.end)
   if (isAsciiAlnum(next) && next > 57) return
-  const after = sliceOf(leaf, word.end, word.end + LOOK_AHEAD)
-  const assign = ASSIGN.exec(after)
-  if (assign === null) return
-  const found = VALUE.exec(after.slice(assign[0].length))
-  if (found === null) return
-  const value = found[2] ?? found[3] ?? ''
-  const isStrong = (word.hints & hint.SECRET) !== 0
-  if (!isCredible(value, isStrong) || !isOdd(value) || /\($|^function|\.\w+\(/.test(value)) return
-  const start = word.end + assign[0].length + found[0].lastIndexOf(value)
-  addHit(leaf, { type: 'SECRET', start, end: start + value.length, score: 0.85 })
+  const sign = assignEnd(leaf, word.end)
+  const found = sign < 0 ? undefined : valueAt(leaf, sign)
+  if (found === undefined) return
+  const value = sliceOf(leaf, found.start, found.end)
+  if (!isCredible(value, (word.hints & hint.SECRET) !== 0) || !isOdd(value) || isCall(value)) return
+  addHit(leaf, { type: 'SECRET', start: found.start, end: found.end, score: 0.85 })
 }
 
 const DASHES = '-----'
@@ -160,18 +153,19 @@ const colonIn = (leaf: Leaf, from: number, to: number): number => {
   return -1
 }
 
-/** Start of what stands between `//` and the sign, or -1. */
-const userStart = (leaf: Leaf, sign: number): number => {
-  let i = sign
-  while (sign - i < 128 && at(leaf, i - 1) > 32 && at(leaf, i - 1) !== 47) i--
-  return at(leaf, i - 1) === 47 && at(leaf, i - 2) === 47 ? i : -1
+const USER_INFO_MAX = 128
+
+/** Whether what stands between `//` and the sign may be user and password. */
+const isUserInfo = (leaf: Leaf, sign: number): boolean => {
+  if (sign - leaf.urlStart > USER_INFO_MAX) return false
+  for (let i = leaf.urlStart; i < sign; i++) if (at(leaf, i) <= 32 || at(leaf, i) === 47) return false
+  return true
 }
 
 /** The password of `scheme://user:password@host` (RFC 3986 3.2.1). */
 const onSign = (leaf: Leaf, sign: number): void => {
-  const user = userStart(leaf, sign)
-  if (user < 0) return
-  const colon = colonIn(leaf, user, sign)
+  if (!isUserInfo(leaf, sign)) return
+  const colon = colonIn(leaf, leaf.urlStart, sign)
   if (colon < 0 || colon >= sign - 1 || !isHostStart(at(leaf, sign + 1)) || at(leaf, colon + 1) === 91) return
   addHit(leaf, { type: 'SECRET', start: colon + 1, end: sign, score: 0.95 })
 }

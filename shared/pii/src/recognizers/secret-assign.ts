@@ -1,0 +1,74 @@
+import { isAsciiAlnum } from '../chars.ts'
+import { at, type Leaf, startsWith } from '../leaf.ts'
+
+const NAME_MAX = 24
+const BLANKS_MAX = 3
+const QUOTED_MAX = 256
+const BARE_MAX = 128
+const VALUE_MIN = 4
+
+interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+const isQuote = (c: number): boolean => c === 34 || c === 39 || c === 96
+
+const overBlanks = (leaf: Leaf, from: number): number => {
+  let i = from
+  while (i - from < BLANKS_MAX && at(leaf, i) === 32) i++
+  return i
+}
+
+/** Over what may still belong to the name: `_value`, a closing quote, a bracket. */
+const overName = (leaf: Leaf, from: number): number => {
+  let i = from
+  while (i - from < NAME_MAX && (isAsciiAlnum(at(leaf, i)) || at(leaf, i) === 95 || at(leaf, i) === 45)) i++
+  if (isQuote(at(leaf, i))) i++
+  return at(leaf, i) === 41 ? i + 1 : i
+}
+
+/** `:=`, `=>`, `==`, `:` or `=`. */
+const overSign = (leaf: Leaf, from: number): number => {
+  const c = at(leaf, from)
+  if (c !== 58 && c !== 61) return -1
+  const next = at(leaf, from + 1)
+  return next === 61 || (c === 61 && next === 62) ? from + 2 : from + 1
+}
+
+/** Behind the sign that gives the name before it a value, or -1. */
+export const assignEnd = (leaf: Leaf, from: number): number => {
+  if (startsWith(leaf, ' is ', from)) return from + 4
+  const sign = overSign(leaf, overBlanks(leaf, overName(leaf, from)))
+  return sign < 0 ? -1 : overBlanks(leaf, sign)
+}
+
+const isBareEnd = (c: number): boolean =>
+  c <= 32 || isQuote(c) || c === 44 || c === 59 || c === 41 || c === 125 || c === 93 || c === 60 || c === 62
+
+const quotedEnd = (leaf: Leaf, from: number, quote: number): number => {
+  for (let i = from; i - from <= QUOTED_MAX; i++) {
+    const c = at(leaf, i)
+    if (c === quote) return i
+    if (c === 0) return -1
+  }
+  return -1
+}
+
+const bareEnd = (leaf: Leaf, from: number): number => {
+  let i = from
+  while (i - from <= BARE_MAX && !isBareEnd(at(leaf, i))) i++
+  return i - from > BARE_MAX ? -1 : i
+}
+
+const SCHEMES = ['Bearer ', 'Basic ', 'Token ']
+
+/** The value at an offset: up to its closing quote, or up to the next blank or bracket; undefined where there is none of a credible size. */
+export const valueAt = (leaf: Leaf, from: number): Span | undefined => {
+  let start = from
+  for (const scheme of SCHEMES) if (startsWith(leaf, scheme, start)) start += scheme.length
+  const quote = at(leaf, start)
+  if (isQuote(quote)) start++
+  const end = isQuote(quote) ? quotedEnd(leaf, start, quote) : bareEnd(leaf, start)
+  return end - start >= VALUE_MIN ? { start, end } : undefined
+}
