@@ -66,7 +66,7 @@ export interface Exchange {
 }
 
 /** Numbers that were given out but whose records were not kept. */
-export interface Gap {
+interface Gap {
   readonly fromSeq: number
   readonly toSeq: number
   readonly count: number

@@ -2,8 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openLab, programEnv, story, type Lab } from './support.ts'
+
+const program = fileURLToPath(new URL('program.ts', import.meta.url))
 
 let lab: Lab
 beforeEach(async () => {
@@ -19,7 +22,7 @@ describe('an observed process', () => {
     ['gets SIGTERM and does not listen', ['signal'], [null, 'SIGTERM']],
     ['gets SIGTERM and ends by itself', ['signal', 'own'], [5, null]],
   ])('that %s ends as it would without us, and everything is saved', async (_what, args, ending) => {
-    const run = spawn(process.execPath, [join(import.meta.dirname, 'program.ts'), lab.home, ...args], {
+    const run = spawn(process.execPath, [program, lab.home, ...args], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: programEnv,
     })
@@ -35,14 +38,10 @@ describe('an observed process', () => {
 })
 
 test('an observed process that ends itself on SIGTERM where nobody else listens does so, and what it did is saved', async () => {
-  const run = spawn(
-    process.execPath,
-    [join(import.meta.dirname, 'program.ts'), lab.home, 'signal', 'alone'],
-    {
-      stdio: 'ignore',
-      env: programEnv,
-    },
-  )
+  const run = spawn(process.execPath, [program, lab.home, 'signal', 'alone'], {
+    stdio: 'ignore',
+    env: programEnv,
+  })
   expect(await once(run, 'exit')).toEqual([null, 'SIGTERM'])
   // Nobody could tell that this was the end, so the lane stays open.
   expect((await lab.collect()).map(story).at(-1)).toBe('call tools/call echo ok')

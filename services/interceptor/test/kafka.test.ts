@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openKafkaBus, type Bus } from '@muniment/bus/kafka'
 import { topic } from '@muniment/schema'
+// @boundaries-ignore real servers are started for tests only, from one place
 import { startKafka } from '../../../test/lanes/kafka.ts'
+// @boundaries-ignore real servers are started for tests only, from one place
 import { describeLanes } from '../../../test/lanes/lanes.ts'
 import type { SealedRecord } from '../src/batch.ts'
 import { converse, talkToProgram } from './conversation.ts'

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { SealedRecord } from '../src/batch.ts'
 import { drainSpool } from '../src/spool/drain.ts'
@@ -168,9 +169,13 @@ describe('draining', () => {
   })
 
   test('takes everything that a killed writer had made durable, and its torn end for nothing', async () => {
-    const writer = spawn(process.execPath, [join(import.meta.dirname, 'spool-writer.ts'), dir], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const writer = spawn(
+      process.execPath,
+      [fileURLToPath(new URL('spool-writer.ts', import.meta.url)), dir],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     let printed = ''
     writer.stdout.on('data', chunk => {
       printed += String(chunk)
@@ -204,6 +209,25 @@ describe('draining', () => {
     })
     expect(seen).toEqual([])
   })
+
+  test.each([
+    ['an hour', 3_700_000, []],
+    ['a minute', 60_000, ['0000000000.open', 'owner.json']],
+  ])(
+    'takes a writer of another machine for gone after %s without a write: %#',
+    async (_what, idleMs, left) => {
+      await using spool = fileSpool()
+      await spool.append([record(0)])
+      await writeFile(join(laneDir(), 'owner.json'), JSON.stringify({ pid: process.pid, host: 'another' }))
+      const then = new Date(Date.now() - idleMs)
+      await utimes(join(laneDir(), '0000000000.open'), then, then)
+      expect(numbersOf(await drained(dir))).toEqual([0])
+      expect(await filesIn(laneDir())).toEqual(left)
+      // It was alive after all.
+      await spool.append([record(1)])
+      expect(numbersOf(await drained(dir)).at(-1)).toBe(1)
+    },
+  )
 
   test('waits for a record that is half written', async () => {
     const spool = fileSpool()

@@ -2,11 +2,12 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openLab, programEnv, story, type Lab } from './support.ts'
 
-const runner = join(import.meta.dirname, 'wrap-runner.ts')
+const runner = fileURLToPath(new URL('wrap-runner.ts', import.meta.url))
 const echo = 'process.stdin.pipe(process.stdout)'
 
 let lab: Lab

@@ -4,7 +4,7 @@ import { AppError } from '@muniment/schema'
 import type { SealedRecord } from '../batch.ts'
 import { problem, problemOf, throttled, type OnProblem } from '../problem.ts'
 import { ignoreMissing, listSegments, ownerFile } from './names.ts'
-import { mayBeAlive, readOwner } from './owner.ts'
+import { isAbandoned, readOwner } from './owner.ts'
 import { createSegmentReader, type SegmentReader } from './reader.ts'
 import { createWake, watchFolder, type Wake } from './wake.ts'
 
@@ -114,7 +114,7 @@ async function harvest(state: State, name: string, lane: Lane): Promise<Harvest 
   try {
     lane.isDirty = false
     const owner = await readOwner(lane.folder)
-    lane.isAbandoned = owner === undefined || !mayBeAlive(owner)
+    lane.isAbandoned = await isAbandoned(lane.folder, owner)
     if (state.options.onlyAbandoned === true && !lane.isAbandoned) return undefined
     const records = await lane.reader.read(bytesPerLane)
     if (records.length > 0) return { lane, records }

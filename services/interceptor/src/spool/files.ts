@@ -9,11 +9,20 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { mkdir, open as openFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
+import {
+  access,
+  mkdir,
+  open as openFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '@muniment/schema'
 import type { SealedRecord } from '../batch.ts'
-import { laneFolder, listSegments, ownerFile, segmentFile } from './names.ts'
+import { errorCode, laneFolder, listSegments, ownerFile, segmentFile } from './names.ts'
 import { thisProcess } from './owner.ts'
 import { createSegmentReader, type SegmentReader } from './reader.ts'
 import { encodeRecords } from './segment.ts'
@@ -48,7 +57,12 @@ interface State {
 
 const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 const ownerOnly = { file: 0o600, folder: 0o700 } as const
+const ownerFlags = { mode: ownerOnly.file, flag: 'wx' } as const
 const defaultSegmentBytes = 4 * 1024 * 1024
+
+function ignoreExisting(error: unknown): void {
+  if (errorCode(error) !== 'EEXIST') throw error
+}
 
 function unusable(folder: string, cause: unknown): AppError {
   return new AppError('DISK_UNUSABLE', `The spool folder ${folder} cannot be written.`, { cause })
@@ -77,7 +91,7 @@ async function syncFolder(folder: string): Promise<void> {
 async function startSegment(state: State): Promise<Writing> {
   const { folder } = state
   await mkdir(folder, { recursive: true, mode: ownerOnly.folder })
-  await writeFile(join(folder, ownerFile), JSON.stringify(thisProcess()), { mode: ownerOnly.file })
+  await writeFile(join(folder, ownerFile), JSON.stringify(thisProcess()), ownerFlags).catch(ignoreExisting)
   const number = state.nextNumber
   const file = await openFile(join(folder, segmentFile(number, true)), flags, ownerOnly.file)
   state.nextNumber += 1
@@ -91,11 +105,11 @@ async function finishSegment(state: State): Promise<void> {
   if (writing === undefined) return
   state.writing = undefined
   await writing.file.close()
+  const open = join(folder, segmentFile(writing.number, true))
+  // Tries on a full disk must not leave a file each.
+  if (writing.bytes === 0) return rm(open, { force: true })
   // A drainer may have taken the file away already.
-  await rename(
-    join(folder, segmentFile(writing.number, true)),
-    join(folder, segmentFile(writing.number, false)),
-  ).catch(() => undefined)
+  await rename(open, join(folder, segmentFile(writing.number, false))).catch(() => undefined)
 }
 
 async function write(state: State, bytes: Buffer): Promise<void> {
@@ -105,10 +119,13 @@ async function write(state: State, bytes: Buffer): Promise<void> {
   await writing.file.datasync()
   writing.bytes += bytes.length
   state.bytes += bytes.length
-  const { nlink } = await writing.file.stat()
-  if (nlink > 0) return
-  // A drainer took this process for dead, as after a long suspension, and removed the file: write it again elsewhere.
-  state.writing = undefined
+  const isStillThere = await access(join(state.folder, segmentFile(writing.number, true))).then(
+    () => true,
+    () => false,
+  )
+  if (isStillThere) return
+  // A drainer took this process for dead, as after a long suspension, and the file away: write it again elsewhere.
+  if (state.writing === writing) state.writing = undefined
   await writing.file.close()
   await write(state, bytes)
 }
@@ -144,7 +161,8 @@ function appendSync(state: State, records: readonly SealedRecord[]): void {
   if (records.length === 0) return
   abandonSegment(state)
   mkdirSync(folder, { recursive: true, mode: ownerOnly.folder })
-  writeFileSync(join(folder, ownerFile), JSON.stringify(thisProcess()), { mode: ownerOnly.file })
+  const owner = join(folder, ownerFile)
+  if (!existsSync(owner)) writeFileSync(owner, JSON.stringify(thisProcess()), ownerFlags)
   const number = state.nextNumber++
   const open = join(folder, segmentFile(number, true))
   const file = openSync(open, flags, ownerOnly.file)

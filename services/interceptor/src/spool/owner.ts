@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { isMembers } from '../json.ts'
-import { errorCode, ownerFile } from './names.ts'
+import { errorCode, listSegments, ownerFile } from './names.ts'
 
 /** The process that writes a lane's folder. */
 export interface Owner {
@@ -26,13 +26,30 @@ export async function readOwner(folder: string): Promise<Owner | undefined> {
   }
 }
 
-/** Whether the owner may still write: only a process of this machine can be known to be gone. */
-export function mayBeAlive({ pid, host }: Owner): boolean {
-  if (host !== hostname()) return true
+/** A process of another machine or container cannot be asked; one that has not written for this long is taken for gone. */
+const foreignIdleMs = 3_600_000
+
+function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
   } catch (error) {
     return errorCode(error) !== 'ESRCH'
   }
+}
+
+async function idleMs(folder: string): Promise<number> {
+  const newest = (await listSegments(folder)).at(-1)
+  if (newest === undefined) return Infinity
+  return await stat(join(folder, newest.file)).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  )
+}
+
+/** Whether nobody will write to a folder any more. A writer that was wrongly taken for gone notices and writes elsewhere. */
+export async function isAbandoned(folder: string, owner: Owner | undefined): Promise<boolean> {
+  if (owner === undefined) return true
+  if (owner.host === hostname()) return !isRunning(owner.pid)
+  return (await idleMs(folder)) > foreignIdleMs
 }

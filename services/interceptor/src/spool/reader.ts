@@ -1,7 +1,7 @@
-import { open, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SealedRecord } from '../batch.ts'
-import { errorCode, listSegments, type SegmentName } from './names.ts'
+import { errorCode, listSegments, segmentFile, type SegmentName } from './names.ts'
 import { decodeRecords, readBytes } from './segment.ts'
 
 /** Reads one lane's folder, oldest first, deleting segments once they are finished and acknowledged. */
@@ -48,34 +48,52 @@ async function readSegment(path: string, offset: number, maxBytes: number): Prom
   }
 }
 
-export function createSegmentReader({ folder, isAbandoned, onDamage }: ReaderOptions): SegmentReader {
+interface State extends ReaderOptions {
+  readonly position: Position
+}
+
+/** Renamed before its end is read: a writer that is alive after all finds its file gone, and writes what it wrote last again. */
+async function claim({ folder, isAbandoned }: State, segment: SegmentName): Promise<SegmentName | undefined> {
+  if (!segment.isOpen || !isAbandoned(segment)) return segment
+  const file = segmentFile(segment.number, false)
+  const isClaimed = await rename(join(folder, segment.file), join(folder, file)).then(
+    () => true,
+    () => false,
+  )
+  return isClaimed ? { ...segment, file, isOpen: false } : undefined
+}
+
+/** Records of one segment; `undefined` where it is finished and gone. */
+async function readFrom(
+  state: State,
+  found: SegmentName,
+  maxBytes: number,
+): Promise<readonly SealedRecord[] | undefined> {
+  const { folder, position, onDamage } = state
+  if (found.number > position.number) Object.assign(position, { number: found.number, offset: 0 })
+  const segment = await claim(state, found)
+  if (segment === undefined) return []
+  const path = join(folder, segment.file)
+  const bytes = await readSegment(path, position.offset, maxBytes)
+  if (bytes === undefined) return []
+  const { records, consumedBytes, damaged } = decodeRecords(bytes)
+  if (damaged > 0) onDamage(path, 0, damaged)
+  position.readBytes = consumedBytes
+  if (records.length > 0 || segment.isOpen) return records
+  if (bytes.length > 0) onDamage(path, bytes.length, 0)
+  await rm(path, { force: true })
+  return undefined
+}
+
+export function createSegmentReader(options: ReaderOptions): SegmentReader {
   const position: Position = { number: -1, offset: 0, readBytes: 0 }
-
-  async function readFrom(
-    segment: SegmentName,
-    maxBytes: number,
-  ): Promise<readonly SealedRecord[] | undefined> {
-    if (segment.number > position.number) Object.assign(position, { number: segment.number, offset: 0 })
-    // Asked before reading: a writer that ends in between may have written more.
-    const isFinished = !segment.isOpen || isAbandoned(segment)
-    const path = join(folder, segment.file)
-    const bytes = await readSegment(path, position.offset, maxBytes)
-    if (bytes === undefined) return []
-    const { records, consumedBytes, damaged } = decodeRecords(bytes)
-    if (damaged > 0) onDamage(path, 0, damaged)
-    position.readBytes = consumedBytes
-    if (records.length > 0 || !isFinished) return records
-    if (bytes.length > 0) onDamage(path, bytes.length, 0)
-    await rm(path, { force: true })
-    return undefined
-  }
-
+  const state: State = { ...options, position }
   return {
     read: async maxBytes => {
       position.readBytes = 0
-      for (const segment of await listSegments(folder)) {
+      for (const segment of await listSegments(options.folder)) {
         if (segment.number < position.number) continue
-        const records = await readFrom(segment, maxBytes)
+        const records = await readFrom(state, segment, maxBytes)
         if (records !== undefined) return records
       }
       return []
