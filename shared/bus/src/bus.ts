@@ -51,7 +51,7 @@ export interface ConsumeHandler {
   readonly onAssign?: (partitions: readonly TopicPartition[]) => Promise<readonly Position[]>
   /**
    * Before the partitions go elsewhere, or come back by `onAssign`, and when the consumer ends; their work in hand is finished.
-   * A crash or a lost session does not call it, and Kafka does not always wait for it: it is no fence.
+   * A crash or a lost session may not call it, and Kafka does not always wait for it: it is no fence.
    */
   readonly onRevoke?: (partitions: readonly TopicPartition[]) => Promise<void>
   /**
@@ -77,7 +77,7 @@ export interface ConsumeOptions extends ConsumeHandler {
 export interface Consumer {
   /** Resolves when the signal has aborted, the work in hand is finished and the group is left; rejects when it cannot go on. A bus that is away is waited for. */
   readonly done: Promise<void>
-  /** Durable when it resolves, or without effect where the partitions were lost meanwhile. An optimisation for restarts, never a fence: a stale member may still commit. */
+  /** Kept when it resolves, also if this process ends (after a power cut an older one may be), or without effect where the partitions were lost meanwhile. An optimisation for restarts, never a fence: a stale member may still commit. */
   readonly commit: (positions: readonly Position[]) => Promise<void>
   /** Continue reading elsewhere, effective with the next batch. Partitions that are not held are ignored, here and below. */
   readonly seek: (position: Position) => void

@@ -45,7 +45,7 @@ async function publish(bus: Embedded, topic: string, records: readonly OutgoingR
   let bytes = 0
   for (const parcel of parcels) bytes += parcel.body.byteLength
   const onDone = (grown: ReadonlyMap<number, number>): void => log.note(grown)
-  await writer.write({ run: () => append(statements, parcels, bus.now()), bytes, onDone })
+  await writer.write({ run: () => append(statements, parcels, bus.now()), bytes, isSynced: true, onDone })
 }
 
 function consume(bus: Embedded, options: ConsumeOptions): Consumer {

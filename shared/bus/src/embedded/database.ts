@@ -118,10 +118,8 @@ export function openDatabase(dir: string): Database {
     closeSync(openSync(path, 'a', 0o600))
     const connection = new DatabaseSync(path, { timeout: 5000 })
     prepareFile(connection, path)
-    // Every commit reaches the disk before it is acknowledged; the log of changes is folded in every 16 MB.
-    connection.exec(
-      `PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1024; PRAGMA busy_timeout = ${busyTimeoutMs}`,
-    )
+    // The log of changes is folded in every 16 MB; the writer says which of its commits must reach the disk.
+    connection.exec(`PRAGMA wal_autocheckpoint = 1024; PRAGMA busy_timeout = ${busyTimeoutMs}`)
     return { path, connection }
   } catch (error) {
     throw describeFailure(path, error)

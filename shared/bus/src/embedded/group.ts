@@ -204,6 +204,8 @@ export function createMembership(options: GroupOptions): Membership {
   let timer: NodeJS.Timeout | undefined
   let removeListener: (() => void) | undefined
   const tick = async (): Promise<void> => {
+    // All members of all processes at the same moments: those of one process share a commit.
+    timer = setTimeout(() => void tick(), heartbeatMs - (Date.now() % heartbeatMs))
     try {
       await writer.write({ run: () => beat(options) })
     } catch (error) {
@@ -214,12 +216,11 @@ export function createMembership(options: GroupOptions): Membership {
     join: async () => {
       await writer.write({ run: () => enter(options) })
       removeListener = log.onChange(() => ask(standing))
-      timer = setInterval(() => void tick(), heartbeatMs)
       await tick()
       ask(standing)
     },
     leave: async () => {
-      clearInterval(timer)
+      clearTimeout(timer)
       removeListener?.()
       await (removeListener === undefined ? seat.release() : leave(standing))
     },

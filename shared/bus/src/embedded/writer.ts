@@ -10,6 +10,8 @@ const retryDelayMs = 4
 export interface Write<T> {
   readonly run: () => T
   readonly bytes?: number
+  /** Whether it must survive a power cut, not only the end of this process; default false. Writes survive in their order. */
+  readonly isSynced?: boolean
   /** Called after the commit. */
   readonly onDone?: (result: T) => void
 }
@@ -18,12 +20,13 @@ interface Pending {
   readonly run: () => () => void
   readonly reject: (error: unknown) => void
   readonly bytes: number
+  readonly isSynced: boolean
   readonly deadlineMs: number
 }
 
 /** Runs writes in their order, as many in one transaction as are waiting. */
 export interface Writer {
-  /** Resolves when the result is on the disk; rejects with `DISK_UNUSABLE`, or `DEPENDENCY_UNREACHABLE` where other processes do not let go in time. */
+  /** Resolves when the result is kept; rejects with `DISK_UNUSABLE`, or `DEPENDENCY_UNREACHABLE` where other processes do not let go in time. */
   readonly write: <T>(write: Write<T>) => Promise<T>
   /** Resolves when nothing is waiting any more. */
   readonly drain: () => Promise<void>
@@ -56,6 +59,8 @@ function takeBatch(queue: Pending[]): Pending[] {
 }
 
 function transact({ connection }: Database, batch: readonly Pending[]): (() => void)[] {
+  const mode = batch.some(each => each.isSynced) ? 'FULL' : 'NORMAL'
+  connection.exec(`PRAGMA synchronous = ${mode}`)
   connection.exec('BEGIN IMMEDIATE')
   try {
     const settle = batch.map(each => each.run())
@@ -103,7 +108,7 @@ export function createWriter(options: WriterOptions): Writer {
   }
 
   return {
-    write: ({ run, bytes = 0, onDone }) =>
+    write: ({ run, bytes = 0, isSynced = false, onDone }) =>
       new Promise((resolve, reject) => {
         const runOnce = (): (() => void) => {
           const result = run()
@@ -112,7 +117,7 @@ export function createWriter(options: WriterOptions): Writer {
             resolve(result)
           }
         }
-        queue.push({ run: runOnce, reject, bytes, deadlineMs: options.now() + options.timeoutMs })
+        queue.push({ run: runOnce, reject, bytes, isSynced, deadlineMs: options.now() + options.timeoutMs })
         working ??= work()
       }),
     drain: async () => {

@@ -87,7 +87,7 @@ function overflow(): AppError {
 }
 
 interface State {
-  calls: readonly Call[]
+  calls: Call[]
   queuedBytes: number
 }
 
@@ -107,7 +107,7 @@ async function add(state: State, call: Omit<Call, 'bytes' | 'settled' | 'sent' |
   if (state.queuedBytes > 0 && state.queuedBytes + bytes > maxQueuedBytes) throw overflow()
   state.queuedBytes += bytes
   const settled = createDeferred<void>()
-  state.calls = [...state.calls, { ...call, bytes, settled, sent: 0, isAlone: false }]
+  state.calls.push({ ...call, bytes, settled, sent: 0, isAlone: false })
   await settled.promise
 }
 

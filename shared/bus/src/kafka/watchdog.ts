@@ -5,16 +5,18 @@ import type { Administration } from './admin.ts'
 import type { Generation } from './generation.ts'
 import type { Ending, Session } from './session.ts'
 
-const checkEveryMs = 30_000
+const defaultLookEveryMs = 30_000
 const maxEveryMs = 600_000
 
 export interface WatchOptions {
-  readonly session: Session
-  readonly admin: Administration
+  readonly session: Pick<Session, 'generation'>
+  readonly admin: Pick<Administration, 'describe'>
   readonly consume: { readonly group: string; readonly topics: readonly string[] }
   readonly signal: AbortSignal
   /** Restarts without a batch in between: records that no consumer sees, such as markers of transactions, must not restart it for ever. */
   readonly restarts: number
+  /** Time between two looks; default 30 s. */
+  readonly lookEveryMs?: number
 }
 
 /** What is moving: the same answer twice means that nothing did. */
@@ -43,7 +45,7 @@ interface Look {
 }
 
 /** `undefined` while there is work in hand, or nothing is held. */
-function look(session: Session): Look | undefined {
+function look(session: WatchOptions['session']): Look | undefined {
   const generation = session.generation()
   if (generation === undefined || generation.inHand.size > 0) return undefined
   return { generation, mark: markOf(generation) }
@@ -55,8 +57,8 @@ function isSame(left: Look | undefined, right: Look | undefined): boolean {
 
 /** Resolves when nothing was handed over for a while although there is something to hand over: kafkajs has stopped fetching. */
 export async function watchForStall(options: WatchOptions): Promise<Ending | undefined> {
-  const { session, signal, restarts } = options
-  const everyMs = Math.min(maxEveryMs, checkEveryMs * 2 ** restarts)
+  const { session, signal, restarts, lookEveryMs = defaultLookEveryMs } = options
+  const everyMs = Math.min(maxEveryMs, lookEveryMs * 2 ** restarts)
   let before: Look | undefined
   while (!signal.aborted) {
     await delay(everyMs, undefined, { signal, ref: false }).catch(() => undefined)
