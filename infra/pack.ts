@@ -1,14 +1,21 @@
-// Makes the published form of every public package: `dist/pack/*.tgz`. In the repository a package's `exports` are
-// its sources; in the tarball they are the JavaScript and the types compiled from them.
+// Makes the published form of every public package, `<out>/pack/*.tgz` (default `dist`): npm run pack, or node infra/pack.ts <out>.
+// In the repository a package's `exports` are its sources; in the tarball they are the JavaScript and the types
+// compiled from them. Fails where publint finds a fault in one.
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
 
 interface Manifest {
   readonly name: string
   readonly private?: boolean
+  readonly files: readonly string[]
   readonly exports: Readonly<Record<string, string>>
 }
+
+const out = process.argv[2] ?? 'dist'
+const isWindows = process.platform === 'win32'
 
 function compiled(source: string): { readonly types: string; readonly default: string } {
   const stem = source.replace('./src/', './dist/').replace(/\.ts$/u, '')
@@ -19,11 +26,13 @@ function stage(file: string): string | undefined {
   const manifest: Manifest = JSON.parse(readFileSync(file, 'utf8'))
   if (manifest.private === true) return undefined
   const from = dirname(file)
-  const to = join('dist/stage', basename(from))
+  const to = join(out, 'stage', basename(from))
   mkdirSync(to, { recursive: true })
-  for (const part of ['src', 'bin', 'README.md'])
-    if (existsSync(join(from, part))) cpSync(join(from, part), join(to, part), { recursive: true })
-  cpSync(join('dist', from, 'src'), join(to, 'dist'), { recursive: true })
+  for (const part of [...manifest.files, 'bin', 'README.md'])
+    if (part !== 'dist' && existsSync(join(from, part)))
+      cpSync(join(from, part), join(to, part), { recursive: true })
+  cpSync('LICENSE', join(to, 'LICENSE'))
+  cpSync(join(out, 'build', from, 'src'), join(to, 'dist'), { recursive: true })
   const exports = Object.fromEntries(
     Object.entries(manifest.exports).map(([door, source]) => [door, compiled(source)]),
   )
@@ -36,17 +45,25 @@ function stage(file: string): string | undefined {
   return to
 }
 
-rmSync('dist', { recursive: true, force: true })
-execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit', shell: process.platform === 'win32' })
-mkdirSync('dist/pack', { recursive: true })
+async function check(folder: string): Promise<readonly string[]> {
+  const { messages, pkg } = await publint({ pkgDir: folder, pack: false, level: 'error' })
+  return messages.map(message => `${folder}: ${formatMessage(message, pkg) ?? message.code}`)
+}
+
+rmSync(out, { recursive: true, force: true })
+execFileSync('tsc', ['-p', 'tsconfig.build.json', '--outDir', join(out, 'build')], {
+  stdio: 'inherit',
+  shell: isWindows,
+})
 const staged = globSync('{shared,services}/*/package.json')
   .map(stage)
   .filter(path => path !== undefined)
-execFileSync(
-  'npm',
-  ['pack', '--silent', '--pack-destination', 'dist/pack', ...staged.map(path => `./${path}`)],
-  {
-    stdio: 'inherit',
-    shell: process.platform === 'win32',
-  },
-)
+const faults = (await Promise.all(staged.map(check))).flat()
+for (const fault of faults) console.error(fault)
+if (faults.length > 0) process.exit(1)
+mkdirSync(join(out, 'pack'), { recursive: true })
+const folders = staged.map(path => (path.startsWith('/') ? path : `./${path}`))
+execFileSync('npm', ['pack', '--silent', '--pack-destination', join(out, 'pack'), ...folders], {
+  stdio: ['ignore', 'ignore', 'inherit'],
+  shell: isWindows,
+})

@@ -23,7 +23,10 @@ function round(value: number): string {
 function table(suite: string, figures: readonly Figure[]): void {
   print(`\n${suite}`)
   for (const { name, value, unit, reference, ratio } of figures) {
-    const beside = ratio === undefined ? '' : `  ${ratio.toFixed(2)}× ${reference === undefined ? '' : `of ${round(reference)}`}`
+    const beside =
+      ratio === undefined
+        ? ''
+        : `  ${ratio.toFixed(2)}× ${reference === undefined ? '' : `of ${round(reference)}`}`
     print(`  ${name.padEnd(44)} ${round(value).padStart(12)} ${unit}${beside}`)
   }
 }

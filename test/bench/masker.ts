@@ -7,7 +7,7 @@ import {
 } from '../../services/masker/test/fixture.ts'
 import { cpuSeconds, type Figure } from './figure.ts'
 
-const batches = 100
+const batches = 250
 const eventsPerBatch = 200
 const seed = 7919
 

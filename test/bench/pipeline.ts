@@ -1,13 +1,8 @@
-import { runLoad, runSteady } from '../../services/cli/src/bench/pipeline.ts'
+import { percentile, runLoad, runSteady } from '../../services/cli/src/bench/pipeline.ts'
 import type { Figure } from './figure.ts'
 
 const calls = 40_000
 const mebibyte = 1024 * 1024
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-}
 
 function against(name: string, unit: string, { value, bar }: { value: number; bar: number }): Figure {
   return { name, value, unit, reference: bar, ratio: value / bar }

@@ -17,7 +17,7 @@ const outcomeColour: Readonly<Record<Outcome, Parameters<Style>[0]>> = {
 }
 
 /** Time of day of an ISO instant, in the zone of the terminal. */
-export function clockTime(iso: string): string {
+function clockTime(iso: string): string {
   const time = new Date(iso)
   return Number.isNaN(time.getTime()) ? iso : time.toTimeString().slice(0, 8)
 }

@@ -1,7 +1,7 @@
 import { AppError, laneOf, type BatchHeaders, type Observation } from '@muniment/schema'
 
 /** What the masker remembers of a lane. */
-export interface LaneState {
+interface LaneState {
   /** The number after the last event that was published. */
   readonly nextSeq: number
   readonly tenant: string

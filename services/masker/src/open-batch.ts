@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { AppError, batchAad, decodeFrames, type BatchHeaders, type Frame } from '@muniment/schema'
 
 /** Most bytes that one batch may decompress to: a bomb is refused, not unpacked. */
-export const maxPlainBytes = 64 * 1024 * 1024
+const maxPlainBytes = 64 * 1024 * 1024
 
 /** One piece of a sealed batch, with the clear headers it came with. */
 export interface SealedPart {

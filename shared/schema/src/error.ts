@@ -5,7 +5,8 @@ export const errorCodes = {
   INVALID_INPUT: 'Correct the value named in the message.',
   RATE_LIMITED: 'Wait for the time named in the message, then try again.',
   SERVICE_ERROR: 'Look up the correlation id in the log of the service.',
-  CONFIG_INVALID: 'Correct the setting named in the message; `muniment doctor --settings` lists all settings.',
+  CONFIG_INVALID:
+    'Correct the setting named in the message; `muniment doctor --settings` lists all settings.',
   DEPENDENCY_UNREACHABLE:
     'Check the address and that the service is up; `muniment doctor` tests each dependency.',
   BUS_REJECTED:

@@ -20,7 +20,7 @@ export interface PipelineRun {
 }
 
 /** Times from a call to what follows from it, in milliseconds. */
-export interface PipelineLatency {
+interface PipelineLatency {
   /** Until its event can be queried, from the bus at first. */
   readonly queryableMs: readonly number[]
   /** Until the alert that an attack raises. */
@@ -196,4 +196,10 @@ export async function runSteady(calls: number): Promise<PipelineLatency> {
     alertMs: await alertAges(context, attacks),
     archivedMs: cuts.map(({ event, sealed_ms: sealedMs }) => sealedMs - (event?.min_ms ?? sealedMs)),
   }
+}
+
+/** The value below which `share` of the values lie. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }

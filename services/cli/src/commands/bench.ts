@@ -3,6 +3,25 @@ import { numberOption, positiveInteger } from '../options.ts'
 
 const mebibyte = 1024 * 1024
 
+const steadyCalls = 500
+
+interface Facts {
+  readonly calls: number
+  readonly calls_per_cpu_s: number
+  readonly calls_per_s: number
+  readonly peak_rss_bytes: number
+  readonly queryable_p99_ms: number
+  readonly alert_p99_ms: number
+}
+
+function sentence(facts: Facts): string {
+  return [
+    `${facts.calls} calls observed, masked, watched and archived:`,
+    `  ${facts.calls_per_cpu_s} per CPU-second, ${facts.calls_per_s} per second, ${Math.round(facts.peak_rss_bytes / mebibyte)} MiB at most`,
+    `  99 of 100 calls could be queried within ${Math.round(facts.queryable_p99_ms)} ms, and attacks had their alert within ${Math.round(facts.alert_p99_ms)} ms`,
+  ].join('\n')
+}
+
 /** Measures the whole chain on this machine. */
 export const benchCommand: CliCommand = {
   name: 'bench',
@@ -16,22 +35,21 @@ export const benchCommand: CliCommand = {
     command.option('--calls <count>', 'how many calls', positiveInteger, 20_000)
   },
   run: async ({ options, printer }) => {
-    const { runLoad } = await import('../bench/pipeline.ts')
-    printer.progress('Measuring …')
+    const { percentile, runLoad, runSteady } = await import('../bench/pipeline.ts')
+    printer.progress('Measuring throughput …')
     const { calls, cpuS, wallS, peakRssBytes } = await runLoad(numberOption(options, 'calls') ?? 20_000)
+    printer.progress('Measuring latency …')
+    const { queryableMs, alertMs } = await runSteady(steadyCalls)
     printer.progress('')
-    const perCpuSecond = Math.round(calls / cpuS)
     const facts = {
       calls,
-      calls_per_cpu_s: perCpuSecond,
+      calls_per_cpu_s: Math.round(calls / cpuS),
       calls_per_s: Math.round(calls / wallS),
       peak_rss_bytes: peakRssBytes,
+      queryable_p99_ms: percentile(queryableMs, 0.99),
+      alert_p99_ms: percentile(alertMs, 0.99),
     }
-    printer.answer(
-      facts,
-      () =>
-        `${calls} calls observed, masked, watched and archived: ${perCpuSecond} per CPU-second, ${facts.calls_per_s} per second, ${Math.round(peakRssBytes / mebibyte)} MiB at most`,
-    )
+    printer.answer(facts, () => sentence(facts))
     return 0
   },
 }
