@@ -68,6 +68,20 @@ test('rows in the tail have the same values as when they are archived', async ()
   expect(archived.columns).toEqual(waiting.columns)
 })
 
+test('many small tenants of one cut are read with one request', async () => {
+  await using world = await createWorld()
+  await world.bus.publish(
+    topic.events,
+    range(0, 60).map(seq => eventRecord({ seq, tenant: `t${seq % 30}` })),
+  )
+  await world.archive()
+  const { rows, figures } = await ask(world.engine, {
+    sql: 'SELECT count(*), count(DISTINCT tenant) FROM events',
+  })
+  expect(rows).toEqual([[60, 30]])
+  expect(figures).toMatchObject({ segmentsFetched: 30, requests: 1 })
+})
+
 test.each([
   ['SQL', { sql: 'SELECT DISTINCT tenant FROM events ORDER BY 1' }],
   [

@@ -13,6 +13,8 @@ export interface FetchOptions {
   readonly signal: AbortSignal
   /** Takes a small plain Parquet file; called for several segments at once. */
   readonly onFile: (bytes: Buffer) => Promise<void>
+  /** Called when a segment has been read. */
+  readonly onRead: (entry: SegmentEntry) => void
   /** A segment of a tenant whose key was destroyed. */
   readonly onErased: () => void
 }
@@ -81,6 +83,7 @@ export async function fetchSegments(options: FetchOptions): Promise<void> {
     for (const entry of queue) {
       if (options.signal.aborted) throw new AppError('QUERY_LIMIT', 'The query was cancelled.')
       await fetchOne(options, entry)
+      options.onRead(entry)
     }
   }
   await Promise.all(Array.from({ length: concurrency }, work))

@@ -8,6 +8,7 @@ import { countedStore } from './counted-store.ts'
 import { fetchSegments } from './fetch.ts'
 import { hintsFor, type Hints } from './hints.ts'
 import { readTail } from './tail.ts'
+import { wholeObjects } from './whole-objects.ts'
 import type { EngineContext, QueryFigures, QueryRequest, QueryResult } from './engine.ts'
 
 const tables = [
@@ -84,8 +85,11 @@ async function fetchTable(running: Running, { need, entries }: Sources): Promise
   const { context, figures, signal } = running
   const { store, keys } = context.options
   figures.segmentsFetched += entries.length
+  const isWide = need.columns.includes('raw')
+  const source = wholeObjects(countedStore(store, figures), { entries, isWide })
   await fetchSegments({
-    archive: openArchive({ store: countedStore(store, figures), keys }),
+    archive: openArchive({ store: source.store, keys }),
+    onRead: source.done,
     entries,
     columns: need.columns,
     hints: need.hints,
