@@ -1,5 +1,6 @@
 import { topic } from '@muniment/schema'
 import type { Place } from './lanes.ts'
+import { fieldNames, scanFields, type FieldNames } from './scan.ts'
 
 /** What the archive needs to know of a record; everything else is for queries. */
 export interface Description {
@@ -85,17 +86,28 @@ function describeDecision(decision: Json): Description {
   return { tenant, timeMs: timeOf(decision['issued']), place: nowhere }
 }
 
-const describers: Readonly<Record<string, (value: Json) => Description>> = {
-  [topic.events]: describeEvent,
-  [topic.alerts]: describeAlert,
-  [topic.control]: describeDecision,
+interface Describer {
+  readonly names: FieldNames
+  readonly describe: (value: Json) => Description
+}
+
+const describers: Readonly<Record<string, Describer>> = {
+  [topic.events]: {
+    names: fieldNames('tenant', 'time', 'kind', 'source', 'lane', 'gap'),
+    describe: describeEvent,
+  },
+  [topic.alerts]: { names: fieldNames('metadata', 'time', 'activity_id', 'count'), describe: describeAlert },
+  [topic.control]: { names: fieldNames('scope', 'value', 'issued'), describe: describeDecision },
 }
 
 /** What a record's bytes say; a malformed record belongs to tenant `default` and to no lane. */
 export function describeRecord(topicName: string, value: Uint8Array): Description {
+  const describer = describers[topicName]
+  if (describer === undefined) return unknown
   try {
-    const parsed: unknown = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.length).toString())
-    return isObject(parsed) ? (describers[topicName]?.(parsed) ?? unknown) : unknown
+    const bytes = Buffer.from(value.buffer, value.byteOffset, value.length)
+    const fields = scanFields(bytes, describer.names)
+    return fields === undefined ? unknown : describer.describe(fields)
   } catch {
     return unknown
   }

@@ -42,6 +42,8 @@ export interface ParquetReader {
   readonly extract: (selection: Selection) => Promise<Buffer>
   /** The values of a byte-string column in one row group, in order. */
   readonly values: (column: string, rowGroup: number) => Promise<readonly (Buffer | undefined)[]>
+  /** The exact bytes of the records of one row group, in order. */
+  readonly rawGroup: (rowGroup: number) => Promise<readonly Buffer[]>
   /** The exact bytes of every record, in order, one row group after the other. */
   readonly rawRows: () => AsyncIterable<Buffer>
 }
@@ -158,13 +160,16 @@ async function values(file: File, name: string, ordinal: number): Promise<readon
   return decoded
 }
 
+async function rawGroup(file: File, ordinal: number): Promise<readonly Buffer[]> {
+  const raws = await values(file, 'raw', ordinal)
+  return raws.map(raw => {
+    if (raw === undefined) throw damaged('PARQUET_MALFORMED', 'a record has no bytes')
+    return raw
+  })
+}
+
 async function* rawRows(file: File): AsyncGenerator<Buffer> {
-  for (const { ordinal } of file.groups) {
-    for (const value of await values(file, 'raw', ordinal)) {
-      if (value === undefined) throw damaged('PARQUET_MALFORMED', 'a record has no bytes')
-      yield value
-    }
-  }
+  for (const { ordinal } of file.groups) yield* await rawGroup(file, ordinal)
 }
 
 /** Opens an encrypted Parquet file; `footerBytes`, where known, saves a request. */
@@ -188,6 +193,7 @@ export async function openParquet(
     rowGroups: groups.map(group => ({ rows: group.rows, bounds: name => bounds(group, name) })),
     extract: selection => extract(file, selection),
     values: (column, rowGroup) => values(file, column, rowGroup),
+    rawGroup: ordinal => rawGroup(file, ordinal),
     rawRows: () => rawRows(file),
   }
 }

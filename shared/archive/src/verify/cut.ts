@@ -2,7 +2,7 @@ import { isAppError } from '@muniment/schema'
 import { describeRecord } from '../format/describe.ts'
 import type { Place } from '../format/lanes.ts'
 import { sha256Hex, type CommittedManifest, type Segment, type StoredObject } from '../format/manifest.ts'
-import { hashBytes, leafHash, rootOf } from '../format/merkle.ts'
+import { hashBytes, leafHashes, rootOf } from '../format/merkle.ts'
 import { countRanges } from '../format/ranges.ts'
 import { keyContext, type SegmentOpener } from '../keys.ts'
 import { readManifest } from '../manifests.ts'
@@ -72,36 +72,59 @@ async function fetchObject(working: Working, object: StoredObject): Promise<Buff
   return bytes
 }
 
-/** Decrypts a segment and compares every record with its leaf. */
+/** Compares the records of one row group with their leaf hashes. */
+function checkLeaves(
+  working: Working,
+  part: SegmentPart,
+  group: { first: number; raws: readonly Buffer[] },
+): void {
+  const { first, raws } = group
+  const expected = part.leaves.subarray(first * hashBytes, (first + raws.length) * hashBytes)
+  const actual = leafHashes(raws)
+  if (actual.equals(expected)) return
+  for (const row of raws.keys()) {
+    const [from, to] = [row * hashBytes, (row + 1) * hashBytes]
+    if (actual.subarray(from, to).equals(expected.subarray(from, to))) continue
+    const reason = `record ${first + row} does not match its leaf hash`
+    report(working, 'row.altered', { object: part.key, reason })
+  }
+}
+
+function checkPlaces(
+  working: Working,
+  segment: Segment,
+  group: { key: string; raws: readonly Buffer[] },
+): void {
+  const { topic } = working.committed.manifest
+  for (const raw of group.raws) {
+    const { tenant, place } = describeRecord(topic, raw)
+    working.places.push(place)
+    if (tenant === segment.tenant) continue
+    report(working, 'row.tenant', {
+      object: group.key,
+      reason: `a record is not of tenant ${segment.tenant}`,
+    })
+  }
+}
+
+/** Decrypts a segment and checks every record. */
 async function checkRows(working: Working, segment: Segment, part: SegmentPart): Promise<void> {
   const { keys } = working.context
   if (keys === undefined) return
   const { manifest } = working.committed
   const key = await keys.openDataKey(segment.tenant, keyContext(manifest), segment.wrapped_key)
   const reader = await openParquet(bufferSource(part.bytes), key, segment.footer_bytes)
-  let row = 0
-  for await (const raw of reader.rawRows()) {
-    const leaf = part.leaves.subarray(row * hashBytes, (row + 1) * hashBytes)
-    if (!leafHash(raw).equals(leaf)) {
-      report(working, 'row.altered', {
-        object: part.key,
-        reason: `record ${row} does not match its leaf hash`,
-      })
-    }
-    const { tenant, place } = describeRecord(manifest.topic, raw)
-    if (tenant !== segment.tenant) {
-      report(working, 'row.tenant', {
-        object: part.key,
-        reason: `record ${row} is not of tenant ${segment.tenant}`,
-      })
-    }
-    working.places.push(place)
-    row += 1
+  let rows = 0
+  for (const ordinal of reader.rowGroups.keys()) {
+    const raws = await reader.rawGroup(ordinal)
+    checkLeaves(working, part, { first: rows, raws })
+    checkPlaces(working, segment, { key: part.key, raws })
+    rows += raws.length
   }
-  if (row !== segment.rows) {
+  if (rows !== segment.rows) {
     report(working, 'rows.count', {
       object: part.key,
-      reason: `has ${row} records instead of ${segment.rows}`,
+      reason: `has ${rows} records instead of ${segment.rows}`,
     })
   }
 }

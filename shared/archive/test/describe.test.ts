@@ -1,0 +1,91 @@
+import { topic } from '@muniment/schema'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { describeRecord } from '../src/format/describe.ts'
+import { fieldNames, scanFields } from '../src/format/scan.ts'
+import { alert, event, gapEvent, heartbeat } from './events.ts'
+
+function parse(bytes: Buffer): Record<string, unknown> {
+  const value: Record<string, unknown> = JSON.parse(bytes.toString())
+  return value
+}
+
+describe('a scan for single fields', () => {
+  const names = fieldNames('a', 'bc', 'é')
+
+  test('finds in any JSON object what parsing finds', () => {
+    const key = fc.oneof(fc.constantFrom('a', 'bc', 'é', 'b', ''), fc.string())
+    const object = fc.dictionary(key, fc.jsonValue(), { maxKeys: 8 })
+    fc.assert(
+      fc.property(object, fc.constantFrom(0, 1, '\t'), (value, space) => {
+        const bytes = Buffer.from(JSON.stringify(value, null, space))
+        const wanted = Object.entries(parse(bytes)).filter(([name]) => ['a', 'bc', 'é'].includes(name))
+        expect(scanFields(bytes, names) ?? {}).toEqual(Object.fromEntries(wanted))
+      }),
+    )
+  })
+
+  test('ends on any bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), noise => {
+        const bytes = Buffer.from(noise)
+        describeRecord(topic.events, bytes)
+        describeRecord(topic.events, Buffer.concat([Buffer.from('{"'), bytes]))
+      }),
+    )
+  })
+
+  test.each(['', '[]', 'null', ' {"a":1}', '{"a":1', '{"a"', '{"a":', '{', '{"a":"}', '"{}"'])(
+    'sees no object in %j',
+    text => {
+      expect(scanFields(Buffer.from(text), names)).toBeUndefined()
+    },
+  )
+})
+
+const nothing = { tenant: 'default', place: { kind: 'none' } }
+
+test.each([
+  [
+    'an event',
+    event({ seq: 3 }),
+    { tenant: 'acme', place: { kind: 'event', lane: 'server-1/0', seq: 3, endsLane: false } },
+  ],
+  ['a gap', gapEvent({ from: 2, to: 4 }), { place: { kind: 'gap', fromSeq: 2, seq: 4 } }],
+  ['a heartbeat', heartbeat({ seq: 4, timeMs: 1000 }), { timeMs: 1000, place: { kind: 'alive', seq: 4 } }],
+  [
+    'the end of a lane',
+    Buffer.from('{"kind":"stream","lane":{"state":"end"},"source":{"instance":"a","epoch":0,"seq":9}}'),
+    { place: { kind: 'event', endsLane: true } },
+  ],
+  [
+    'fields that only the payload has',
+    Buffer.from('{"request":{"body":{"tenant":"evil","source":{"instance":"x","epoch":0,"seq":0}}}}'),
+    nothing,
+  ],
+  ['a tenant that cannot be one', Buffer.from('{"tenant":"../../x"}'), nothing],
+  ['a number that cannot be one', Buffer.from('{"source":{"instance":"a","epoch":0,"seq":-1}}'), nothing],
+  [
+    'a gap that runs backwards',
+    Buffer.from('{"kind":"gap","gap":{"from_seq":9},"source":{"instance":"a","epoch":0,"seq":1}}'),
+    { place: { kind: 'event', seq: 1 } },
+  ],
+  ['bytes that are no JSON', Buffer.from([0xff, 0x00]), nothing],
+])('%s is described', (_name, bytes, expected) => {
+  expect(describeRecord(topic.events, bytes)).toMatchObject(expected)
+})
+
+test('an alert belongs to its tenant and is known by its id', () => {
+  expect(describeRecord(topic.alerts, alert('x'))).toMatchObject({
+    tenant: 'acme',
+    place: { kind: 'none', id: 'x:1:1' },
+  })
+  expect(describeRecord(topic.control, Buffer.from('{"scope":"tenant","value":"acme"}'))).toMatchObject({
+    tenant: 'acme',
+  })
+  expect(describeRecord('other', alert('x'))).toEqual({
+    tenant: 'default',
+    timeMs: undefined,
+    place: { kind: 'none' },
+  })
+})
