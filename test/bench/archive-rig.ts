@@ -49,7 +49,7 @@ export interface BenchEvent {
 export function benchEvent(options: BenchEvent): Buffer {
   const { seq, instance = 'bench', tenant = 'default', timeMs = firstMs + seq * 10, principal } = options
   const word = (at: number): string => words[(seq * 7 + at * 3) % words.length] ?? ''
-  const text = `${word(1)} ${seq % 997} ${word(2)}: [EMAIL] ${word(3)}`
+  const text = `${word(1)} ${seq % 997}: [EMAIL]`
   const target = tools[seq % tools.length] ?? ''
   const event = {
     id: uuidv7(timeMs, randomBytes(10)),
@@ -77,7 +77,7 @@ export function benchEvent(options: BenchEvent): Buffer {
       size_bytes: 260,
     },
     pii: {
-      findings: [{ type: 'EMAIL', path: '$.params.arguments.text', count: 1, action: 'mask' }],
+      findings: [{ type: 'EMAIL', path: '$.params', count: 1, action: 'mask' }],
       version: '1',
     },
     source: { instance, epoch: 1, seq, version: '0.1.0' },
