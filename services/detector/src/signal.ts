@@ -8,7 +8,7 @@ import type { Rule } from './sigma/rule.ts'
 import type { Facts } from './sigma/value.ts'
 
 /** Who called: the verified principal, else the client's own label marked as such. */
-export function principalOf(event: Pick<MunimentEvent, 'principal' | 'client'>): string {
+function principalOf(event: Pick<MunimentEvent, 'principal' | 'client'>): string {
   if (event.principal !== undefined) return event.principal.id
   return event.client === undefined ? 'anonymous' : `label:${event.client.name}`
 }

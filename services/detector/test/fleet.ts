@@ -5,7 +5,7 @@ import { cloudEventHeaders, eventType, laneOf, topic, type Alert, type MunimentE
 import { openState, type StateStore } from '@muniment/state'
 import { createDetector, type DetectorOptions } from '../src/index.ts'
 
-export const log = createLogger({ name: 'test', level: 'silent' })
+const log = createLogger({ name: 'test', level: 'silent' })
 const key = createSecretKey(Buffer.alloc(32, 7))
 
 /** A masked event as the masker publishes it, made from a few facts. */
@@ -86,10 +86,7 @@ export async function openLab(): Promise<Lab> {
   }
 }
 
-export function detectorIn(
-  lab: Lab,
-  options: Partial<DetectorOptions> = {},
-): ReturnType<typeof createDetector> {
+function detectorIn(lab: Lab, options: Partial<DetectorOptions> = {}): ReturnType<typeof createDetector> {
   const { bus, state } = lab
   return createDetector({
     bus,

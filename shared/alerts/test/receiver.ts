@@ -4,10 +4,10 @@ import { createServer } from 'node:http'
 import { openSink, type SinkConfig } from '../src/index.ts'
 import type { SinkLab } from './sink-contract.ts'
 
-export const secret = Buffer.alloc(32, 9)
+const secret = Buffer.alloc(32, 9)
 
 /** One request as the receiver got it. */
-export interface Received {
+interface Received {
   readonly idempotencyKey: string | undefined
   readonly isSigned: boolean
   readonly status: number

@@ -9,7 +9,7 @@ const hint =
 /** Places outside any project, most telling first. */
 const places: readonly (readonly [RegExp, number])[] = [
   [
-    /(?:^|\/)(?:etc\/(?:passwd|shadow|sudoers|gshadow|group|security|master\.passwd)|proc\/(?:self|\d+|version|cmdline|mounts|net|sched_debug)|boot\.ini|win\.ini|windows\/(?:system32|win\.ini|repair|system\.ini)|winnt\/|\.ssh\/(?:id_|authorized|config)|\.aws\/credentials)/iu,
+    /^\/?(?:private\/)?etc\/(?:passwd|shadow|sudoers|gshadow|group|security|master\.passwd)|^\/?proc\/(?:self|\d+|version|cmdline|mounts|net|sched_debug)|(?:^|\/)(?:boot\.ini|win\.ini|windows\/(?:system32|win\.ini|repair|system\.ini)|winnt\/|\.ssh\/(?:id_|authorized|config)|\.aws\/credentials)/iu,
     0.88,
   ],
   [
