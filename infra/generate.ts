@@ -1,6 +1,8 @@
-// Writes the files that follow from the topic table: `infra/kafka/topics.yaml` and `infra/kafka/asyncapi.json`.
+// Writes the files that follow from a table: `infra/kafka/topics.yaml` and `infra/kafka/asyncapi.json` from the topics,
+// `infra/settings.md` from the settings.
 // With `--check` it writes nothing and exits 1 where a file is out of date.
 import { readFileSync, writeFileSync } from 'node:fs'
+import { settingsMarkdown } from '@muniment/runtime'
 import { topics, type TopicSpec } from '@muniment/schema'
 import { asyncApiDocument } from '@muniment/schema/asyncapi'
 import { stringify } from 'yaml'
@@ -18,6 +20,7 @@ function topicEntry(spec: TopicSpec): object {
 const files: Readonly<Record<string, string>> = {
   'infra/kafka/topics.yaml': `# Generated from the topic table in shared/schema: npm run generate\n${stringify({ topics: topics.map(topicEntry) })}`,
   'infra/kafka/asyncapi.json': `${JSON.stringify(asyncApiDocument('0.1.0'), undefined, 2)}\n`,
+  'infra/settings.md': `# Settings\n\nGenerated from the table in shared/runtime: npm run generate. The environment wins over \`muniment.yaml\`; an unknown setting stops the start with its name.\n\n${settingsMarkdown()}`,
 }
 
 const isCheck = process.argv.includes('--check')
