@@ -1,5 +1,13 @@
-import type { Batch, Bus, BusRecord, Consumer, OutgoingRecord, TopicPartition } from '@muniment/bus'
-import { cloudEventHeaders, deadLetterTopic, topic, type Alert, type Signal } from '@muniment/schema'
+import {
+  publishDeadLetter,
+  type Batch,
+  type Bus,
+  type BusRecord,
+  type Consumer,
+  type OutgoingRecord,
+  type TopicPartition,
+} from '@muniment/bus'
+import { AppError, cloudEventHeaders, topic, type Alert, type Signal } from '@muniment/schema'
 import type { StateStore } from '@muniment/state'
 import { createFold, type Fold } from './behaviour/fold.ts'
 import { decodeState, emptyState, encodeState, type PartitionState } from './behaviour/state.ts'
@@ -126,35 +134,19 @@ function alertRecord(alert: Alert, partition: number): OutgoingRecord {
   }
 }
 
-function refusedRecord(record: BusRecord): OutgoingRecord {
-  return {
-    key: record.key,
-    value: record.value,
-    headers: {
-      ...record.headers,
-      mun_error_code: 'SCHEMA_UNKNOWN',
-      mun_error: 'not a signal',
-      mun_topic: record.topic,
-      mun_partition: String(record.partition),
-      mun_offset: String(record.offset),
-      mun_group: group,
-    },
-  }
-}
-
 /** Folds the records not folded yet; the state's offset moves with each, so that a replayed batch continues where it stopped. */
 function foldBatch(
   stage: Stage,
   owned: Owned,
   batch: Batch,
-): { readonly alerts: OutgoingRecord[]; readonly refused: OutgoingRecord[] } {
+): { readonly alerts: OutgoingRecord[]; readonly refused: BusRecord[] } {
   const alerts: OutgoingRecord[] = []
-  const refused: OutgoingRecord[] = []
+  const refused: BusRecord[] = []
   const partition = batch.partition % stage.alertPartitions
   for (const record of batch.records) {
     if (record.offset < owned.state.offset) continue
     const signal = parseSignal(record)
-    if (signal === undefined) refused.push(refusedRecord(record))
+    if (signal === undefined) refused.push(record)
     else {
       const found = owned.fold.step(owned.state, signal, record.timestampMs)
       for (const alert of found) alerts.push(alertRecord(alert, partition))
@@ -165,14 +157,17 @@ function foldBatch(
   return { alerts, refused }
 }
 
-async function persist(stage: Stage, name: string, records: readonly OutgoingRecord[]): Promise<void> {
-  const { bus, signal, log } = stage
-  if (records.length > 0) await retryWhileUnreachable(() => bus.publish(name, records), { signal, log })
-}
-
 async function publish(stage: Stage, output: ReturnType<typeof foldBatch>): Promise<void> {
-  await persist(stage, deadLetterTopic(topic.signals), output.refused)
-  await persist(stage, topic.alerts, output.alerts)
+  const { bus, signal, log } = stage
+  for (const record of output.refused) {
+    const error = new AppError('SCHEMA_UNKNOWN', 'a record is no signal that this version knows')
+    await retryWhileUnreachable(
+      () => publishDeadLetter(bus, record, { error, stage: 'detector.behaviour' }),
+      { signal, log },
+    )
+  }
+  if (output.alerts.length === 0) return
+  await retryWhileUnreachable(() => bus.publish(topic.alerts, output.alerts), { signal, log })
 }
 
 function isDue(stage: Stage, owned: Owned): boolean {

@@ -1,14 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import type { Batch, Bus, BusRecord, OutgoingRecord } from '@muniment/bus'
-import {
-  AppError,
-  deadLetterTopic,
-  isAppError,
-  laneOf,
-  topic,
-  type MunimentEvent,
-  type Signal,
-} from '@muniment/schema'
+import { publishDeadLetter, type Batch, type Bus, type BusRecord, type OutgoingRecord } from '@muniment/bus'
+import { AppError, isAppError, laneOf, topic, type MunimentEvent, type Signal } from '@muniment/schema'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import { arrangeRules, hitsOf, judgeEvent, signalOf, type EventRules } from './signal.ts'
 import type { RulePack } from './sigma/pack.ts'
@@ -34,10 +26,15 @@ interface Stage extends ContentStageOptions {
   readonly forwarded: Set<string>
 }
 
+interface Refused {
+  readonly record: BusRecord
+  readonly error: AppError
+}
+
 /** What one batch adds up to. */
 interface Output {
   readonly signals: OutgoingRecord[]
-  readonly refused: OutgoingRecord[]
+  readonly refused: Refused[]
   readonly forwards: Set<string>
   /** Per lane the contiguous ranges of numbers that the batch covers, in order. */
   readonly covered: Map<string, Coverage[]>
@@ -96,22 +93,6 @@ function signalRecord(key: string, signal: Signal): OutgoingRecord {
       mun_seq: String(signal.seq),
       mun_from: String(signal.gap?.from_seq ?? signal.seq),
       mun_tenant: signal.tenant,
-    },
-  }
-}
-
-function deadLetter(from: BusRecord, error: AppError): OutgoingRecord {
-  return {
-    key: from.key,
-    value: from.value,
-    headers: {
-      ...from.headers,
-      mun_error_code: error.code,
-      mun_error: error.message,
-      mun_topic: from.topic,
-      mun_partition: String(from.partition),
-      mun_offset: String(from.offset),
-      mun_group: group,
     },
   }
 }
@@ -181,9 +162,16 @@ function addCoverage(output: Output): void {
   }
 }
 
-async function persist(stage: Stage, name: string, records: readonly OutgoingRecord[]): Promise<void> {
+async function persist(stage: Stage, output: Output): Promise<void> {
   const { bus, signal, log } = stage
-  if (records.length > 0) await retryWhileUnreachable(() => bus.publish(name, records), { signal, log })
+  for (const { record, error } of output.refused) {
+    await retryWhileUnreachable(() => publishDeadLetter(bus, record, { error, stage: 'detector.content' }), {
+      signal,
+      log,
+    })
+  }
+  if (output.signals.length === 0) return
+  await retryWhileUnreachable(() => bus.publish(topic.signals, output.signals), { signal, log })
 }
 
 async function work(stage: Stage, batch: Batch): Promise<void> {
@@ -193,7 +181,7 @@ async function work(stage: Stage, batch: Batch): Promise<void> {
       await handle(stage, output, incoming)
     } catch (error) {
       if (!isAppError(error, 'BATCH_MALFORMED') && !isAppError(error, 'SCHEMA_UNKNOWN')) throw error
-      output.refused.push(deadLetter(incoming, error))
+      output.refused.push({ record: incoming, error })
       stage.log.warn('detector.refused', {
         code: error.code,
         partition: batch.partition,
@@ -202,8 +190,7 @@ async function work(stage: Stage, batch: Batch): Promise<void> {
     }
   }
   addCoverage(output)
-  await persist(stage, deadLetterTopic(topic.events), output.refused)
-  await persist(stage, topic.signals, output.signals)
+  await persist(stage, output)
   if (stage.forwarded.size > mostForwarded) stage.forwarded.clear()
   for (const known of output.forwards) stage.forwarded.add(known)
 }

@@ -1,5 +1,5 @@
-import type { Batch, Bus, BusRecord, Consumer, OutgoingRecord } from '@muniment/bus'
-import { AppError, deadLetterTopic, isAppError, topic, type Alert } from '@muniment/schema'
+import { publishDeadLetter, type Batch, type Bus, type BusRecord, type Consumer } from '@muniment/bus'
+import { AppError, isAppError, topic, type Alert } from '@muniment/schema'
 import { matchesFilter, type AlertFilter } from './filter.ts'
 import { createRepeats, parseAlert } from './record.ts'
 import type { Sink } from './sinks/sink.ts'
@@ -20,32 +20,16 @@ export interface DispatchOptions {
   readonly onFailure?: (event: string, facts: Readonly<Record<string, unknown>>) => void
 }
 
-function deadLetter(record: BusRecord, sink: string, error: AppError): OutgoingRecord {
-  return {
-    key: record.key,
-    value: record.value,
-    headers: {
-      ...record.headers,
-      mun_error_code: error.code,
-      mun_error: error.message,
-      mun_topic: record.topic,
-      mun_partition: String(record.partition),
-      mun_offset: String(record.offset),
-      mun_group: group,
-      mun_sink: sink,
-    },
-  }
+interface Failure {
+  readonly error: AppError
+  /** The sink that did not take it; `none` where there was nothing to deliver. */
+  readonly sink: string
 }
 
-async function giveUp(options: DispatchOptions, record: BusRecord, failure: OutgoingRecord): Promise<void> {
-  await options.bus.publish(deadLetterTopic(topic.alerts), [failure])
-  const { mun_error_code: code, mun_sink: sink } = failure.headers
-  options.onFailure?.('alerts.undelivered', {
-    code,
-    sink,
-    partition: record.partition,
-    offset: record.offset,
-  })
+async function giveUp(options: DispatchOptions, record: BusRecord, { error, sink }: Failure): Promise<void> {
+  await publishDeadLetter(options.bus, record, { error, stage: `alerts.${sink}` })
+  const { partition, offset } = record
+  options.onFailure?.('alerts.undelivered', { code: error.code, sink, partition, offset })
 }
 
 interface Context {
@@ -58,7 +42,7 @@ async function deliver(options: DispatchOptions, record: BusRecord, context: Con
   const alert = parseAlert(record)
   if (alert === undefined) {
     const error = new AppError('SCHEMA_UNKNOWN', 'a record is no alert that this version knows')
-    await giveUp(options, record, deadLetter(record, 'none', error))
+    await giveUp(options, record, { error, sink: 'none' })
     return true
   }
   if (context.isRepeat(alert)) return true
@@ -66,7 +50,7 @@ async function deliver(options: DispatchOptions, record: BusRecord, context: Con
     if (!matchesFilter(filter ?? {}, alert)) continue
     const error = await attempt(sink, alert, context.signal)
     if (context.signal.aborted) return false
-    if (error !== undefined) await giveUp(options, record, deadLetter(record, sink.name, error))
+    if (error !== undefined) await giveUp(options, record, { error, sink: sink.name })
   }
   return true
 }

@@ -38,7 +38,7 @@ test('what a sink finally does not take goes to the dead letters, and the next a
   const { signal } = new AbortController()
   for await (const record of bus.read({ topic: `${topic.alerts}.dlq`, untilEnd: true, signal }))
     dead.push(record)
-  expect(dead.map(({ headers }) => [headers['mun_sink'], headers['mun_error_code']])).toEqual([
-    ['webhook', 'DEPENDENCY_UNREACHABLE'],
+  expect(dead.map(({ headers }) => [headers['mun_error_stage'], headers['mun_error_code']])).toEqual([
+    ['alerts.webhook', 'DEPENDENCY_UNREACHABLE'],
   ])
 })
