@@ -35,7 +35,7 @@ test.each(documents)('%s links to files that exist', document => {
 test.each(documents)('%s names settings that exist', document => {
   const known = new Set(Object.values(settings).map(({ env }) => env))
   const text = readFileSync(join(root, document), 'utf8')
-  for (const [name] of text.matchAll(/\bMUNIMENT_(?!TEST_)[A-Z_]+\b/gu))
+  for (const [name] of text.matchAll(/\bMUNIMENT_(?!TEST_)[A-Z_]*[A-Z]\b(?!_)/gu))
     expect([...known], name).toContain(name)
 })
 
