@@ -22,7 +22,7 @@ export interface TlsConfig {
 }
 
 /** What replaces the `mcp.` at the beginning of topic names, so that several installations can share brokers. */
-export interface PrefixConfig {
+interface PrefixConfig {
   readonly topicPrefix?: string
 }
 
@@ -33,6 +33,8 @@ export interface KafkaConfig extends PrefixConfig {
   readonly clientId: string
   readonly tls?: boolean | TlsConfig
   readonly sasl?: SaslConfig
+  /** After how long a silent consumer, a killed one too, loses its partitions; default 10 s, brokers allow 6 s and more by default. */
+  readonly sessionTimeoutMs?: number
   /** How long a `publish` may take before it rejects; default 120 s. */
   readonly publishTimeoutMs?: number
 }

@@ -16,6 +16,7 @@ export type { Bus, OutgoingRecord } from './bus.ts'
 export type { BusDeps, KafkaConfig } from './config.ts'
 
 const defaultTimeoutMs = 120_000
+const defaultSessionTimeoutMs = 10_000
 
 /** A function that makes its value when it is first asked. */
 function once<T extends object>(make: () => T): () => T {
@@ -29,6 +30,7 @@ interface Parts {
   readonly admin: Administration
   readonly sender: () => Sender
   readonly timeoutMs: number
+  readonly sessionTimeoutMs: number
   readonly log: NonNullable<BusDeps['log']>
   readonly closing: AbortController
   readonly running: Set<Promise<void>>
@@ -50,7 +52,17 @@ function assemble(config: KafkaConfig, { topics = topicTable, log = () => undefi
     }),
   )
   const admin = createAdministration(client, names)
-  return { client, names, admin, sender, timeoutMs, log, closing: new AbortController(), running: new Set() }
+  return {
+    client,
+    names,
+    admin,
+    sender,
+    timeoutMs,
+    sessionTimeoutMs: config.sessionTimeoutMs ?? defaultSessionTimeoutMs,
+    log,
+    closing: new AbortController(),
+    running: new Set(),
+  }
 }
 
 function consume(parts: Parts, options: ConsumeOptions): Consumer {

@@ -7,7 +7,7 @@ const maxTransactionBytes = 8 * 1024 * 1024
 const retryDelayMs = 4
 
 /** Part of a transaction. It may run again where the transaction failed, so it changes nothing but the database. */
-export interface Write<T> {
+interface Write<T> {
   readonly run: () => T
   readonly bytes?: number
   /** Whether it must survive a power cut, not only the end of this process; default false. Writes survive in their order. */

@@ -24,6 +24,7 @@ export interface ConsumerOptions {
   /** Aborts when the consumer or the bus ends. */
   readonly ended: AbortSignal
   readonly timeoutMs: number
+  readonly sessionTimeoutMs: number
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
   readonly onSkip?: (position: Position) => void
 }
@@ -50,7 +51,7 @@ async function checkTopics({ options }: Life): Promise<void> {
 
 /** One session, from joining to its end; `undefined` where the consumer was told to end. */
 async function live(life: Life): Promise<Ending | undefined> {
-  const { client, groupId, names, consume, ended, onSkip } = life.options
+  const { client, groupId, names, consume, ended, onSkip, sessionTimeoutMs } = life.options
   const limits = {
     records: consume.maxBatchRecords ?? defaultRecords,
     bytes: consume.maxBatchBytes ?? defaultBytes,
@@ -62,6 +63,7 @@ async function live(life: Life): Promise<Ending | undefined> {
     topics: consume.topics,
     names,
     limits,
+    sessionTimeoutMs,
     handler: consume,
     ...(onSkip !== undefined && { onSkip }),
   })

@@ -10,8 +10,6 @@ import type { Names } from '../names.ts'
 
 /** Batches of one consumer that are worked on at the same time. */
 const maxInHand = 4
-/** A member that is silent for so long loses its partitions, a killed one too. */
-const sessionTimeoutMs = 10_000
 const rebalanceTimeoutMs = 60_000
 /** Also how long it takes until a member learns that another has come or gone. */
 const heartbeatMs = 1000
@@ -27,6 +25,7 @@ export interface SessionOptions {
   readonly topics: readonly string[]
   readonly names: Names
   readonly limits: Limits
+  readonly sessionTimeoutMs: number
   readonly handler: ConsumeHandler
   /** Called where offsets were passed that hold no records: control records, or what compaction left out. */
   readonly onSkip?: (position: Position) => void
@@ -241,7 +240,7 @@ async function commit({ client, options }: State, positions: readonly Position[]
 export function createSession(options: SessionOptions): Session {
   const client = options.client.consumer({
     groupId: options.groupId,
-    sessionTimeout: sessionTimeoutMs,
+    sessionTimeout: options.sessionTimeoutMs,
     rebalanceTimeout: rebalanceTimeoutMs,
     heartbeatInterval: heartbeatMs,
     maxWaitTimeInMs: maxWaitMs,

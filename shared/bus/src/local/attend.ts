@@ -17,7 +17,7 @@ export interface AttendOptions {
 }
 
 /** Resolves when the signal has aborted. */
-export function aborted(signal: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise(resolve => {
     signal.addEventListener('abort', () => resolve(), { once: true })
