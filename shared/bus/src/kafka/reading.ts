@@ -66,6 +66,7 @@ function* unread(
   const cursor = reading.cursors.get(partition)
   if (cursor === undefined) return
   for (const record of records) {
+    if (reading.dependencies.ended.aborted) return
     if (record.offset < cursor.offset || record.offset >= cursor.end) continue
     cursor.offset = record.offset + 1
     yield record
