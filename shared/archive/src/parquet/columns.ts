@@ -1,6 +1,9 @@
 import { topic } from '@muniment/schema'
 
-/** Columns are an index for queries; the evidence is `raw`. A value of the wrong type becomes NULL. */
+/**
+ * Columns are an index for queries; the evidence is `raw`. A value of the wrong type becomes NULL. Digests and nonces are
+ * no columns: they cannot be compressed, and would cost a fifth of an event's size to find what `raw` has.
+ */
 interface Column {
   readonly name: string
   /** SQL over `j`, the parsed record. */
@@ -67,7 +70,6 @@ const events: ColumnSet = {
     response: { size_bytes: whole, item_count: whole, truncated: 'BOOLEAN' },
     pii: { findings: [{ type: text }] },
     source: { instance: text, epoch: whole, seq: whole },
-    nonce: text,
   },
   columns: [
     ...plain('id'),
@@ -82,7 +84,6 @@ const events: ColumnSet = {
     ...nested('response.size_bytes', 'response.item_count', 'response.truncated'),
     joined('pii_types', 'j.pii.findings'),
     ...nested('source.instance', 'source.epoch', 'source.seq'),
-    ...plain('nonce'),
   ],
 }
 

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { mkdtemp, open, rm, unlink, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { AppError } from '@muniment/schema'
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBTableFunction } from '@duckdb/node-api'
 
 /** One record as it goes into a segment. */
@@ -121,9 +122,30 @@ async function connect(duckdb: DuckDB): Promise<DuckDBConnection> {
   return instance.connect()
 }
 
+/** Errors of the engine may quote data, so only their kind is passed on. */
+function engineError(error: unknown): AppError {
+  const message = error instanceof Error ? error.message : ''
+  const kind = /^[A-Z][A-Za-z ]{2,40} Error/u.exec(message)?.[0] ?? 'unknown error'
+  const isFull = kind === 'IO Error' && /no space|disk quota/iu.test(message)
+  if (isFull) {
+    const hint =
+      'Segments are built in shared memory: give the process more of it (`--shm-size`), or cut earlier.'
+    return new AppError('DISK_UNUSABLE', 'No space is left to build a segment in.', { hint })
+  }
+  return new AppError('SERVICE_ERROR', `A segment could not be built: ${kind}.`, { details: { kind } })
+}
+
+async function run(connection: DuckDBConnection, sql: string): Promise<void> {
+  try {
+    await connection.run(sql)
+  } catch (error) {
+    throw engineError(error)
+  }
+}
+
 async function copy(connection: DuckDBConnection, query: string): Promise<Buffer> {
   await using scratch = await openScratch()
-  await connection.run(`COPY (SELECT * EXCLUDE (part) FROM ${query}) TO '${scratch.path}' (${copyOptions})`)
+  await run(connection, `COPY (SELECT * EXCLUDE (part) FROM ${query}) TO '${scratch.path}' (${copyOptions})`)
   return await readAll(scratch.handle)
 }
 
@@ -135,10 +157,10 @@ async function copyParts(
 ): Promise<readonly Buffer[]> {
   const files: Buffer[] = []
   try {
-    await connection.run(`CREATE OR REPLACE TEMP TABLE parts AS ${select}`)
+    await run(connection, `CREATE OR REPLACE TEMP TABLE parts AS ${select}`)
     for (let part = 0; part < count; part++) files.push(await copy(connection, `parts WHERE part = ${part}`))
   } finally {
-    await connection.run('DROP TABLE IF EXISTS parts')
+    await run(connection, 'DROP TABLE IF EXISTS parts')
   }
   return files
 }
@@ -148,7 +170,7 @@ async function createEngine(): Promise<Engine> {
   const connection = await connect(duckdb)
   const current: { rows: readonly PartRow[] } = { rows: [] }
   connection.registerTableFunction(rowSource(duckdb, current))
-  const run = async (sets: readonly (readonly Row[])[], select: string): Promise<readonly Buffer[]> => {
+  const build = async (sets: readonly (readonly Row[])[], select: string): Promise<readonly Buffer[]> => {
     current.rows = sets.flatMap((rows, part) => rows.map(({ raw, offset }) => ({ raw, offset, part })))
     try {
       if (sets.length === 1) return [await copy(connection, `(${select})`)]
@@ -160,7 +182,7 @@ async function createEngine(): Promise<Engine> {
   let last: Promise<unknown> = Promise.resolve()
   return {
     toParquet(sets, select) {
-      const result = last.then(() => run(sets, select))
+      const result = last.then(() => build(sets, select))
       // The queue only orders; whoever asked gets the error.
       last = result.catch(() => undefined)
       return result
