@@ -66,7 +66,7 @@ function openLane(
     onProblem(
       problem(
         'LIMIT_EXCEEDED',
-        `Observations are being dropped and counted: ${ringMaxBytes} bytes wait in memory.`,
+        `Observations are being dropped and counted: ${ringMaxBytes} bytes wait in memory, or the process had ended.`,
         'Bring the bus back, free disk space, or raise ringMaxBytes; a gap event will name the range.',
       ),
     )

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import type { SealedRecord } from './batch.ts'
-import { pause, systemClock } from './clock.ts'
+import type { Packer, SealedRecord } from './batch.ts'
+import { systemClock } from './clock.ts'
 import { createCompressor } from './compress.ts'
 import { createInterceptorCore, type Core } from './core.ts'
 import { createIngestKey } from './ingest-key.ts'
@@ -24,6 +24,9 @@ export interface Host {
   readonly close: (deadlineMs: number) => Promise<void>
 }
 
+/** How long a process that has nothing left to do is kept for what was observed. */
+const lastMomentMs = 1500
+
 const random = createRandom()
 
 /** Publishes what processes that are gone left on this disk; tried once, for a broken bus leaves it where it is. */
@@ -41,7 +44,7 @@ async function drainLeftovers(dir: string, bus: RawPublisher, onProblem: OnProbl
 }
 
 function openKafkaSink(settings: Settings, spool: Spool, onProblem: OnProblem): Sink {
-  const bus = openRawPublisher(settings, systemClock)
+  const bus = openRawPublisher(settings)
   const sink = createBusSink({
     spool,
     clock: systemClock,
@@ -72,12 +75,19 @@ function openSink(settings: Settings, lane: string, onProblem: OnProblem): Sink 
   return bus === 'embedded:' ? createSpoolSink(spool) : openKafkaSink(settings, spool, onProblem)
 }
 
-function openCore(settings: Settings, instance: string): { readonly core: Core; readonly sink: Sink } {
+interface Opened {
+  readonly core: Core
+  readonly sink: Sink
+  readonly sealer: Packer['sealer']
+}
+
+function openCore(settings: Settings, instance: string): Opened {
   const clock = systemClock
   const { tenant, ringMaxBytes } = settings
   const epoch = 0
   const onProblem = throttled(settings.onProblem, clock.monotonicMs)
-  const packer = { ...createCompressor(), sealer: createIngestKey(settings, clock) }
+  const sealer = createIngestKey(settings, clock)
+  const packer = { ...createCompressor(), sealer }
   const sink = openSink(settings, `${instance}/${epoch}`, onProblem)
   const core = createInterceptorCore({
     instance,
@@ -91,21 +101,40 @@ function openCore(settings: Settings, instance: string): { readonly core: Core; 
     onProblem,
     ringMaxBytes,
   })
-  return { core, sink }
+  return { core, sink, sealer }
+}
+
+/** Whether something ends in time. The process is kept alive meanwhile, because nothing of ours does that. */
+async function until(end: Promise<void>, deadlineMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>(resolve => {
+    timer = setTimeout(() => resolve(false), deadlineMs)
+  })
+  try {
+    return await Promise.race([end.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** Opens a recorder; its own connections and timers never keep the process alive. */
 export function openHost(settings: Settings): Host {
   const instance = Buffer.from(random(8)).toString('hex')
-  const { core, sink } = openCore(settings, instance)
+  const { core, sink, sealer } = openCore(settings, instance)
   let channels = 0
   let isClosed = false
   const tellLoss = (lost: number): void => {
     if (lost > 0)
       settings.onProblem(problem('DISK_UNUSABLE', `${lost} observations were lost when the process ended.`))
   }
+  const ended = async (): Promise<void> => {
+    await core.close()
+    await sink.drained()
+  }
   const forget = onLastMoment({
-    flush: core.flush,
+    close: async () => {
+      if (sealer() !== undefined) await until(ended(), lastMomentMs)
+    },
     flushSync: () => tellLoss(core.flushSync()),
     closeSync: () => tellLoss(core.closeSync()),
   })
@@ -115,15 +144,10 @@ export function openHost(settings: Settings): Host {
     close: async deadlineMs => {
       if (isClosed) return
       isClosed = true
-      const durable = core.close().then(() => true)
-      // The waiting below is by timers that keep nothing alive, so something has to.
-      const keepAlive = setInterval(() => undefined, 1000)
       try {
-        const isDurable = await Promise.race([durable, pause(systemClock, deadlineMs).then(() => false)])
-        if (!isDurable) tellLoss(core.flushSync())
+        if (!(await until(ended(), deadlineMs))) tellLoss(core.flushSync())
         await sink[Symbol.asyncDispose]()
       } finally {
-        clearInterval(keepAlive)
         forget()
       }
     },

@@ -3,11 +3,17 @@ import { AppError } from '@muniment/schema'
 import type { KafkaConfig } from '@muniment/bus/kafka'
 
 type Variables = Readonly<Record<string, string | undefined>>
-type Sasl = NonNullable<KafkaConfig['sasl']>
 type Tls = NonNullable<KafkaConfig['tls']>
 
-/** How to reach the brokers, apart from topic names. */
-export type KafkaSettings = Pick<KafkaConfig, 'brokers' | 'clientId' | 'tls' | 'sasl'>
+type Sasl =
+  | Exclude<NonNullable<KafkaConfig['sasl']>, { readonly mechanism: 'oauthbearer' }>
+  | { readonly mechanism: 'oauthbearer'; readonly tokenFile: string }
+
+/** How to reach the brokers: plain data, because it crosses to another thread. */
+export interface KafkaSettings extends Pick<KafkaConfig, 'brokers' | 'clientId' | 'tls'> {
+  /** With `oauthbearer` the current token is read from a file for every connection. */
+  readonly sasl?: Sasl
+}
 
 const brokerForm = /^(?:\[[0-9a-f:]+\]|[A-Za-z0-9_.-]{1,253}):\d{1,5}$/iu
 const prefix = 'MUNIMENT_KAFKA_'
@@ -64,10 +70,8 @@ function saslOf(variables: Variables): Sasl | undefined {
         fileSetting(variables, 'SASL_PASSWORD_FILE')?.trimEnd() ?? needed(variables, 'SASL_PASSWORD')
       return { mechanism, username: needed(variables, 'SASL_USERNAME'), password }
     }
-    case 'oauthbearer': {
-      const path = needed(variables, 'OAUTH_TOKEN_FILE')
-      return { mechanism, token: async () => fileOf(`${prefix}OAUTH_TOKEN_FILE`, path).trim() }
-    }
+    case 'oauthbearer':
+      return { mechanism, tokenFile: needed(variables, 'OAUTH_TOKEN_FILE') }
     default:
       throw invalid(
         `${prefix}SASL_MECHANISM`,

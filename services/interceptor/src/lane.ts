@@ -76,9 +76,12 @@ function mark(state: State, laneState: 'start' | 'end'): void {
 }
 
 function record(state: State, exchange: Exchange): void {
-  if (state.isClosed) return
   const { ring, ringMaxBytes } = state
   state.recorded += 1
+  if (state.isClosed) {
+    state.dropped += 1
+    return state.onLoss()
+  }
   if (state.gapFrom !== undefined && ring.sizeBytes() > ringMaxBytes * resumeBelow) return lose(state)
   settle(state)
   const item: Item = { type: 'exchange', exchange }

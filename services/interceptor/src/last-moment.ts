@@ -1,6 +1,7 @@
 /** What there is to do before a process ends. */
 export interface LastActs {
-  readonly flush: () => Promise<void>
+  /** The process has nothing left to do and waits until this is over. */
+  readonly close: () => Promise<void>
   /** The process may go on afterwards. */
   readonly flushSync: () => void
   /** The process ends. */
@@ -26,8 +27,9 @@ function onSignal(signal: NodeJS.Signals, { flushSync, closeSync }: LastActs): (
 
 /** Saves what is in memory when the process ends, in whatever way it lets us see; returns how to stop that. */
 export function onLastMoment(acts: LastActs): () => void {
-  const beforeExit = (): void => void acts.flush()
-  process.on('beforeExit', beforeExit)
+  const beforeExit = (): void => void acts.close()
+  // Once: what it does keeps the process alive a little, after which the same event comes again.
+  process.once('beforeExit', beforeExit)
   process.on('exit', acts.closeSync)
   const forget = signals.map(signal => onSignal(signal, acts))
   return () => {

@@ -7,6 +7,8 @@ import type { Spool } from './spool/spool.ts'
 export interface Sink extends AsyncDisposable {
   /** Durable when it resolves; where it rejects the caller writes the same records again. */
   write(records: readonly SealedRecord[]): Promise<void>
+  /** Resolves once nothing waits in the spool that this sink itself is to bring to the bus. */
+  drained(): Promise<void>
   /** As the last act of a process. */
   writeSync(records: readonly SealedRecord[]): void
 }
@@ -15,6 +17,7 @@ export interface Sink extends AsyncDisposable {
 export function createSpoolSink(spool: Spool): Sink {
   return {
     write: records => spool.append(records),
+    drained: () => Promise.resolve(),
     writeSync: records => spool.appendSync(records),
     [Symbol.asyncDispose]: () => spool[Symbol.asyncDispose](),
   }
@@ -45,6 +48,7 @@ interface State extends BusSinkOptions {
   late: Promise<unknown>
   /** Counts beginnings and ends of appends: odd while one is under way. */
   appends: number
+  waiting: (() => void)[]
 }
 
 type Attempt = 'done' | 'failed' | 'stalled'
@@ -56,7 +60,7 @@ async function attempt(state: State, records: readonly SealedRecord[]): Promise<
     .then(
       (): Attempt => 'done',
       (error: unknown): Attempt => {
-        onProblem(problemOf(error, 'The bus did not take a batch'))
+        if (!state.isClosed) onProblem(problemOf(error, 'The bus did not take a batch'))
         return 'failed'
       },
     )
@@ -82,7 +86,7 @@ async function drainOnce(state: State): Promise<Drained> {
     await spool.drop()
     return 'sent'
   } catch (error) {
-    state.onProblem(problemOf(error, 'The spool could not be drained to the bus'))
+    if (!state.isClosed) state.onProblem(problemOf(error, 'The spool could not be drained to the bus'))
     return 'failed'
   }
 }
@@ -96,6 +100,7 @@ async function drain(state: State): Promise<void> {
     const outcome = await drainOnce(state)
     if (outcome === 'empty') {
       state.hasBacklog = false
+      for (const done of state.waiting.splice(0)) done()
       break
     }
     retryMs = outcome === 'failed' ? Math.min(lastRetryMs, retryMs * 2) : firstRetryMs
@@ -137,9 +142,12 @@ export function createBusSink(options: BusSinkOptions): Sink {
     isClosed: false,
     late: Promise.resolve(),
     appends: 0,
+    waiting: [],
   }
   return {
     write: records => write(state, records),
+    drained: () =>
+      state.hasBacklog ? new Promise(resolve => state.waiting.push(resolve)) : Promise.resolve(),
     writeSync: records => spool.appendSync(records),
     [Symbol.asyncDispose]: async () => {
       state.isClosed = true

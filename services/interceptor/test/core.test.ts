@@ -99,6 +99,7 @@ function store(): Store {
         if (state.isDown) throw new Error('down')
         records.push(...some)
       },
+      drained: () => Promise.resolve(),
       writeSync: some => void records.push(...some),
       [Symbol.asyncDispose]: async () => undefined,
     },
@@ -265,9 +266,17 @@ test.each(['down', 'hangs'] as const)(
   async mode => {
     const bus = topic()
     const spool = createMemorySpool(1_000_000)
-    const { core, clock, call } = bench((time, problems) =>
-      createBusSink({ publish: bus.publish, spool, clock: time, onProblem: one => problems.push(one) }),
-    )
+    const sinks: Sink[] = []
+    const { core, clock, call } = bench((time, problems) => {
+      const sink = createBusSink({
+        publish: bus.publish,
+        spool,
+        clock: time,
+        onProblem: one => problems.push(one),
+      })
+      sinks.push(sink)
+      return sink
+    })
     const burst = async (): Promise<void> => {
       for (let n = 0; n < 5; n++) call()
       await clock.advance(2000)
@@ -282,6 +291,7 @@ test.each(['down', 'hangs'] as const)(
     await clock.advance(20_000)
     await burst()
     await Promise.all([core.close(), clock.advance(20_000)])
+    await sinks[0]?.drained()
     expect(spool.sizeBytes()).toBe(0)
     let next = 0
     for (const { source, lane } of open(bus.records)) {

@@ -18,13 +18,14 @@ export interface WrapOptions extends AttachOptions {
   readonly cwd?: string
   /** Environment of the command; default that of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** How long the end may be put off to save what was observed (default 2 s). */
+  /** How long the end may be put off to save what was observed (default 1.5 s). */
   readonly closeDeadlineMs?: number
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, null>
 
-const defaultCloseDeadlineMs = 2000
+/** Less than the two seconds after which official clients lose their patience. */
+const defaultCloseDeadlineMs = 1500
 /** Official clients kill two seconds after SIGTERM; the command must be gone before, or it would be left behind. */
 const killAfterMs = 1500
 const lingerMs = 1000
