@@ -43,7 +43,7 @@ interface State {
 /** Sources and compiled files have different names. */
 function workerFile(): URL {
   const [, ending = 'js'] = /\.(\w+)$/u.exec(import.meta.url) ?? []
-  return new URL(`./kafka-worker.${ending}`, import.meta.url)
+  return new URL(`./main-kafka.${ending}`, import.meta.url)
 }
 
 function unreachable(what: string, cause?: unknown): AppError {
