@@ -1,5 +1,5 @@
 import { isAlnum, isDigit } from './chars.ts'
-import { at, type Leaf } from './leaf.ts'
+import { at, before, type Leaf } from './leaf.ts'
 
 const MAX_DIGITS = 24
 const MAX_GROUPS = 10
@@ -74,11 +74,11 @@ const nextGroup = (leaf: Leaf, cluster: Cluster, from: number): number => {
 
 const readLead = (leaf: Leaf, cluster: Cluster, start: number): void => {
   let i = start - 1
-  cluster.hasParen = at(leaf, i) === 40
+  cluster.hasParen = before(leaf, i) === 40
   if (cluster.hasParen) i--
-  cluster.hasPlus = at(leaf, i) === 43
+  cluster.hasPlus = before(leaf, i) === 43
   if (cluster.hasPlus) i--
-  cluster.before = at(leaf, i)
+  cluster.before = before(leaf, i)
   cluster.start = cluster.hasPlus || cluster.hasParen ? i + 1 : start
 }
 
@@ -106,9 +106,9 @@ export const endsAt = (leaf: Leaf, end: number): boolean => {
 
 /** Whether a token may begin here: no letter, digit or number part lies right before. */
 export const beginsAt = (leaf: Leaf, start: number): boolean => {
-  const c = at(leaf, start - 1)
+  const c = before(leaf, start - 1)
   if (isAlnum(c) || c === 95) return false
-  return !((c === 46 || c === 45) && isAlnum(at(leaf, start - 2)))
+  return !((c === 46 || c === 45) && isAlnum(before(leaf, start - 2)))
 }
 
 /** Twice a digit, with the tens added to the ones. */

@@ -7,6 +7,8 @@ export { createMasker } from './masker.ts'
 export type { Finding, Masked, Masker, MaskOptions } from './masker.ts'
 export { policyIssues } from './policy.ts'
 export type { Policy, Rule } from './policy.ts'
+export { createMaskStream } from './stream.ts'
+export type { MaskStream } from './stream.ts'
 export { piiTypes } from './types.ts'
 export type { Detection, PiiType } from './types.ts'
 

@@ -1,5 +1,5 @@
 import * as hint from './hints.ts'
-import { keys } from './keys.ts'
+import { hintsOfLabel, keys } from './keys.ts'
 import type { Source } from './source.ts'
 
 /** Leaves and frames are handed on and forgotten at this many, so a huge document needs no huge tables. */
@@ -174,11 +174,18 @@ const readKey = (walk: Walk, from: number): number => {
   return end
 }
 
+/** The first label is only noted as its place; with a second one, the meaning of both, complemented, takes its place. */
+const withLabel = (source: Source, known: number, start: number): number => {
+  if (known === 0) return start
+  const hints = known < 0 ? ~known : hintsOfLabel(source, known)
+  return ~(hints | hintsOfLabel(source, start))
+}
+
 /** A label's value names its siblings: `{"type":"passport","number":…}`; only where it stands is noted, the meaning is asked for rarely. */
 const noteLabel = (walk: Walk, start: number, end: number): void => {
   if ((walk.keyHints & hint.LABEL) === 0 || end - start > 42 || walk.kinds[walk.depth] !== OBJECT) return
   const at = frameAt(walk, walk.depth) * FRAME
-  if ((walk.frames[at + 5] ?? 0) === 0) walk.frames[at + 5] = start
+  walk.frames[at + 5] = withLabel(walk.source, walk.frames[at + 5] ?? 0, start)
 }
 
 const readString = (walk: Walk, from: number): number => {

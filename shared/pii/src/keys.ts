@@ -79,10 +79,7 @@ const NAMES = bits([
       'query q answer response result output default primary secondary home work personal other current previous ' +
       'old new main alt alternate details line lines detail summary formatted e164 national international',
   ],
-  [
-    hint.LABEL,
-    'type name label key field kind title attribute property question param header column code id',
-  ],
+  [hint.LABEL, 'type name label key field kind title attribute property question param header column'],
   [hint.PLAIN_NAME, 'name'],
   [
     hint.PERSON,
@@ -188,18 +185,22 @@ export const hintsOfKey = (name: string): number => {
 
 const LABEL_MAX = 42
 
-/** Hints of a label's value, which counts only as a whole: `Passport number`, not `Passport Smith`. */
-export const hintsOfLabel = (source: Source, start: number): number => {
-  let end = start
-  while (end - start <= LABEL_MAX && end < source.size && source.bytes[end] !== 34) end++
-  if (end - start > LABEL_MAX) return 0
+/** Letters of a label up to its closing quote, made small; empty for a long one or one that was masked. */
+const labelLetters = (source: Source, start: number): string => {
   let joined = ''
-  for (let i = start; i < end; i++) {
-    const c = (source.bytes[i] ?? 0) | 32
-    if (c >= 97 && c <= 122) joined += String.fromCharCode(c)
+  for (let i = start; i < source.size; i++) {
+    const c = source.bytes[i] ?? 0
+    if (c === 34) return joined
+    if (c === 91 || i - start > LABEL_MAX) return ''
+    const small = c | 32
+    if (small >= 97 && small <= 122) joined += String.fromCharCode(small)
   }
-  return (NAMES.get(joined) ?? 0) & hint.KINDS
+  return ''
 }
+
+/** Hints of a label's value, which counts only as a whole: `Passport number`, not `Passport Smith`. */
+export const hintsOfLabel = (source: Source, start: number): number =>
+  (NAMES.get(labelLetters(source, start)) ?? 0) & hint.KINDS
 
 const SLOTS = 8192
 const KEY_MAX = 64

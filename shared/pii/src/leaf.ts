@@ -145,6 +145,10 @@ export const isTaken = (leaf: Leaf, i: number): boolean => {
   return false
 }
 
+/** Code before a token; what is already found counts as the bracket that will stand there. */
+export const before = (leaf: Leaf, i: number): number =>
+  leaf.hits.length > 0 && isTaken(leaf, i) ? 93 : at(leaf, i)
+
 /** How far behind the nearest word with this hint ended. */
 export const distance = (leaf: Leaf, bit: number, i: number): number => {
   const first = Math.max(0, leaf.words - RING)

@@ -152,7 +152,7 @@ const readBase64 = (leaf: Leaf, depth: number): void => {
 
 const readEncoded = (leaf: Leaf, depth: number): void => {
   if (depth >= ENCODED_DEPTH || leaf.end - leaf.start > ENCODED_MAX) return
-  if (leaf.hasSigns) readSigns(leaf, depth)
+  if (leaf.hasSigns && depth === 0) readSigns(leaf, depth)
   readBase64(leaf, depth)
 }
 
@@ -183,7 +183,7 @@ const hintsOf = (records: Records, at: number): number => {
   const { frames } = records
   const label = frames[frame + 5] ?? 0
   const isOpen =
-    label > 0 && (own & (hint.KINDS | hint.DENY)) === 0 && (own === 0 || (own & hint.GENERIC) !== 0)
+    label !== 0 && (own & (hint.KINDS | hint.DENY)) === 0 && (own === 0 || (own & hint.GENERIC) !== 0)
   return withSiblings(
     isOpen ? own | labelHints(records, frame + 5) : own,
     frames[frame + 4] ?? 0,
@@ -361,10 +361,11 @@ const scanDocuments = (scan: Scan, layer: Layer): void => {
   }
   let broken = 0
   for (let i = first; i < source.size;) {
-    let end = isOpening(source.bytes[i]) ? walkJson(source, i, start) : ~i
+    const isDocument = mayOpen(source, i, source.size)
+    let end = isDocument ? walkJson(source, i, start) : ~i
     if (end >= 0 && !isLineEnd(source, end)) end = ~end
     if (end < 0) {
-      broken += isOpening(source.bytes[i]) ? 1 : 0
+      broken += isDocument ? 1 : 0
       const from = ~end
       end = broken > BROKEN_MAX ? source.size : nextDocument(source, from)
       scanStretch(scan, layer, { start: from, end, isPart: from > first })

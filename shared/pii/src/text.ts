@@ -1,6 +1,6 @@
 import { type Cluster, createCluster, readCluster } from './digits.ts'
 import { CLASS, isAlnum, isDigit, LETTER } from './chars.ts'
-import { at, type Hit, isTaken, type Leaf, noteWord, pass, passHits } from './leaf.ts'
+import { at, before, type Hit, isTaken, type Leaf, noteWord, pass, passHits } from './leaf.ts'
 import type { Recognizer, Word } from './recognizer.ts'
 import { KINDS } from './hints.ts'
 import { recognizers } from './recognizers/index.ts'
@@ -48,7 +48,7 @@ const isLone = (leaf: Leaf, start: number, end: number): boolean => {
 
 /** Digits glued to a letter before them can only be the check digits of an account number. */
 const isGlued = (leaf: Leaf, start: number): boolean => {
-  const c = at(leaf, start - 1)
+  const c = before(leaf, start - 1)
   if (c === 95) return true
   return CLASS[c] === LETTER && (CLASS[at(leaf, start - 2)] !== LETTER || isAlnum(at(leaf, start - 3)))
 }
@@ -72,7 +72,7 @@ const takeCluster = (leaf: Leaf, start: number, isAlone: boolean): void => {
 const takeDigits = (leaf: Leaf, start: number, end: number): void => {
   leaf.digitsEnd = end
   if (isGlued(leaf, start)) return
-  const isAlone = CLASS[at(leaf, start - 1)] !== LETTER
+  const isAlone = CLASS[before(leaf, start - 1)] !== LETTER
   if (isAlone && (takeNumber(leaf, start) || isLone(leaf, start, end))) return
   takeCluster(leaf, start, isAlone)
 }
@@ -98,10 +98,10 @@ const BASE64_MAX = 1 << 18
 const BASE64_COUNT = 64
 
 const takeLong = (leaf: Leaf, start: number, end: number): void => {
-  const before = leaf.hits.length
+  const known = leaf.hits.length
   for (const find of onLong) find(leaf, start, end)
   const isSized = end - start >= BASE64_MIN && end - start <= BASE64_MAX
-  if (leaf.hits.length === before && isSized && leaf.base64.length < 2 * BASE64_COUNT)
+  if (leaf.hits.length === known && isSized && leaf.base64.length < 2 * BASE64_COUNT)
     leaf.base64.push(start, end)
 }
 
@@ -129,11 +129,11 @@ const takeToken = (leaf: Leaf, n: number): void => {
 
 const takeValue = (leaf: Leaf): void => {
   if ((leaf.own & KEYED) === 0 || leaf.isPart) return
-  const before = leaf.hits.length
+  const known = leaf.hits.length
   for (const one of keyed) {
     if (((one.keys ?? 0) & leaf.own) === 0) continue
     one.onValue?.(leaf)
-    if (leaf.hits.length > before) return
+    if (leaf.hits.length > known) return
   }
 }
 
@@ -147,9 +147,9 @@ const readStretch = (leaf: Leaf): void => {
   leaf.urlStart = -1000
   leaf.datesEnd = leaf.start
   leaf.colonsEnd = leaf.start
-  const before = leaf.hits.length
+  const known = leaf.hits.length
   takeValue(leaf)
-  if (leaf.hits.length > before && leaf.done >= leaf.end) return
+  if (leaf.hits.length > known && leaf.done >= leaf.end) return
   range.to = leaf.end
   for (let i = leaf.start; i < leaf.end;) {
     range.from = i

@@ -182,7 +182,7 @@ const isWorded = (leaf: Leaf, start: number, end: number): boolean => {
   for (let i = start; i < end; i++) {
     const c = at(leaf, i)
     if (isAlpha(c)) letters++
-    else if (c === 64 || (c === 58 && at(leaf, i + 1) === 47)) return false
+    else if (c === 64 || c === 91 || (c === 58 && at(leaf, i + 1) === 47)) return false
   }
   return letters > 0
 }

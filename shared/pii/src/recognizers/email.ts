@@ -77,9 +77,12 @@ const hostEnd = (leaf: Leaf, from: number): number => {
   return best
 }
 
+const isLiteralStart = (leaf: Leaf, i: number): boolean =>
+  isDigit(at(leaf, i)) || startsWith(leaf, 'IPv6:', i)
+
 /** `[192.0.2.1]` or `[IPv6:…]` after the sign. */
 const literalEnd = (leaf: Leaf, from: number): number => {
-  if (at(leaf, from) !== 91) return from
+  if (at(leaf, from) !== 91 || !isLiteralStart(leaf, from + 1)) return from
   for (let i = from + 1; i < from + 50; i++) {
     const c = at(leaf, i)
     if (c === 93) return i - from > 3 ? i + 1 : from

@@ -1,6 +1,6 @@
 import { isAlnum, isAlpha, isAsciiAlnum, isDigit } from '../chars.ts'
 import type { Cluster } from '../digits.ts'
-import { addHit, at, type Leaf, sliceOf } from '../leaf.ts'
+import { addHit, at, before, type Leaf, sliceOf } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
 
 /** Country and total length, from the IBAN registry of ISO 13616 and the partial list of non-registered users. */
@@ -45,7 +45,7 @@ const passesCheck = (leaf: Leaf, start: number, end: number): boolean => {
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
   const digits = cluster.groupStart[0] ?? 0
   const start = digits - 2
-  if (!isAlpha(at(leaf, start)) || !isAlpha(at(leaf, start + 1)) || isAlnum(at(leaf, start - 1))) return
+  if (!isAlpha(at(leaf, start)) || !isAlpha(at(leaf, start + 1)) || isAlnum(before(leaf, start - 1))) return
   const size = LENGTHS.get(sliceOf(leaf, start, digits).toUpperCase())
   if (size === undefined || !isDigit(at(leaf, digits + 1))) return
   const end = spanEnd(leaf, start, size)

@@ -1,7 +1,7 @@
 import { isAlnum, isAlpha, isAsciiAlnum, isDigit, isHex } from '../chars.ts'
 import type { Cluster } from '../digits.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, distance, type Leaf, sliceOf } from '../leaf.ts'
+import { addHit, at, before, distance, type Leaf, sliceOf } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
 
 const octet = (leaf: Leaf, start: number, end: number): boolean => {
@@ -25,9 +25,9 @@ const quadEnd = (leaf: Leaf, from: number): number => {
 }
 
 const isFreeBefore = (leaf: Leaf, start: number): boolean => {
-  const c = at(leaf, start - 1)
+  const c = before(leaf, start - 1)
   if (isAlnum(c) || c === 95 || c === 46) return false
-  if (c === 45) return !isAlnum(at(leaf, start - 2))
+  if (c === 45) return !isAlnum(before(leaf, start - 2))
   return c !== 47 || !isProduct(leaf, start - 2)
 }
 
@@ -143,8 +143,8 @@ const isSpoken = (leaf: Leaf, start: number): boolean =>
   (leaf.own & hint.IP) !== 0 || distance(leaf, hint.IP, start) <= 30
 
 const mayStart = (leaf: Leaf, start: number): boolean => {
-  const before = at(leaf, start - 1)
-  if (isAlnum(before) || before === 95) return false
+  const c = before(leaf, start - 1)
+  if (isAlnum(c) || c === 95) return false
   return at(leaf, start) !== 58 || at(leaf, start + 1) === 58
 }
 

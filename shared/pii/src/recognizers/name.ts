@@ -1,4 +1,4 @@
-import { isAlpha, isUpper } from '../chars.ts'
+import { isAlpha, isDigit, isUpper } from '../chars.ts'
 import * as hint from '../hints.ts'
 import { addHit, at, type Leaf, sliceOf, startsWith } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
@@ -78,9 +78,16 @@ const isNameText = (leaf: Leaf, start: number, end: number): boolean => {
   return end > start
 }
 
+/** No digit, and nothing that an earlier masking left. */
+const isUnnumbered = (leaf: Leaf): boolean => {
+  for (let i = leaf.start; i < leaf.end; i++) if (isDigit(at(leaf, i)) || at(leaf, i) === 91) return false
+  return true
+}
+
 const onValue = (leaf: Leaf): void => {
   let { start, end } = leaf
-  if (end - start < 2 || end - start > NAME_MAX || at(leaf, start) === 91) return
+  if (end - start < 2 || end - start > NAME_MAX) return
+  if (!isUnnumbered(leaf)) return
   while (start < end && !isAlpha(at(leaf, start))) start++
   while (end > start && !isAlpha(at(leaf, end - 1))) end--
   if (!isNameText(leaf, start, end)) return

@@ -1,7 +1,7 @@
 import { isAlnum, isAlpha, isDigit } from '../chars.ts'
 import { beginsAt, type Cluster, endsAt, numberIn } from '../digits.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, distance, type Leaf, sliceOf } from '../leaf.ts'
+import { addHit, at, before, distance, type Leaf, sliceOf } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
 import { hintsOfWord } from '../words.ts'
 
@@ -180,8 +180,8 @@ const OTHER_NUMBER = hint.SSN | hint.CARD | hint.IBAN | hint.PASSPORT | hint.NAT
 /** Digits before this number in the same stretch: the rest of a longer one. */
 const isContinued = (leaf: Leaf, cluster: Cluster): boolean => {
   const c = at(leaf, cluster.start - 1)
-  const isJoined = (c === 32 || c === 45 || c === 46) && cluster.start - 1 > leaf.done
-  return isJoined && isDigit(at(leaf, cluster.start - 2)) && !cluster.hasPlus
+  const isJoined = c === 32 || c === 45 || c === 46
+  return isJoined && isDigit(before(leaf, cluster.start - 2)) && !cluster.hasPlus
 }
 
 const scoreOf = (leaf: Leaf, cluster: Cluster, given: { last: number; called: boolean }): number => {

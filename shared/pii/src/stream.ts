@@ -1,0 +1,110 @@
+import type { Finding, Masker, MaskOptions } from './masker.ts'
+
+/** Text that does not end a paragraph is cut at this many units, after its last line break or blank. */
+const TEXT_MAX = 16_384
+/** A JSON document longer than this is no longer waited for. */
+const JSON_MAX = 1 << 24
+
+/** Masks a text that arrives in chunks: any chunking gives the same output, and nothing goes out before what it belongs to is read. */
+export interface MaskStream {
+  /** Takes a chunk and returns what is certain by now. */
+  readonly push: (chunk: string) => string
+  /** Returns the rest; the stream is empty and usable again after it. */
+  readonly end: () => string
+  /** Everything found since the stream was opened. */
+  readonly findings: () => readonly Finding[]
+}
+
+/** How far a unit has been read: a JSON document up to its last bracket, or a paragraph. */
+interface Unit {
+  size: number
+  depth: number
+  isJson: boolean
+  isString: boolean
+  isEscape: boolean
+  breaks: number
+  /** Where a text that grows too long may be cut. */
+  cut: number
+}
+
+const newUnit = (): Unit => ({
+  size: 0,
+  depth: 0,
+  isJson: false,
+  isString: false,
+  isEscape: false,
+  breaks: 0,
+  cut: 0,
+})
+
+const inString = (unit: Unit, c: number): void => {
+  if (unit.isEscape) unit.isEscape = false
+  else if (c === 92) unit.isEscape = true
+  else if (c === 34) unit.isString = false
+}
+
+const isOpening = (c: number): boolean => c === 123 || c === 91
+
+/** True when the document ends with this unit. */
+const stepJson = (unit: Unit, c: number): boolean => {
+  if (unit.isString) inString(unit, c)
+  else if (c === 34) unit.isString = true
+  else if (isOpening(c)) unit.depth++
+  else if (c === 125 || c === 93) unit.depth--
+  return unit.depth <= 0
+}
+
+/** True when a blank line ends the paragraph. */
+const stepText = (unit: Unit, c: number): boolean => {
+  if (c === 10) unit.breaks++
+  else if (c !== 13) unit.breaks = 0
+  if (c <= 32) unit.cut = unit.size
+  return unit.breaks >= 2
+}
+
+/** Reads one code unit; true where the unit ends behind it. */
+const step = (unit: Unit, c: number): boolean => {
+  if (unit.size === 0) unit.isJson = isOpening(c)
+  unit.size++
+  return unit.isJson ? stepJson(unit, c) : stepText(unit, c)
+}
+
+const isFull = (unit: Unit): boolean => unit.size >= (unit.isJson ? JSON_MAX : TEXT_MAX)
+
+/** Opens a stream on a masker; pieces that belong together are one JSON document or one paragraph of at most 16,384 units. */
+export const createMaskStream = (masker: Masker, options: MaskOptions = {}): MaskStream => {
+  let pending = ''
+  let unit = newUnit()
+  const found: Finding[] = []
+  const flush = (text: string): string => {
+    const masked = masker.mask(text, options)
+    found.push(...masked.findings)
+    return masked.text
+  }
+  const cutAt = (text: string): number => (unit.isJson || unit.cut === 0 ? text.length : unit.cut)
+  const take = (c: string): string => {
+    pending += c
+    const isDone = step(unit, c.charCodeAt(0))
+    if (!isDone && !isFull(unit)) return ''
+    const text = pending
+    const cut = isDone ? text.length : cutAt(text)
+    pending = ''
+    unit = newUnit()
+    return flush(text.slice(0, cut)) + pushText(text.slice(cut))
+  }
+  const pushText = (chunk: string): string => {
+    let out = ''
+    for (let i = 0; i < chunk.length; i++) out += take(chunk.charAt(i))
+    return out
+  }
+  return {
+    push: pushText,
+    end: () => {
+      const text = pending
+      pending = ''
+      unit = newUnit()
+      return text === '' ? '' : flush(text)
+    },
+    findings: () => found,
+  }
+}

@@ -1,0 +1,209 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { createMasker, createMaskStream, detect, mask } from '../src/index.ts'
+
+const personal = fc.constantFrom(
+  'ada@example.org',
+  '415-555-2671',
+  '+49 151 69682446',
+  '123-45-6780',
+  '4111 1111 1111 1111',
+  '192.168.7.31',
+  'DE89 3704 0044 0532 0130 00',
+  '12 Old Mill Road, Springfield, IL 62704',
+  'ghp_0123456789abcdefghijABCDEFGHIJ012345',
+  '2001:db8::8a2e:370:7334',
+)
+const around = fc.constantFrom(
+  'call ',
+  ' and ',
+  '\n',
+  ', ',
+  'id ',
+  ' "',
+  'é ',
+  ' phone: ',
+  '[EMAIL] ',
+  ' \\ ',
+  '',
+  ' ssn ',
+  '\t',
+  '…',
+)
+const prose = fc
+  .array(fc.oneof(personal, around, fc.string({ maxLength: 6 })), { maxLength: 12 })
+  .map(parts => parts.join(''))
+const key = fc.constantFrom(
+  'email',
+  'phone',
+  'note',
+  'id',
+  'ssn',
+  'name',
+  'address',
+  'value',
+  'type',
+  'ip',
+  'x y',
+)
+const leaf = fc.oneof(prose, personal, fc.integer(), fc.constantFrom(4155552671, 123456780, true, null))
+const value = fc.letrec(tie => ({
+  any: fc.oneof(
+    { maxDepth: 4 },
+    leaf,
+    fc.array(tie('any'), { maxLength: 3 }),
+    fc.dictionary(key, tie('any'), { maxKeys: 4 }),
+  ),
+})).any
+const document = fc.oneof(
+  value.map(one => JSON.stringify(one)),
+  value.map(one => JSON.stringify(one, undefined, 2)),
+  value.map(one => JSON.stringify({ result: { content: [{ type: 'text', text: JSON.stringify(one) }] } })),
+)
+
+const parses = (text: string): boolean => {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const readBack = (rows: readonly (readonly [string, unknown])[]): unknown =>
+  JSON.parse(mask(JSON.stringify(Object.fromEntries(rows))))
+
+const chunked = (text: string, sizes: readonly number[]): string => {
+  const stream = createMaskStream(createMasker())
+  let out = ''
+  let from = 0
+  for (const size of sizes) {
+    out += stream.push(text.slice(from, from + size))
+    from += size
+  }
+  return out + stream.push(text.slice(from)) + stream.end()
+}
+
+describe('laws', () => {
+  test('valid JSON stays valid and keeps its shape', () => {
+    fc.assert(
+      fc.property(document, text => parses(mask(text))),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('any JSON text parses after masking', () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 8 }), text => parses(mask(text))),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('masking twice changes nothing', () => {
+    fc.assert(
+      fc.property(fc.oneof(document, prose), text => {
+        const once = mask(text)
+        expect(mask(once)).toBe(once)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('everything outside the finds stays as it was', () => {
+    fc.assert(
+      fc.property(fc.oneof(document, prose), text => {
+        const found = detect(text)
+        let from = 0
+        let rest = mask(text)
+        for (const one of found) {
+          const before = text.slice(from, one.start)
+          expect(rest.startsWith(before)).toBe(true)
+          rest = rest
+            .slice(before.length)
+            .replace(/^(?:\\*")?\[[A-Z_]+\](?:\\*")?/, match =>
+              text.charAt(one.start - 1) === '"' || !match.startsWith('"')
+                ? match.replace(/^\[[A-Z_]+\]/, '').replace(/^\\*"\[[A-Z_]+\]\\*"/, '')
+                : '',
+            )
+          from = one.end
+        }
+        expect(rest).toBe(text.slice(from))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('no value that was found survives in the output', () => {
+    fc.assert(
+      fc.property(document, text => {
+        const masked = mask(text)
+        for (const one of detect(text)) {
+          const found = text.slice(one.start, one.end)
+          if (found.length > 8)
+            expect(detect(masked).map(hit => masked.slice(hit.start, hit.end))).not.toContain(found)
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('the order of keys changes nothing', () => {
+    const fields: readonly (readonly [string, unknown])[] = [
+      ['name', 'ssn'],
+      ['value', '454792024'],
+      ['email', 'ada@example.org'],
+      ['type', 'passport'],
+      ['number', 'C02J95Y008'],
+      ['note', 'nothing'],
+    ]
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...fields], { minLength: 2 }), chosen => {
+        expect(readBack(chosen)).toEqual(readBack(chosen.toReversed()))
+      }),
+    )
+  })
+
+  test('findings hold no content, and keys that may be personal appear as a star', () => {
+    const given = JSON.stringify({
+      'ada@example.org': { phone: '415-555-2671' },
+      ok: { '415-555-2672': 'x@example.org' },
+    })
+    const { findings, text } = createMasker().mask(given)
+    expect(findings.map(one => one.path)).toEqual(['*', '*.phone', 'ok.*', 'ok.*'])
+    expect(JSON.stringify(findings) + text).not.toMatch(/ada|415|x@/)
+  })
+
+  test('any chunking of a stream gives the same output', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(document, prose), { maxLength: 4 }),
+        fc.array(fc.nat(30), { maxLength: 12 }),
+        (texts, sizes) => {
+          const text = texts.join('\n\n')
+          expect(chunked(text, sizes)).toBe(chunked(text, [text.length]))
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
+})
+
+describe('hostile input', () => {
+  test.each([
+    ['deep nesting', `${'['.repeat(200_000)}"ada@example.org"${']'.repeat(200_000)}`],
+    ['deep nesting that never closes', '{"a":'.repeat(100_000)],
+    ['lone surrogates', '"\ud800 ada@example.org \udc00"'],
+    ['broken escapes', String.raw`{"a":"\q \u12 ada@example.org"}`],
+    ['a number without end', `[${'9'.repeat(100_000)}]`],
+    ['invisible characters', `{"a":"a${'\u200b'.repeat(1000)}da@example.org"}`],
+  ])('%s is masked without an exception', (_, text) => {
+    const out = mask(text)
+    expect(out).not.toContain('ada@example.org')
+    if (parses(text)) expect(parses(out)).toBe(true)
+  })
+
+  test('a JSON number deep inside still turns into a string', () => {
+    const text = `${'['.repeat(5000)}{"phone":4155552671}${']'.repeat(5000)}`
+    expect(mask(text)).toContain('{"phone":"[PHONE]"}')
+  })
+})
