@@ -7,9 +7,10 @@ import { labelOf } from '../message.ts'
 import type { Channel } from '../observe.ts'
 import type { AttachOptions, Settings } from '../options.ts'
 import { problemOf, type OnProblem } from '../problem.ts'
-import type { Body, Direction, Labels, Transport } from '../record.ts'
+import type { Body, Direction, Labels } from '../record.ts'
 import { snapshot } from '../snapshot.ts'
 import { listenTo, precede, refused } from './hooks.ts'
+import { transportOf } from './transport.ts'
 
 type Role = NonNullable<AttachOptions['role']>
 
@@ -19,21 +20,6 @@ function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
 
 function bodyOf(message: unknown): Body {
   return snapshot(message)
-}
-
-/** Members by which the transports of both SDK lines are told apart, checked against 1.32 and 2.4. */
-const marks: readonly (readonly [member: string, transport: Transport])[] = [
-  ['_messageQueue', 'in_memory'],
-  ['_stdin', 'stdio'],
-  ['_serverParams', 'stdio'],
-  ['_wire', 'stdio'],
-  ['_sseResponse', 'sse'],
-  ['_eventSource', 'sse'],
-]
-
-function transportOf(transport: object): Transport {
-  for (const [name, kind] of marks) if (name in transport) return kind
-  return /sse/iu.test(transport.constructor.name) ? 'sse' : 'http'
 }
 
 const observed = new WeakSet<object>()
