@@ -67,12 +67,13 @@ function combine(hits: readonly Hit[]): Span {
 }
 
 /** Weak aims count only together: a role to play is ordinary, a role that is free of all rules is not. */
-function isEnough(hits: readonly Hit[]): boolean {
+function isEnough(hits: readonly Hit[], source: Source): boolean {
   if (hits.some(hit => hit.score >= 0.66)) return true
   const aims = new Set(hits.map(hit => hit.aim))
+  if (aims.has('foreign')) return true
+  if (source !== 'prompt') return aims.size > 1
   const unbound = hits.filter(hit => hit.aim === 'unbind').length
-  if (unbound > 1 || (unbound === 1 && (aims.has('order') || aims.has('mode')))) return true
-  return aims.has('foreign') || aims.has('mode')
+  return aims.has('mode') || unbound > 1 || (unbound === 1 && aims.has('order'))
 }
 
 /** Encoded parts of the text that say something, decoded. */
@@ -96,7 +97,7 @@ export function detectInstruction(found: Inspection): Span {
   for (const part of [...found.readings(), ...blobs]) {
     const lower = part === found.text ? found.lower() : part.toLowerCase()
     const hits = hitsIn(part, lower, found)
-    const span = isEnough(hits) ? combine(hits) : nothing
+    const span = isEnough(hits, found.document.source) ? combine(hits) : nothing
     if (span.score > best.score) best = span
   }
   return best.score > most ? { ...best, score: most } : best
