@@ -9,14 +9,17 @@ export async function* inOrder<T, R>(
   try {
     while (next < items.length || running.length > 0) {
       for (const item of items.slice(next, next + ahead - running.length)) {
-        running.push(work(item))
+        const result = work(item)
+        // It may fail while an earlier one is still waited for; it is thrown when its turn comes.
+        result.catch(() => undefined)
+        running.push(result)
         next += 1
       }
       const first = running.shift()
       if (first !== undefined) yield await first
     }
   } finally {
-    // Whoever stopped listening has its error already; the rest must not become unhandled.
+    // Nothing goes on after whoever stopped listening was told so.
     await Promise.allSettled(running)
   }
 }
