@@ -7,8 +7,11 @@ import {
 } from '@aws-sdk/client-s3'
 import { topic } from '@muniment/schema'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+// @boundaries-ignore the lanes of the tests serve every package
 import { s3Error, startFaultProxy, type FaultProxy } from '../../../test/lanes/fault-proxy.ts'
+// @boundaries-ignore the lanes of the tests serve every package
 import { describeLanes } from '../../../test/lanes/lanes.ts'
+// @boundaries-ignore the lanes of the tests serve every package
 import { startS3, type S3Server } from '../../../test/lanes/s3.ts'
 import { openLog } from '../src/log.ts'
 import { openStore } from '../src/store/open.ts'
