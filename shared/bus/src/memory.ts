@@ -34,14 +34,10 @@ interface MemoryGroup {
 }
 
 /** The records and groups of one or several memory buses; outlives them. */
-export interface MemoryBroker {
+interface MemoryBroker {
   readonly topics: Map<string, readonly MemoryPartition[]>
   readonly groups: Map<string, MemoryGroup>
   readonly listeners: Set<() => void>
-}
-
-export function createMemoryBroker(): MemoryBroker {
-  return { topics: new Map(), groups: new Map(), listeners: new Set() }
 }
 
 function createPartitions(spec: TopicSpec): readonly MemoryPartition[] {
@@ -200,12 +196,13 @@ function createTopics({ broker, names }: Memory, topics: readonly TopicSpec[]): 
   }
 }
 
-/** Topics in the memory of this process, without timers: the same calls in the same order have the same outcome. */
-export function openMemoryBus(
-  config: MemoryConfig,
-  deps: BusDeps = {},
-  broker: MemoryBroker = createMemoryBroker(),
-): Bus {
+/** A bus in memory that can be opened again. */
+interface MemoryBus extends Bus {
+  /** Another connection to the same topics and groups, as another process would have it. */
+  readonly connect: (config: MemoryConfig, deps?: BusDeps) => MemoryBus
+}
+
+function openOn(broker: MemoryBroker, config: MemoryConfig, deps: BusDeps): MemoryBus {
   const { now = Date.now, topics = topicTable } = deps
   const names = createNames(config.topicPrefix)
   const log = createMemoryLog(broker, names)
@@ -222,9 +219,15 @@ export function openMemoryBus(
       readLocal(log, { ...options, signal: AbortSignal.any([options.signal, closing.signal]) }),
     describe: async (topic, group) => describe(memory, topic, group),
     createTopics: async () => createTopics(memory, topics),
+    connect: (other, otherDeps = {}) => openOn(broker, other, otherDeps),
     [Symbol.asyncDispose]: async () => {
       closing.abort()
       await Promise.allSettled(memory.running)
     },
   }
+}
+
+/** Topics in the memory of this process, without timers: the same calls in the same order have the same outcome. */
+export function openMemoryBus(config: MemoryConfig, deps: BusDeps = {}): MemoryBus {
+  return openOn({ topics: new Map(), groups: new Map(), listeners: new Set() }, config, deps)
 }

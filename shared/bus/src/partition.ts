@@ -2,7 +2,7 @@ const multiplier = 0x5bd1e995
 const seed = 0x9747b28c
 
 /** MurmurHash2 (32 bit) with the seed of Kafka's Java client, org.apache.kafka.common.utils.Utils.murmur2. */
-export function murmur2(data: Uint8Array): number {
+function murmur2(data: Uint8Array): number {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
   const tail = data.length & ~3
   let hash = seed ^ data.length
@@ -22,7 +22,7 @@ export function murmur2(data: Uint8Array): number {
 const encoder = new TextEncoder()
 
 /** The partition of a key among `count`, as Kafka's default partitioner chooses it. */
-export function partitionOfKey(key: string, count: number): number {
+function partitionOfKey(key: string, count: number): number {
   return (murmur2(encoder.encode(key)) & 0x7fffffff) % count
 }
 

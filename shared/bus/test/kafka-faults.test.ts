@@ -1,7 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+// @boundaries-ignore the lanes are tools for the tests of all packages
 import { startKafka } from '../../../test/lanes/kafka.ts'
+// @boundaries-ignore the lanes are tools for the tests of all packages
 import { describeLanes } from '../../../test/lanes/lanes.ts'
 import { openKafkaBus } from '../src/kafka.ts'
 import { startCuttingProxy } from './cutting-proxy.ts'

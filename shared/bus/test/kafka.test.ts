@@ -1,4 +1,6 @@
+// @boundaries-ignore the lanes are tools for the tests of all packages
 import { startKafka } from '../../../test/lanes/kafka.ts'
+// @boundaries-ignore the lanes are tools for the tests of all packages
 import { describeLanes } from '../../../test/lanes/lanes.ts'
 import { openKafkaBus } from '../src/kafka.ts'
 import { describeBus } from './contract.ts'

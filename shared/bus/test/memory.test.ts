@@ -1,10 +1,10 @@
-import { createMemoryBroker, openMemoryBus } from '../src/memory.ts'
+import { openMemoryBus } from '../src/memory.ts'
 import { describeBus } from './contract.ts'
 
 describeBus('memory', async () => {
-  const broker = createMemoryBroker()
+  const first = openMemoryBus({ kind: 'memory' })
   return {
-    open: async ({ topicPrefix, deps }) => openMemoryBus({ kind: 'memory', topicPrefix }, deps, broker),
-    [Symbol.asyncDispose]: async () => {},
+    open: async ({ topicPrefix, deps }) => first.connect({ kind: 'memory', topicPrefix }, deps),
+    [Symbol.asyncDispose]: () => first[Symbol.asyncDispose](),
   }
 })

@@ -8,6 +8,8 @@ const requestTimeoutMs = 15_000
 
 /** For connections; the defaults take up to a minute to say that nobody is there. */
 const connectRetry = { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 }
+/** The same trouble is logged once in this time: brokers that are away cause some every second. */
+const repeatAfterMs = 30_000
 /** A warning about few retries that does not apply: the same request is repeated until its deadline. */
 const knownWarning = 'Limiting retries for the idempotent producer'
 
@@ -40,9 +42,13 @@ export interface Client {
 export function createClient(config: KafkaConfig, log: BusDeps['log']): Client {
   const { tls = false, sasl } = config
   let trouble: string | undefined
+  let lastLoggedMs = Number.NEGATIVE_INFINITY
   const note = (level: string, part: string, message: string): void => {
     if (message.startsWith(knownWarning)) return
+    const isRepeated = message === trouble && performance.now() - lastLoggedMs < repeatAfterMs
     trouble = message
+    if (isRepeated) return
+    lastLoggedMs = performance.now()
     log?.('bus.kafka.client', { level, part, message })
   }
   const kafka = new (loadLibrary().Kafka)({

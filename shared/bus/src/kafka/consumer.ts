@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { unknownTopic } from '../records.ts'
-import { describeFailure, isRebalance, judge } from './errors.ts'
+import { describeFailure, isRebalance, isUnknownTopic, judge } from './errors.ts'
 import { createSession, type Ending, type Session } from './session.ts'
 import { watchForStall } from './watchdog.ts'
 import type { Kafka } from 'kafkajs'
@@ -11,6 +11,8 @@ import type { Administration } from './admin.ts'
 const minRestartMs = 500
 const maxRestartMs = 3000
 const commitRetryMs = 250
+const topicLooks = 4
+const topicLookMs = 500
 const defaultRecords = 2000
 const defaultBytes = 8 * 1024 * 1024
 
@@ -33,6 +35,8 @@ interface Life {
   readonly options: ConsumerOptions
   session: Session | undefined
   restarts: number
+  /** Whether its topics were there once: then they are waited for. */
+  hasJoined: boolean
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {
@@ -42,10 +46,15 @@ function aborted(signal: AbortSignal): Promise<undefined> {
   })
 }
 
-/** Brokers that are away are waited for; a topic that is missing is told at once. */
-async function checkTopics({ options }: Life): Promise<void> {
-  for (const topic of options.consume.topics) {
-    if (!(await options.admin.isTopic(topic))) throw unknownTopic(topic)
+/** Brokers that are away are waited for; a topic that is missing is told soon, but not by a broker that has just started. */
+async function checkTopics({ options, hasJoined }: Life): Promise<void> {
+  if (hasJoined) return
+  const { admin, consume, ended } = options
+  for (const topic of consume.topics) {
+    for (let looks = 1; !ended.aborted && !(await admin.isTopic(topic)); looks++) {
+      if (looks === topicLooks) throw unknownTopic(topic)
+      await delay(topicLookMs, undefined, { signal: ended }).catch(() => undefined)
+    }
   }
 }
 
@@ -71,6 +80,7 @@ async function live(life: Life): Promise<Ending | undefined> {
   const watch = new AbortController()
   try {
     await session.join()
+    life.hasJoined = true
     const stalled = watchForStall({ ...life.options, session, signal: watch.signal, restarts: life.restarts })
     const ending = await Promise.race([session.ended, stalled, aborted(ended)])
     if ((session.generation()?.batches ?? 0) > 0) life.restarts = 0
@@ -90,7 +100,7 @@ async function run(life: Life): Promise<void> {
     if (ending === undefined) return
     if (ending.kind === 'failed') throw ending.error
     const failure = describeFailure(`the group ${groupId} cannot be followed`, ending.error)
-    if (judge(ending.error) === 'refused') throw failure
+    if (judge(ending.error) === 'refused' && !isUnknownTopic(ending.error)) throw failure
     log('bus.kafka.consumer.restarts', { group: groupId, reason: failure.message, restarts: life.restarts })
     const waitMs = Math.min(maxRestartMs, minRestartMs * 2 ** life.restarts)
     life.restarts++
@@ -119,7 +129,7 @@ async function commit(life: Life, positions: readonly Position[]): Promise<void>
 
 /** A member of a group on Kafka, which outlives the kafkajs consumers that it needs for that. */
 export function startConsumer(options: ConsumerOptions): Consumer {
-  const life: Life = { options, session: undefined, restarts: 0 }
+  const life: Life = { options, session: undefined, restarts: 0, hasJoined: false }
   const done = run(life)
   done.catch(() => undefined)
   return {

@@ -71,6 +71,11 @@ export function judge(error: unknown): Verdict {
   return 'again'
 }
 
+/** Whether the brokers do not know the topic; one that has just started says so of every topic for a moment. */
+export function isUnknownTopic(error: unknown): boolean {
+  return namesOf(error).includes('UNKNOWN_TOPIC_OR_PARTITION')
+}
+
 /** Whether the group has gone on without this member, or is about to. */
 export function isRebalance(error: unknown): boolean {
   return namesOf(error).some(name => rebalances.has(name))

@@ -6,7 +6,7 @@ import { createPartitioner } from '../partition.ts'
 import { checkRecord } from '../records.ts'
 import { createAccumulator, type Accumulator, type Load } from './accumulator.ts'
 import { compressionTypes, type Compression } from './compression.ts'
-import { describeFailure, judge } from './errors.ts'
+import { describeFailure, isUnknownTopic, judge, type Verdict } from './errors.ts'
 import type { Message, Producer } from 'kafkajs'
 import type { OutgoingRecord } from '../bus.ts'
 import type { Client } from './client.ts'
@@ -14,6 +14,8 @@ import type { Client } from './client.ts'
 const retryDelayMs = 250
 /** A producer that failed so often in a row is replaced, in case it is the client that is stuck. */
 const maxFailures = 4
+/** A broker that has just started does not know its topics yet; the client itself asks for a second each time. */
+const unknownTopicPatience = 2
 /** What a closing bus still waits for. */
 const closeTimeoutMs = 5000
 
@@ -125,29 +127,56 @@ async function send(state: State, load: Load, messages: Message[]): Promise<void
   await within(load.deadlineMs, producer.send({ topic, messages, acks: -1, compression }))
 }
 
+function verdictOn(error: unknown, failures: number): Verdict {
+  return failures <= unknownTopicPatience && isUnknownTopic(error) ? 'again' : judge(error)
+}
+
+/** Draws the conclusions from a failure; returns whether the load is to be sent again. */
+function isToBeRepeated(state: State, load: Load, { error, failures }: Failure): boolean {
+  const { queue, options } = state
+  const verdict = verdictOn(error, failures)
+  const failure = describeFailure(`${load.topic} could not be published`, error)
+  const isLate = error instanceof DeadlinePassed || performance.now() + retryDelayMs >= load.deadlineMs
+  if (verdict !== 'again' || isLate || failures % maxFailures === 0) discard(state)
+  if (verdict === 'refused') {
+    queue.refuse(load, failure)
+    return false
+  }
+  if (isLate) {
+    queue.expire(Math.max(performance.now(), load.deadlineMs), tooLate(options, failure))
+    return false
+  }
+  if (isPowerOfTwo(failures)) {
+    options.log('bus.kafka.retry', { topic: load.topic, failures, reason: failure.message })
+  }
+  return true
+}
+
+interface Failure {
+  readonly error: unknown
+  /** How many there were for this load, this one included. */
+  readonly failures: number
+}
+
 /** Sends one load until it is durable, refused or too late. */
 async function deliver(state: State, load: Load): Promise<void> {
-  const { queue, options } = state
   const messages = load.records.map(messageOf)
-  let failures = 0
-  for (;;) {
+  for (let failures = 1; ; failures++) {
     try {
       await send(state, load, messages)
-      options.client.forget()
-      queue.succeed(load)
+      state.options.client.forget()
+      state.queue.succeed(load)
       return
     } catch (error) {
-      failures++
-      const verdict = judge(error)
-      const failure = describeFailure(`${load.topic} could not be published`, error)
-      const isLate = error instanceof DeadlinePassed || performance.now() + retryDelayMs >= load.deadlineMs
-      if (verdict !== 'again' || isLate || failures % maxFailures === 0) discard(state)
-      if (verdict === 'refused') return queue.refuse(load, failure)
-      if (isLate) return queue.expire(Math.max(performance.now(), load.deadlineMs), tooLate(options, failure))
-      options.log('bus.kafka.retry', { topic: load.topic, failures, reason: failure.message })
+      if (!isToBeRepeated(state, load, { error, failures })) return
       await delay(retryDelayMs)
     }
   }
+}
+
+/** Seldom enough for a log, however long the brokers are away. */
+function isPowerOfTwo(count: number): boolean {
+  return (count & (count - 1)) === 0
 }
 
 function tooLate({ timeoutMs, client }: SenderOptions, failure: AppError): AppError {
