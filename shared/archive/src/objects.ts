@@ -1,6 +1,7 @@
 import { AppError } from '@muniment/schema'
 import { sha256Hex, type Segment, type StoredObject } from './format/manifest.ts'
 import { bundleKey, segmentKey, treeKey, type CutRange } from './format/paths.ts'
+import { inOrder } from './in-order.ts'
 import type { SealedSegment } from './segments.ts'
 import type { Store } from './store/store.ts'
 
@@ -57,6 +58,24 @@ interface Content {
   readonly retainUntil: Date | undefined
 }
 
+type PlacedObject = StoredSegments['objects'][number]
+
+/** Data first: leaf hashes without their data would be nobody's. */
+async function storeObject(
+  store: Store,
+  object: DataObject,
+  retainUntil: Date | undefined,
+): Promise<PlacedObject> {
+  const { key, segments } = object
+  const bytes = join(segments.map(segment => segment.bytes))
+  const leaves = join(segments.map(segment => segment.leaves))
+  const data = await putObject(store, key, { bytes, retainUntil })
+  const tree = await putObject(store, treeKey(key), { bytes: leaves, retainUntil })
+  return { ...data, tree }
+}
+
+const uploadsAtOnce = 4
+
 /** Stores the segments of a cut; nothing refers to them until the manifest does. */
 export async function storeSegments(
   store: Store,
@@ -64,16 +83,9 @@ export async function storeSegments(
   retainUntil: Date | undefined,
 ): Promise<StoredSegments> {
   const placed = placeSegments(placement)
-  const objects: (StoredObject & { tree: StoredObject })[] = []
-  for (const { key, segments } of placed) {
-    const bytes = join(segments.map(segment => segment.bytes))
-    const leaves = join(segments.map(segment => segment.leaves))
-    const [data, tree] = await Promise.all([
-      putObject(store, key, { bytes, retainUntil }),
-      putObject(store, treeKey(key), { bytes: leaves, retainUntil }),
-    ])
-    objects.push({ ...data, tree })
-  }
+  const objects: PlacedObject[] = []
+  const work = (object: DataObject): Promise<PlacedObject> => storeObject(store, object, retainUntil)
+  for await (const object of inOrder(placed, uploadsAtOnce, work)) objects.push(object)
   return { objects, segments: placed.flatMap(({ segments }, object) => entriesOf(segments, object)) }
 }
 

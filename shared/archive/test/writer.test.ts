@@ -75,8 +75,9 @@ describe('a cut', () => {
   })
 
   test('keeps small tenants in one bundle and large ones apart', async () => {
-    const { store, keys, writer } = bench()
-    const big = events(0, 1200, { tenant: 'big', lane: 'a/0' })
+    const { store, keys } = bench()
+    const writer = createCutWriter({ store, keys, now, randomBytes, ownObjectRows: 10 })
+    const big = events(0, 12, { tenant: 'big', lane: 'a/0' })
     const small = ['one', 'two', 'three'].map((tenant, seq) => event({ seq, tenant, lane: 'b/0' }))
     const { manifest } = await write(writer, [...big, ...small])
     expect(manifest.manifest.objects).toHaveLength(2)

@@ -44,6 +44,8 @@ interface Working {
   readonly findings: Findings
   readonly verifiers: readonly NoteVerifier[]
   readonly state: LogState
+  /** Keys of the batches that the entries come from. */
+  readonly batches: Set<string>
 }
 
 function report(working: Working, code: FindingCode, found: { object: string; reason: string }): void {
@@ -75,32 +77,40 @@ async function readEntries(working: Working): Promise<void> {
   const { store, listed } = working.input
   for (const info of listed) {
     if (!info.key.startsWith(sequencePrefix) || info.isDeleteMarker) continue
-    const expected = sequenceKey(working.state.entries.length)
+    // On an archive in use the listing may have passed by a batch that was written behind it.
+    if (info.key > nextBatchKey(working)) await readNewerEntries(working)
+    if (working.batches.has(info.key)) continue
+    const expected = nextBatchKey(working)
+    const bytes = await store.get(info.key, { version: info.version })
+    const entries = bytes && parseBundle(bytes)
     if (info.key !== expected) {
       report(working, 'log.entries', {
         object: info.key,
         reason: `the batch ${expected} should stand before it`,
       })
-      continue
-    }
-    const bytes = await store.get(info.key, { version: info.version })
-    const entries = bytes && parseBundle(bytes)
-    if (entries === undefined || entries.length === 0) {
+    } else if (entries === undefined || entries.length === 0) {
       report(working, 'log.entries', { object: info.key, reason: 'cannot be read' })
-      continue
-    }
-    appendEntries(working.state, entries)
+    } else addBatch(working, entries)
   }
   await readNewerEntries(working)
 }
 
+function nextBatchKey({ state }: Working): string {
+  return sequenceKey(state.entries.length)
+}
+
+function addBatch(working: Working, entries: readonly Buffer[]): void {
+  working.batches.add(nextBatchKey(working))
+  appendEntries(working.state, entries)
+}
+
 /** Batches decided since the listing, on an archive in use: tiles listed later may hold them. */
-async function readNewerEntries({ input, state }: Working): Promise<void> {
+async function readNewerEntries(working: Working): Promise<void> {
   for (;;) {
-    const bytes = await input.store.get(sequenceKey(state.entries.length))
+    const bytes = await working.input.store.get(nextBatchKey(working))
     const entries = bytes && parseBundle(bytes)
     if (entries === undefined || entries.length === 0) return
-    appendEntries(state, entries)
+    addBatch(working, entries)
   }
 }
 
@@ -259,7 +269,7 @@ function newestCheckpoint(working: Working, checkpoint: Checkpoint | undefined):
 /** Checks the log; resolves to how far its checkpoint reaches, `undefined` where there is none. */
 export async function checkLog(input: LogInput, findings: Findings): Promise<Anchor | undefined> {
   const verifiers = input.verifierKeys.map(parseVerifierKey)
-  const working: Working = { input, findings, verifiers, state: emptyLog() }
+  const working: Working = { input, findings, verifiers, state: emptyLog(), batches: new Set() }
   checkStrangers(working)
   await readEntries(working)
   const checkpoint = input.checkpoint && readCheckpoint(working, input.checkpoint, checkpointKey)

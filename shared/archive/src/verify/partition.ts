@@ -1,4 +1,5 @@
 import type { CommittedManifest } from '../format/manifest.ts'
+import { manifestKey } from '../format/paths.ts'
 import type { ObjectInfo } from '../store/store.ts'
 import { checkCut, positionOf, type CheckedCut, type CutContext } from './cut.ts'
 import { createLaneAudit, type LaneAudit } from './lanes.ts'
@@ -108,20 +109,49 @@ function addCut(audit: Audit, cut: CheckedCut, into: { chain: Chain; lanes: Lane
   remember(audit, cut.committed)
 }
 
+interface Partition {
+  readonly input: PartitionInput
+  readonly chain: Chain
+  readonly lanes: LaneAudit
+  readonly tenants: Map<string, MutableCoverage>
+}
+
+function take(audit: Audit, cut: CheckedCut, partition: Partition): void {
+  audit.context.signal?.throwIfAborted()
+  addCut(audit, cut, partition)
+  if (cut.committed !== undefined) cover(partition.tenants, cut.committed)
+  audit.onProgress?.(audit.progress)
+}
+
+/** Manifests that the listing passed by: on an archive in use they may have been written behind it. */
+async function takeUnlisted(audit: Audit, before: number, partition: Partition): Promise<void> {
+  const { context, names } = audit
+  const { topic, partition: number } = partition.input
+  while (partition.chain.next < before) {
+    const info = await context.store.head(manifestKey(topic, number, partition.chain.next))
+    if (info === undefined || names.has(objectName(info))) return
+    names.add(objectName(info))
+    take(audit, await checkCut(context, info), partition)
+  }
+}
+
 /** Checks the manifests of one partition, their objects, their chain and their lanes. */
 export async function checkPartition(audit: Audit, input: PartitionInput): Promise<Coverage> {
   const chain: Chain = { next: 0, key: undefined, previous: null }
-  const lanes = createLaneAudit(audit)
-  const tenants = new Map<string, MutableCoverage>()
+  const partition = {
+    input,
+    chain,
+    lanes: createLaneAudit(audit),
+    tenants: new Map<string, MutableCoverage>(),
+  }
   const check = (info: ObjectInfo): Promise<CheckedCut> => checkCut(audit.context, info)
   for (const info of input.manifests) audit.names.add(objectName(info))
   for await (const cut of inOrder(input.manifests, cutsAhead, check)) {
-    audit.context.signal?.throwIfAborted()
-    addCut(audit, cut, { chain, lanes })
-    if (cut.committed !== undefined) cover(tenants, cut.committed)
-    audit.onProgress?.(audit.progress)
+    const first = cut.committed?.manifest.first_offset ?? 0
+    if (first > chain.next) await takeUnlisted(audit, first, partition)
+    take(audit, cut, partition)
   }
-  lanes.finish()
-  const { topic, partition } = input
-  return { topic, partition, first_offset: 0, next_offset: chain.next, tenants: tenantCoverage(tenants) }
+  partition.lanes.finish()
+  const tenants = tenantCoverage(partition.tenants)
+  return { topic: input.topic, partition: input.partition, first_offset: 0, next_offset: chain.next, tenants }
 }
