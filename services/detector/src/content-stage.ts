@@ -122,9 +122,16 @@ function cover(output: Output, event: MunimentEvent, lane: string): void {
   output.covered.set(lane, ranges)
 }
 
+/** A gap of numbers that came before it: their batch came whole, and then again, spoilt. */
+function isCovered(output: Output, { gap }: MunimentEvent, lane: string): boolean {
+  const ranges = output.covered.get(lane) ?? []
+  return gap !== undefined && ranges.some(({ from, to }) => from <= gap.from_seq && gap.to_seq <= to)
+}
+
 async function handle(stage: Stage, output: Output, incoming: BusRecord): Promise<void> {
   const event = parseEvent(incoming)
   const lane = incoming.headers['mun_lane'] ?? laneOf(event.source)
+  if (isCovered(output, event, lane)) return
   cover(output, event, lane)
   if (event.gap !== undefined) {
     const signal = signalOf(event, `${lane}#gap`, [])

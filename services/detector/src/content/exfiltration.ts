@@ -24,7 +24,8 @@ function valueScore(value: string): number {
   const blob =
     decodeBlob(text.replaceAll(/\s/gu, '+')) ?? decodeBlob(text.slice(0, text.length - (text.length % 4)))
   if (blob !== undefined) return isProse(blob) || findSecret(blob) >= 0 ? 0.9 : 0.4
-  if (findSecret(text) >= 0) return 0.8
+  // Links for signing in carry a token of their own; that is what they are for.
+  if (!text.startsWith('eyJ') && findSecret(text) >= 0) return 0.8
   return text.length >= 80 && isProse(text) && text.includes('\n') ? 0.82 : 0
 }
 
@@ -68,7 +69,7 @@ function judgeUrls(text: string): Span {
 }
 
 function judgeSecret(text: string, role: string): Span {
-  if (role === 'command' || role === 'value' || !secretHint.test(text)) return nothing
+  if (role === 'command' || role === 'value' || role === 'url' || !secretHint.test(text)) return nothing
   const at = findSecret(text)
   return at < 0 ? nothing : { score: role === 'text' ? 0.78 : 0.6, start: at, end: at + 80 }
 }

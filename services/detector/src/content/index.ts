@@ -54,7 +54,7 @@ const detectors: readonly Detector[] = [
   {
     kind: 'shell',
     sources: argument,
-    except: ['code', 'query'],
+    except: ['code', 'query', 'title'],
     needs:
       semicolon |
       pipe |

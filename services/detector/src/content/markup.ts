@@ -1,5 +1,6 @@
 import { nothing, type Span } from './document.ts'
 import type { Inspection } from './inspection.ts'
+import type { Role } from './roles.ts'
 
 const longest = 8192
 const mostTags = 200
@@ -11,7 +12,7 @@ const handler = /(?:^|[\s/"'`%20])on[a-z]{3,24}\s{0,4}=\s{0,4}(["'`]?)([^"'`>]{0
 const automatic =
   /\bon(?:load|error|focus|focusin|blur|start|finish|toggle|loadstart|loadeddata|canplay|animation\w{3,12}|transition\w{3,12}|begin|pageshow|hashchange|popstate|scroll|resize|beforescriptexecute|afterscriptexecute|readystatechange|message|unhandledrejection|orientationchange)\s{0,4}=/iu
 const scriptUrl =
-  /(?:href|src|action|formaction|data|xlink:href|background|content|to|from|values|srcdoc|poster)\s{0,4}=\s{0,4}["'`]?\s{0,8}(?:\d{0,3};\s{0,4}url=)?\s{0,4}(?:javascript|vbscript|data:text\/html|data:image\/svg)/iu
+  /(?:href|src|action|formaction|data|xlink:href|background|content|to|from|values|srcdoc|poster)\s{0,4}=\s{0,4}["'`]?\s{0,8}(?:\d{0,3};\s{0,4}url=)?\s{0,4}(?:javascript(?!\s{0,4}:\s{0,4}(?:void|;|history|window\.(?:print|close)|['"]|$))|vbscript|data:text\/html)/iu
 const knownTags =
   /^(?:a|abbr|address|article|aside|b|base|blockquote|body|br|button|canvas|center|code|col|dd|details|div|dl|dt|em|fieldset|figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|label|legend|li|link|main|meta|nav|ol|option|p|picture|pre|script|section|select|small|source|span|strong|style|sub|summary|sup|svg|table|tbody|td|textarea|tfoot|th|thead|title|tr|u|ul|video|audio|path|g|rect|circle)$/u
 
@@ -25,31 +26,42 @@ function isPage(text: string): boolean {
 
 const showsOff = /\b(?:alert|confirm|prompt|eval)\b|fromcharcode|cookie|atob/iu
 
-/** How much one handler tells: by itself, and inside a page where handlers are ordinary. */
-function handlerScore(whole: string, body: string): readonly [alone: number, inPage: number] {
-  const acts = act.test(body) || /[`(]/u.test(body)
-  if (showsOff.test(body)) return [0.92, 0.92]
-  if (automatic.test(whole)) return acts ? [0.8, 0.5] : [0.62, 0.2]
-  return acts ? [0.58, 0.2] : [0, 0]
+/** Where markup stands: in a value that has no business with it, in a text, or in a page of which scripts are a part. */
+type Place = 'value' | 'text' | 'page'
+
+/** Scores by place. */
+type Scores = Readonly<{ [place in Place]: number }>
+
+const stealing = /fromcharcode|cookie|\beval\b|atob/iu
+
+/** How much a handler tells. */
+function handlerScores(whole: string, body: string): Scores {
+  if (stealing.test(body)) return { value: 0.94, text: 0.93, page: 0.7 }
+  if (showsOff.test(body)) return { value: 0.92, text: 0.9, page: 0.4 }
+  if (act.test(body)) return { value: 0.8, text: automatic.test(whole) ? 0.6 : 0.3, page: 0.2 }
+  if (automatic.test(whole)) return { value: 0.7, text: 0.3, page: 0.1 }
+  return { value: /[`(]/u.test(body) ? 0.6 : 0.2, text: 0.2, page: 0 }
 }
 
-function judgeHandlers(tag: string, isQuiet: boolean): number {
+function judgeHandlers(tag: string, place: Place): number {
   let best = 0
-  for (const [whole, , body = ''] of tag.matchAll(handler)) {
-    const [alone, inPage] = handlerScore(whole, body)
-    best = Math.max(best, isQuiet ? inPage : alone)
-  }
+  for (const [whole, , body = ''] of tag.matchAll(handler))
+    best = Math.max(best, handlerScores(whole, body)[place])
   return best
 }
 
-function judgeScript(text: string, end: number, isQuiet: boolean): number {
-  const body = text.slice(end, end + 600)
-  if (act.test(body)) return isQuiet ? 0.45 : 0.9
-  return isQuiet || !/<\/script|src\s{0,4}=/iu.test(body) ? 0 : 0.62
+/** How much a script element tells, by what follows its name. */
+function scriptScores(body: string): Scores {
+  if (act.test(body)) return { value: 0.92, text: 0.9, page: 0.3 }
+  const isElement = /<\/script|src\s{0,4}=/iu.test(body)
+  return isElement ? { value: 0.7, text: 0.55, page: 0.1 } : { value: 0.3, text: 0, page: 0 }
 }
 
+const urlScores: Scores = { value: 0.9, text: 0.85, page: 0.6 }
+const loadScores: Scores = { value: 0.75, text: 0.6, page: 0.2 }
+
 const loading = /^<(?:iframe|embed|object|base|meta|link)\b/iu
-const loaded = /srcdoc|http-equiv\s{0,4}=\s{0,4}["']?refresh|rel\s{0,4}=\s{0,4}["']?import|data:text/iu
+const loaded = /srcdoc|rel\s{0,4}=\s{0,4}["']?import|data:text/iu
 
 /** Elements that no page has, with a handler in any spelling. */
 function isOdd(tag: string): boolean {
@@ -57,15 +69,15 @@ function isOdd(tag: string): boolean {
   return name !== undefined && !knownTags.test(name) && /on\w{3,24}\s{0,4}=|%6f|o%6e/iu.test(tag)
 }
 
-function judgeTag(text: string, start: number, isQuiet: boolean): Span {
+function judgeTag(text: string, start: number, place: Place): Span {
   const close = text.indexOf('>', start)
   const end = Math.min(close < 0 ? text.length : close + 1, start + 1500)
   const tag = text.slice(start, end)
-  const isScript = /^<[\s/<]{0,8}(?:script|scr\b)/iu.test(tag)
-  const loads = !isQuiet && loading.test(tag) && loaded.test(tag)
-  const scores = [judgeHandlers(tag, isQuiet), isOdd(tag) ? 0.7 : 0, loads ? 0.75 : 0]
-  if (scriptUrl.test(tag)) scores.push(isQuiet ? 0.6 : 0.9)
-  if (isScript) scores.push(judgeScript(text, start + 4, isQuiet))
+  const scores = [judgeHandlers(tag, place), isOdd(tag) ? 0.7 : 0]
+  if (loading.test(tag) && loaded.test(tag)) scores.push(loadScores[place])
+  if (scriptUrl.test(tag)) scores.push(urlScores[place])
+  if (/^<[\s/<]{0,8}(?:script|scr\b)/iu.test(tag))
+    scores.push(scriptScores(text.slice(start + 4, start + 600))[place])
   return { score: Math.max(...scores), start, end }
 }
 
@@ -80,25 +92,30 @@ function judgeBreakout(text: string): Span {
   return { score: isSure ? 0.88 : 0.5, start: found.index, end: found.index + found[0].length }
 }
 
-function judgeText(text: string): Span {
-  const isQuiet = text.length > 300 && isPage(text)
+function placeOf(text: string, role: Role): Place {
+  if (isPage(text)) return 'page'
+  return role === 'text' ? 'text' : 'value'
+}
+
+function judgeText(text: string, role: Role): Span {
+  const place = placeOf(text, role)
   let best = judgeBreakout(text)
   let count = 0
   for (let at = text.indexOf('<'); at >= 0 && count < mostTags; at = text.indexOf('<', at + 1)) {
     count += 1
     if (!/[a-z/!<%\s]/iu.test(text.charAt(at + 1))) continue
-    const found = judgeTag(text, at, isQuiet)
+    const found = judgeTag(text, at, place)
     if (found.score > best.score) best = found
   }
   return best
 }
 
 /** Markup that runs code for whoever is shown it. */
-export function detectMarkup({ text, readings }: Inspection): Span {
+export function detectMarkup({ text, role, readings }: Inspection): Span {
   const shown = text.length > longest ? [text.slice(0, longest)] : readings()
   let best = nothing
   for (const reading of shown) {
-    const found = hint.test(reading) ? judgeText(reading) : nothing
+    const found = hint.test(reading) ? judgeText(reading, role) : nothing
     if (found.score > best.score) best = found
   }
   return best

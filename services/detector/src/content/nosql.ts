@@ -15,15 +15,23 @@ function isScript(text: string): boolean {
   return script.test(text) && /={2,3}|this\.|return|sleep\s{0,4}\(|\$/u.test(text)
 }
 
+/** A whole filter as programs write it. */
+function isFilter(text: string): boolean {
+  if (!/^\s{0,4}\{\s{0,4}"/u.test(text)) return false
+  try {
+    return typeof JSON.parse(text) === 'object'
+  } catch {
+    return false
+  }
+}
+
 function judge(text: string, role: Role, name: string): number {
   const used = operator.exec(text)?.[1]
   if (used === 'where' || used === 'function') return 0.88
+  // In place of a name or a password an operator alone matches everybody.
+  if (isFilter(text)) return credential.test(name) && /^\s{0,4}\{\s{0,4}"\$/u.test(text) ? 0.75 : 0.3
   if (isScript(text)) return 0.82
-  if (used === undefined) return 0
-  const isFilter = /^\s{0,4}\{\s{0,4}"/u.test(text)
-  if (isFilter) return credential.test(name) && /^\s{0,4}\{\s{0,4}"\$/u.test(text) ? 0.75 : 0.3
-  // A filter of its own is a query language there; as the text of a value it is not.
-  return role === 'query' ? 0.3 : 0.72
+  return used === undefined || role === 'query' ? 0.3 : 0.72
 }
 
 /** Operators of document databases, or their script, in the text of a value. */

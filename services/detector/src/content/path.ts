@@ -34,7 +34,7 @@ const places: readonly (readonly [RegExp, number])[] = [
   ],
 ]
 const wrapper =
-  /^\s{0,8}(?:php|expect|zip|phar|glob|ogg|rar|data|file|input|zlib|compress\.\w{2,8}):(?:\/\/|text\/)|convert\.(?:iconv|base64)|php:\/\/(?:filter|input)/iu
+  /^\s{0,8}(?:php|expect|zip|phar|glob|ogg|rar|data|input|zlib|compress\.\w{2,8}):(?:\/\/|text\/)|convert\.(?:iconv|base64)|php:\/\/(?:filter|input)/iu
 const harmless =
   /^\/(?:etc\/(?:os-release|timezone|localtime)|dev\/(?:null|stdin|stdout)|usr\/(?:share|local\/(?:lib|share|bin)|lib|include|src)\/|var\/(?:folders|tmp|task)\/|opt\/(?:homebrew|hostedtoolcache))/u
 
@@ -46,6 +46,7 @@ function plain(text: string): string {
     .replaceAll(/[\\\u2215\u2216\u2044\uff0f\uff3c]/gu, '/')
     .replaceAll(/\.{2,8}(?:2f|5c)(?=\.\.|\w)/giu, '../')
     .replaceAll(/\/{2,64}/gu, '/')
+    .replace(/^\s{0,8}file:/iu, '')
 }
 
 function climbs(text: string): number {

@@ -1,5 +1,5 @@
 /** What a parameter is for, as its name and its text tell; decides which grammar is a payload there and which is everyday use. */
-export type Role = 'command' | 'code' | 'query' | 'path' | 'url' | 'text' | 'value'
+export type Role = 'command' | 'code' | 'query' | 'path' | 'url' | 'text' | 'title' | 'value'
 
 const byWord: Readonly<Record<string, Role>> = {
   command: 'command',
@@ -32,6 +32,12 @@ const byWord: Readonly<Record<string, Role>> = {
   callback: 'url',
   webhook: 'url',
   endpoint: 'url',
+  title: 'title',
+  subject: 'title',
+  label: 'title',
+  caption: 'title',
+  topic: 'title',
+  headline: 'title',
   body: 'text',
   content: 'text',
   contents: 'text',

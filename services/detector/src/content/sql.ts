@@ -168,7 +168,7 @@ function judgeSides(view: View, index: number, { first, second }: Condition): nu
 /** `5 < 6 && 7 > 3` is a sum, `x or 5=5` is not. */
 function judgeLiterals(view: View, index: number): number {
   if (view.isBroken) return 0.93
-  return view.tokens[index]?.kind === 'word' || index === 0 ? 0.85 : 0.4
+  return view.tokens[index]?.kind === 'word' || index === 0 ? 0.8 : 0.4
 }
 
 function judgeUnion(view: View, index: number): number {
@@ -206,8 +206,26 @@ function judgeOrder(view: View, index: number): number {
   return isEnd(view, index + 3) || word(view, index + 3) === ',' ? 0.75 : 0
 }
 
+/** What must follow a verb of SQL that is a verb of prose as well. */
+const followers: Readonly<Record<string, RegExp>> = {
+  drop: /^(?:table|database|view|index|user|column|procedure|function|schema|role)$/u,
+  insert: /^into$/u,
+  delete: /^from$/u,
+  create: /^(?:table|database|view|index|user|procedure|function|schema|role|or|login)$/u,
+  alter: /^(?:table|database|view|user|procedure|function|schema|role|login)$/u,
+  update: /^[\w.]{1,64}$/u,
+  if: /^\($/u,
+}
+
+function isStatement(view: View, index: number): boolean {
+  const verb = word(view, index)
+  if (!verbs.has(verb)) return false
+  const isFollowed = followers[verb]?.test(word(view, index + 1)) ?? true
+  return isFollowed && (verb !== 'update' || word(view, index + 2) === 'set')
+}
+
 function judgeStacked(view: View, index: number): number {
-  if (word(view, index) !== ';' || !verbs.has(word(view, index + 1))) return 0
+  if (word(view, index) !== ';' || !isStatement(view, index + 1)) return 0
   return view.isBroken ? 0.9 : 0.75
 }
 
@@ -226,7 +244,7 @@ function judgeCut(view: View): number {
   if (!view.isBroken || early < 0 || early > 3) return 0
   const between = view.tokens.slice(0, early)
   const isCut = between.every(each => each.text === ')' || each.text === ';' || each.text === "'")
-  return isCut && /^(?:--|#|\/\*)/u.test(view.tokens[early]?.text ?? '') ? 0.75 : 0
+  return isCut && /^(?:--(?:\W|$)|#|\/\*)/u.test(view.tokens[early]?.text ?? '') ? 0.75 : 0
 }
 
 function judgeView(view: View): Evidence {

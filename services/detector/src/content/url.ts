@@ -116,10 +116,10 @@ const blocks: readonly (readonly [first: string, last: string, score: number])[]
   ['127.0.0.1', '127.0.0.1', 0.6],
   ['127.0.0.0', '127.255.255.255', 0.8],
   ['0.0.0.0', '0.255.255.255', 0.8],
-  ['10.0.0.0', '10.255.255.255', 0.5],
-  ['172.16.0.0', '172.31.255.255', 0.5],
-  ['192.168.0.0', '192.168.255.255', 0.5],
-  ['100.64.0.0', '100.127.255.255', 0.5],
+  ['10.0.0.0', '10.255.255.255', 0.4],
+  ['172.16.0.0', '172.31.255.255', 0.4],
+  ['192.168.0.0', '192.168.255.255', 0.4],
+  ['100.64.0.0', '100.127.255.255', 0.4],
 ]
 
 function numberOf(dotted: string): number {
@@ -159,9 +159,14 @@ function confusionScore(text: string, authority: string): number {
   return /[\u2460-\u24ff\uff00-\uffef\u3002]/u.test(authority) ? 0.85 : 0
 }
 
+/** Ports on which people run what they are developing. */
+const developing = /:(?:3\d{3}|4200|4321|5000|5173|5174|6006|8\d{3}|9000)$/u
+
 function targetScore(authority: string): number {
   const at = authority.lastIndexOf('@')
   const place = authority.slice(at + 1)
+  const isOwn = /^(?:localhost|127\.0\.0\.1|\[::1\])/u.test(place) && developing.test(place)
+  if (isOwn && at < 0) return 0.4
   if (place.startsWith('[')) return hostScore(place)
   const host = decodePercent(place)
     .normalize('NFKC')
@@ -180,12 +185,14 @@ function judgeWeb(text: string, authority: string): number {
   return Math.max(raised, wantsMetadata ? 0.75 : 0, confusionScore(text, authority))
 }
 
+const systemFile =
+  /^\s{0,8}file:\/{1,3}(?:localhost|127\.0\.0\.1)?\/?(?:etc|proc|root|sys|boot|dev|var\/(?:log|lib|www|spool)|[a-z]:\/windows)(?:\/|$)|\.ssh\/|\.aws\/|\/\.env\b|^\s{0,8}file:\/\/[\w.-]{1,64}@?\\|\.\.\//iu
 const plainWeb = new Set(['http', 'https', 'ftp', 'ws', 'wss'])
 
 function schemeScore(scheme: string, authority: string, text: string): number {
   if (plainWeb.has(scheme)) return judgeWeb(text, authority)
   if (smuggling.has(scheme)) return 0.9
-  if (scheme === 'file') return 0.75
+  if (scheme === 'file') return systemFile.test(text) ? 0.85 : 0.3
   const isOdd = !web.has(scheme) && /^\w{2,12}:\/\//u.test(text)
   return isOdd && hostScore(authority.toLowerCase()) > 0 ? 0.7 : 0
 }
