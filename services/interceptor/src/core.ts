@@ -29,7 +29,7 @@ export interface CoreOptions {
   readonly sink: Sink
   readonly onProblem: OnProblem
   readonly ringMaxBytes: number
-  /** How long a record may wait for others before its batch is closed (default 10 ms). */
+  /** How long a record may wait for others before its batch is closed (default 20 ms). */
   readonly windowMs?: number
   /** How often an idle lane says that it lives (default 30 s). */
   readonly heartbeatMs?: number
@@ -53,7 +53,7 @@ export interface Core {
   readonly stats: () => LaneStats & PublisherStats
 }
 
-const defaults = { windowMs: 10, heartbeatMs: 30_000, deadlineMs: 3_600_000 } as const
+const defaults = { windowMs: 20, heartbeatMs: 30_000, deadlineMs: 3_600_000 } as const
 
 /** Opens a lane on a ring, with the publisher behind it. */
 function openLane(

@@ -28,7 +28,7 @@ const numbersOf = (records: readonly SealedRecord[]): number[] =>
   records.map(({ headers }) => Number(headers['n']))
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 const fileSpool = (options: Partial<FileSpoolOptions> = {}): Spool =>
-  openFileSpool({ dir, lane: 'a/0', maxBytes: 1_000_000, ...options })
+  openFileSpool({ dir, lane: 'a/0', maxBytes: 1_000_000, suspectAfterMs: 0, ...options })
 const laneDir = (): string => join(dir, laneFolder('a/0'))
 
 describe.each([

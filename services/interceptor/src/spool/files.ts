@@ -36,6 +36,8 @@ export interface FileSpoolOptions {
   readonly maxBytes: number
   /** Size at which a segment is closed; small ones are freed sooner. */
   readonly segmentBytes?: number
+  /** After how long without a write a drainer could have taken this process for dead (default one minute). */
+  readonly suspectAfterMs?: number
 }
 
 interface Writing {
@@ -48,6 +50,8 @@ interface State {
   readonly folder: string
   readonly maxBytes: number
   readonly segmentBytes: number
+  readonly suspectAfterMs: number
+  lastWriteMs: number
   nextNumber: number
   writing: Writing | undefined
   /** Bytes in the folder when last counted, and appended since. */
@@ -59,6 +63,7 @@ const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 const ownerOnly = { file: 0o600, folder: 0o700 } as const
 const ownerFlags = { mode: ownerOnly.file, flag: 'wx' } as const
 const defaultSegmentBytes = 4 * 1024 * 1024
+const defaultSuspectAfterMs = 60_000
 
 function ignoreExisting(error: unknown): void {
   if (errorCode(error) !== 'EEXIST') throw error
@@ -119,6 +124,9 @@ async function write(state: State, bytes: Buffer): Promise<void> {
   await writing.file.datasync()
   writing.bytes += bytes.length
   state.bytes += bytes.length
+  const idleMs = performance.now() - state.lastWriteMs
+  state.lastWriteMs = performance.now()
+  if (idleMs < state.suspectAfterMs) return
   const isStillThere = await access(join(state.folder, segmentFile(writing.number, true))).then(
     () => true,
     () => false,
@@ -185,12 +193,15 @@ async function end(state: State, reader: SegmentReader): Promise<void> {
 }
 
 /** A spool in files. Nothing is created before the first append. */
-export function openFileSpool({ dir, lane, maxBytes, segmentBytes }: FileSpoolOptions): Spool {
+export function openFileSpool(options: FileSpoolOptions): Spool {
+  const { dir, lane, maxBytes } = options
   const folder = join(dir, laneFolder(lane))
   const state: State = {
     folder,
     maxBytes,
-    segmentBytes: segmentBytes ?? defaultSegmentBytes,
+    segmentBytes: options.segmentBytes ?? defaultSegmentBytes,
+    suspectAfterMs: options.suspectAfterMs ?? defaultSuspectAfterMs,
+    lastWriteMs: performance.now(),
     nextNumber: 0,
     writing: undefined,
     bytes: 0,
