@@ -1,5 +1,5 @@
 import { exitCodeOf } from '@muniment/runtime'
-import { isAppError } from '@muniment/schema'
+import { AppError, isAppError } from '@muniment/schema'
 import { Command, CommanderError } from 'commander'
 import type { CliCommand } from './command.ts'
 import { commands } from './commands/index.ts'
@@ -50,6 +50,26 @@ function createProgram(io: Io, done: (exitCode: number) => void): Command {
   return program
 }
 
+const diskFaults = new Set([
+  'EACCES',
+  'EDQUOT',
+  'EIO',
+  'EISDIR',
+  'ENOENT',
+  'ENOSPC',
+  'ENOTDIR',
+  'EPERM',
+  'EROFS',
+])
+
+/** A folder or file that cannot be used is the operator's to mend, so it is told without a stack. */
+function nameDiskFault(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || !('path' in error)) return error
+  const { code, path } = error
+  if (typeof code !== 'string' || typeof path !== 'string' || !diskFaults.has(code)) return error
+  return new AppError('DISK_UNUSABLE', `${path} cannot be used: ${code}.`, { cause: error })
+}
+
 /** One sentence, a hint, and nothing that was not meant for a person. */
 function report(error: unknown, io: Io): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
@@ -78,6 +98,6 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     await program.parseAsync([...args], { from: 'user' })
     return exitCode
   } catch (error) {
-    return report(error, io)
+    return report(nameDiskFault(error), io)
   }
 }
