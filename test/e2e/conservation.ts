@@ -37,9 +37,12 @@ const rows = {
   count: z.object({ n: z.number(), ids: z.number() }),
   text: z.object({ text: z.string() }),
 }
-const callsSql = `select source_instance as lane, source_seq as seq, target as tool,
-  json_extract_string(request, '$.params.arguments.message') as message
-  from events where method = 'tools/call' and archived order by source_instance, partition_offset`
+
+function callsOf(producer: string): string {
+  return `select source_instance as lane, source_seq as seq, target as tool,
+    json_extract_string(request, '$.params.arguments.message') as message
+    from events where method = 'tools/call' and client_name = '${producer}' and archived order by partition_offset`
+}
 
 /** Starts four producers, observed in every way. */
 export async function startProducers(env: Readonly<Record<string, string>>): Promise<readonly Producer[]> {
@@ -110,7 +113,9 @@ export async function untilArchived({ reader }: Installation, calls: number): Pr
 
 /** Every call exactly once, masked, in the order of its lane. */
 export async function expectCalls({ reader }: Installation, producers: readonly Producer[]): Promise<void> {
-  const calls = await rowsOf(reader, callsSql, rows.call)
+  const calls = (
+    await Promise.all(producers.map(async ({ name }) => await rowsOf(reader, callsOf(name), rows.call)))
+  ).flat()
   const [messages, attacks] = [expectedMessages(producers), expectedAttacks(producers)]
   const found = calls.flatMap(({ message }) => (message === null ? [] : [message]))
   expect(new Set(found)).toEqual(new Set(messages))

@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { openBus, type Bus } from '@muniment/bus'
+import { readConfig } from '@muniment/runtime'
 import { z } from 'zod'
 import { inherited } from '../lanes/environment.ts'
 import type { Server } from '../lanes/server.ts'
@@ -67,5 +69,14 @@ export function linesOf<T>({ stdout }: Pick<Answer, 'stdout'>, schema: z.ZodType
 export async function rowsOf<T>(env: Environment, sql: string, schema: z.ZodType<T>): Promise<readonly T[]> {
   const answer = await ask(['query', sql, '--json', '--limit', '100000'], env)
   if (answer.code !== 0) throw new Error(`the query ended with ${answer.code}: ${answer.stderr}`)
+  if (answer.stderr.includes('more there'))
+    throw new Error('the query has more rows than one answer may have')
   return linesOf(answer, schema)
+}
+
+/** The bus as somebody with these settings and rights sees it. */
+export async function openBusOf(env: Environment): Promise<Bus> {
+  const { bus } = readConfig({ env })
+  if (bus.kind === 'collector') throw new Error('a collector cannot be read from')
+  return await openBus(bus)
 }
