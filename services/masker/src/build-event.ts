@@ -140,8 +140,18 @@ const foreignFields = [
   'task_id',
 ] as const
 
-/** Identifiers made of hexadecimal digits (trace ids, UUIDs) hold nobody's data, and joins need them whole. */
-const identifier = /^[0-9a-f-]{16,64}$/u
+/** Trace ids, span ids and UUIDs hold nobody's data, and joins need them whole. Digits alone may be a card number. */
+const identifier = /^(?:(?=\d*[a-f])[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/u
+
+type EventError = NonNullable<Observation['error']>
+
+function maskError({ code, type, message }: EventError, mask: Mask): EventError {
+  return {
+    type: mask.short(type),
+    ...(code !== undefined && { code: typeof code === 'string' ? mask.short(code) : code }),
+    ...(message !== undefined && { message: mask.short(message) }),
+  }
+}
 
 function maskEnvelope(observation: Observation, mask: Mask): Observation {
   const masked = { ...observation }
@@ -151,8 +161,7 @@ function maskEnvelope(observation: Observation, mask: Mask): Observation {
   }
   if (masked.client) masked.client = maskLabel(masked.client, mask)
   if (masked.server) masked.server = maskLabel(masked.server, mask)
-  if (masked.error?.message !== undefined)
-    masked.error = { ...masked.error, message: mask.short(masked.error.message) }
+  if (masked.error) masked.error = maskError(masked.error, mask)
   return masked
 }
 
@@ -186,18 +195,19 @@ function shorten(parts: Parts): Parts {
   }
 }
 
-function eventText(
+/** The event's JSON, in as many bytes as one record may have. */
+function eventBytes(
   envelope: Observation,
   messages: readonly (MaskedMessage | undefined)[],
   context: BuildContext,
-): string {
+): Uint8Array {
   const [request, response] = messages
   const findings = messages.flatMap(message => message?.findings ?? []).slice(0, maxFindings)
   const pii = { findings, version: context.mask.version }
   const tail = JSON.stringify({ pii, nonce: context.nonce() }).slice(1)
   const parts = { envelope, request, response, tail }
-  const whole = assemble(parts)
-  return Buffer.byteLength(whole) <= maxRecordBytes ? whole : assemble(shorten(parts))
+  const whole = Buffer.from(assemble(parts))
+  return whole.length <= maxRecordBytes ? whole : Buffer.from(assemble(shorten(parts)))
 }
 
 const traceId = /^[0-9a-f]{32}$/u
@@ -240,7 +250,7 @@ export function buildEvent(
     seq: source.seq,
     tenant,
     laneKey,
-    value: Buffer.from(eventText(maskEnvelope(observation, context.mask), messages, context)),
+    value: eventBytes(maskEnvelope(observation, context.mask), messages, context),
     headers: headersOf(observation, laneKey),
   }
 }

@@ -108,7 +108,7 @@ export interface Rig {
 
 async function readAll(bus: Bus, name: string): Promise<readonly BusRecord[]> {
   const records: BusRecord[] = []
-  for await (const record of bus.read({ topic: name, untilEnd: true, signal: AbortSignal.timeout(5000) }))
+  for await (const record of bus.read({ topic: name, untilEnd: true, signal: AbortSignal.timeout(30_000) }))
     records.push(record)
   return records
 }
@@ -119,7 +119,7 @@ async function isDone(bus: Bus): Promise<boolean> {
 }
 
 async function untilDone(bus: Bus, stop: AbortController): Promise<void> {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + 50_000
   while (!(await isDone(bus))) {
     if (performance.now() > deadline) throw new Error('the masker did not finish')
     await sleep(2)

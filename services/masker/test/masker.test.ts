@@ -241,6 +241,20 @@ test('keeps a masked preview of what does not fit into one record', async () => 
   expect(JSON.stringify(event)).not.toContain('ada.lovelace')
 })
 
+test.each([
+  ['a card number', '4111111111111111', '[CREDIT_CARD]'],
+  ['a card number with dashes', '4111-1111-1111-1111', '[CREDIT_CARD]'],
+  ['a trace id', '4bf92f3577b34da6a3ce929d0e0e4736', '4bf92f3577b34da6a3ce929d0e0e4736'],
+  ['a UUID', '7f0b5a52-1111-4222-8333-123456789012', '7f0b5a52-1111-4222-8333-123456789012'],
+])('%s in the place of an identifier is treated as what it is', async (_, text, shown) => {
+  const rig = await createRig(keys)
+  const observation = observationAt(0, { conversation_id: text })
+  await rig.publish(sealFrames([frameOf(observation)], { publicText, firstSeq: 0, lastSeq: 0 }))
+  await rig.work()
+  const [record] = await rig.events()
+  expect(eventOf(record).conversation_id).toBe(shown)
+})
+
 test('masks what clients and servers put into the envelope', async () => {
   const rig = await createRig(keys)
   const mail = 'ada.lovelace@example.com'
