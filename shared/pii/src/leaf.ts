@@ -43,6 +43,8 @@ export interface Leaf {
   done: number
   /** How many hits have been left behind. */
   passed: number
+  /** Where the last of them ended. */
+  passedEnd: number
 }
 
 const RING = 16
@@ -71,6 +73,7 @@ export const createLeaf = (): Leaf => ({
   base64: [],
   done: 0,
   passed: 0,
+  passedEnd: 0,
 })
 
 export const addHit = (leaf: Leaf, hit: Hit): void => {
@@ -131,7 +134,10 @@ export const passHits = (leaf: Leaf, i: number): void => {
   for (; leaf.passed < leaf.hits.length; leaf.passed++) {
     const hit = leaf.hits[leaf.passed]
     if (hit === undefined || hit.start > i) return
-    pass(leaf, hit.start, hit.end)
+    const start = Math.max(hit.start, leaf.passedEnd)
+    if (hit.end <= start) continue
+    pass(leaf, start, hit.end)
+    leaf.passedEnd = hit.end
   }
 }
 

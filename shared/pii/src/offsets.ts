@@ -4,10 +4,7 @@ import { unicodeAt } from './escapes.ts'
 /** From an offset of a decoded text to the offset of the same place in the text it was decoded from. */
 export type OffsetMap = (offset: number) => number
 
-const unitSize = (bytes: Uint8Array, i: number): number => {
-  if (bytes[i] !== 92) return 1
-  return bytes[i + 1] === 117 ? 6 : 2
-}
+const unitSize = (bytes: Uint8Array, escape: number): number => (bytes[escape + 1] === 117 ? 6 : 2)
 
 /** Map for a JSON string whose content begins at `start`: each call walks on from the last one, a call further back starts anew. */
 export const createOffsetMap = (bytes: Uint8Array, start: number): OffsetMap => {
@@ -19,6 +16,11 @@ export const createOffsetMap = (bytes: Uint8Array, start: number): OffsetMap => 
       plain = 0
     }
     while (plain < offset) {
+      while (plain < offset && bytes[raw] !== 92) {
+        raw++
+        plain++
+      }
+      if (plain === offset) break
       const size = unitSize(bytes, raw)
       if (size < 6 || unicodeAt(bytes, raw) !== INVISIBLE) plain++
       raw += size

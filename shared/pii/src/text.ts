@@ -2,7 +2,7 @@ import { type Cluster, createCluster, readCluster } from './digits.ts'
 import { CLASS, isAlnum, isDigit, LETTER } from './chars.ts'
 import { at, before, type Hit, isTaken, type Leaf, noteWord, pass, passHits } from './leaf.ts'
 import type { Recognizer, Word } from './recognizer.ts'
-import { KINDS } from './hints.ts'
+import * as hint from './hints.ts'
 import { recognizers } from './recognizers/index.ts'
 import { readCells, type Table, tableOf } from './table.ts'
 import {
@@ -34,6 +34,11 @@ const worded: ReadonlyArray<readonly [number, NonNullable<Recognizer['onWord']>]
 
 /** Words that start a recognizer, folded into one number so that most words cost one test. */
 const STARTERS = worded.reduce((all, [bits]) => all | bits, 0)
+/** Words that explain a number near by. */
+const SPEAKING = hint.KINDS | hint.DENY | hint.CUE | hint.VERSION
+/** Words that mean something only behind a number. */
+const NUMBERED = hint.SUFFIX | hint.UNIT | hint.STATE | hint.COMPASS | hint.HIGHWAY
+const NUMBER_REACH = 110
 const KEYED = keyed.reduce((all, one) => all | (one.keys ?? 0), 0)
 
 const isJoint = (c: number): boolean => c === 32 || c === 45 || c === 46 || c === 47 || c === 40 || c === 41
@@ -80,9 +85,10 @@ const takeDigits = (leaf: Leaf, start: number, end: number): void => {
 const takeWord = (leaf: Leaf, n: number): void => {
   const hints = tokens.hints[n] ?? 0
   const end = tokens.end[n] ?? 0
-  noteWord(leaf, hints, end)
+  if ((hints & SPEAKING) !== 0) noteWord(leaf, hints, end)
   if ((hints & STARTERS) === 0) return
   word.start = tokens.start[n] ?? 0
+  if ((hints & STARTERS & ~NUMBERED) === 0 && word.start - leaf.digitsEnd > NUMBER_REACH) return
   word.end = end
   word.hints = hints
   for (const [bits, find] of worded) if ((bits & hints) !== 0) find(leaf, word)
@@ -142,6 +148,7 @@ const range = { from: 0, to: 0 }
 const readStretch = (leaf: Leaf): void => {
   leaf.done = leaf.start
   leaf.passed = leaf.hits.length
+  leaf.passedEnd = leaf.start
   leaf.words = 0
   leaf.digitsEnd = -1000
   leaf.urlStart = -1000
@@ -181,7 +188,7 @@ const TABLE_MIN = 40
 export const readLeaf = (leaf: Leaf): void => {
   tokens.hasSigns = false
   if (leaf.base64.length > 0) leaf.base64 = []
-  const table = leaf.end - leaf.start < TABLE_MIN || (leaf.own & KINDS) !== 0 ? undefined : tableOf(leaf)
+  const table = leaf.end - leaf.start < TABLE_MIN || (leaf.own & hint.KINDS) !== 0 ? undefined : tableOf(leaf)
   if (table === undefined) readStretch(leaf)
   else readTable(leaf, table)
   leaf.hasSigns = tokens.hasSigns

@@ -1,5 +1,5 @@
 import { CLASS, DIGIT, isHex, JOIN, LETTER } from './chars.ts'
-import { KINDS } from './hints.ts'
+import { KINDS, STOP } from './hints.ts'
 import { placeholderEnd } from './placeholder.ts'
 import type { Source } from './source.ts'
 import { hintsOfWord } from './words.ts'
@@ -54,8 +54,12 @@ const lettersEnd = (bytes: Uint8Array, from: number, to: number): number => {
   return i
 }
 
-const lookUp = (source: Source, start: number, end: number): number =>
-  end - start > WORD_MAX ? 0 : hintsOfWord(source, start, end)
+/** Hints of a word that may begin or explain something; the little words of a language do neither. */
+const lookUp = (source: Source, start: number, end: number): number => {
+  if (end - start > WORD_MAX) return 0
+  const hints = hintsOfWord(source, start, end)
+  return hints === STOP ? 0 : hints
+}
 
 const noteWord = (tokens: Tokens, hints: number, start: number): void => {
   tokens.hints[tokens.count] = hints

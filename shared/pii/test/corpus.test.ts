@@ -46,24 +46,41 @@ const overlap = (a: { start: number; end: number }, b: { start: number; end: num
 const isMatch = (a: { start: number; end: number }, b: { start: number; end: number }): boolean =>
   overlap(a, b) * 2 >= Math.max(a.end, b.end) - Math.min(a.start, b.start)
 
+interface Count {
+  gold: number
+  hit: number
+  wrong: number
+}
+
+type Counts = ReadonlyMap<string, Count>
+
+const countGold = (counts: Counts, { text, spans }: Sample): void => {
+  const found = detect(text)
+  for (const gold of spans.filter(span => span.weak !== true)) {
+    const count = counts.get(gold.type)
+    if (count === undefined) continue
+    count.gold++
+    count.hit += found.some(one => one.type === gold.type && isMatch(one, gold)) ? 1 : 0
+  }
+}
+
+const countWrong = (counts: Counts, { text, spans, scope }: Sample): void => {
+  for (const one of detect(text)) {
+    const count = counts.get(one.type)
+    const isExpected = spans.some(span => overlap(span, one) > 0)
+    if (count !== undefined && !isExpected && (scope ?? [...core]).includes(one.type)) count.wrong++
+  }
+}
+
 /** Found and wanted per kind over every labelled set. */
-const tally = (): ReadonlyMap<string, { gold: number; hit: number; wrong: number }> => {
+const tally = (): Counts => {
   const counts = new Map([...core].map(type => [type, { gold: 0, hit: 0, wrong: 0 }]))
-  for (const name of readdirSync(folder).filter(file => file.endsWith('.jsonl'))) {
-    for (const { text, spans, scope } of samplesOf(name)) {
-      const found = detect(text)
-      for (const gold of spans.filter(span => span.weak !== true && core.has(span.type))) {
-        const count = counts.get(gold.type)
-        if (count === undefined) continue
-        count.gold++
-        if (found.some(one => one.type === gold.type && isMatch(one, gold))) count.hit++
-      }
-      for (const one of found) {
-        const count = counts.get(one.type)
-        const isExpected = spans.some(span => overlap(span, one) > 0)
-        if (count !== undefined && !isExpected && (scope ?? [...core]).includes(one.type)) count.wrong++
-      }
-    }
+  const samples = readdirSync(folder)
+    .filter(file => file.endsWith('.jsonl'))
+    .flatMap(samplesOf)
+  for (const sample of samples) {
+    countGold(counts, sample)
+    countWrong(counts, sample)
   }
   return counts
 }

@@ -1,6 +1,6 @@
 import { isAlnum, isAlpha, isDigit } from '../chars.ts'
 import * as hint from '../hints.ts'
-import { at, type Leaf } from '../leaf.ts'
+import { at, before, type Leaf } from '../leaf.ts'
 import { hintsOfWord } from '../words.ts'
 
 /** How far back a house number is looked for. */
@@ -46,7 +46,7 @@ const isStopWord = (leaf: Leaf, start: number, end: number): boolean => {
 
 /** The rest of a number with a full stop: `13.812`. */
 const isDecimal = (leaf: Leaf, start: number): boolean =>
-  isDigit(at(leaf, start)) && at(leaf, start - 1) === 46 && isAlnum(at(leaf, start - 2))
+  isDigit(at(leaf, start)) && at(leaf, start - 1) === 46 && isAlnum(before(leaf, start - 2))
 
 /** Start of the earliest house number in the words before `i`, or -1. */
 export const houseNumberBefore = (leaf: Leaf, from: number, reach: Reach): number => {
