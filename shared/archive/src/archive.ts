@@ -6,7 +6,7 @@ import { openParquet, type ByteSource, type ParquetReader } from './parquet/read
 import type { Store } from './store/store.ts'
 
 /** One archived record and where it stands. */
-export interface FoundRecord {
+interface FoundRecord {
   /** The exact bytes. */
   readonly raw: Buffer
   readonly manifest: CommittedManifest

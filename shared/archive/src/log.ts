@@ -34,7 +34,7 @@ export interface LogOptions {
 }
 
 /** The log as it stands after an integration. */
-export interface LogHead {
+interface LogHead {
   readonly treeSize: number
   /** RFC 6962 root, hex. */
   readonly root: string
@@ -45,7 +45,7 @@ export interface LogHead {
 }
 
 /** The archive's append-only log: entries name manifests by position and digest. */
-export interface Log {
+interface Log {
   /**
    * Adds every manifest that is not in the log yet and publishes the signed checkpoint. Any number of processes may
    * call it at the same time: they converge on one order.

@@ -1,7 +1,13 @@
 import { AppError } from '@muniment/schema'
 import { describeRecord } from './format/describe.ts'
 import { createLaneTracker, type LaneTracker } from './format/lanes.ts'
-import { manifestBytes, sha256Hex, type CommittedManifest, type Manifest } from './format/manifest.ts'
+import {
+  manifestBytes,
+  parseManifest,
+  sha256Hex,
+  type CommittedManifest,
+  type Manifest,
+} from './format/manifest.ts'
 import { manifestKey, type CutRange } from './format/paths.ts'
 import { mergeRanges, type Range } from './format/ranges.ts'
 import type { SegmentKeys } from '@muniment/keys'
@@ -111,8 +117,8 @@ function appendSpan(records: readonly CutRecord[]): Span {
   let min = Infinity
   let max = -Infinity
   for (const { appendedMs } of records) {
-    min = Math.min(min, appendedMs)
-    max = Math.max(max, appendedMs)
+    min = Math.min(min, Math.floor(appendedMs))
+    max = Math.max(max, Math.floor(appendedMs))
   }
   return spanOf(min, max)
 }
@@ -206,6 +212,8 @@ function buildManifest(working: Working, sorted: Sorted, stored: StoredSegments)
 async function commit(store: Store, manifest: Manifest, retainUntil: Date | undefined): Promise<CutResult> {
   const key = manifestKey(manifest.topic, manifest.partition, manifest.first_offset)
   const bytes = manifestBytes(manifest)
+  // What is committed can never be mended: nothing that a reader would refuse may become a manifest.
+  parseManifest(key, bytes)
   const lock = retainUntil === undefined ? {} : { retainUntil }
   const result = await store.put({ key, bytes, ifTaken: 'refuse', ...lock })
   if (result.kind === 'taken') return { kind: 'lost', manifest: await readManifest(store, key) }
@@ -231,7 +239,7 @@ export function createCutWriter(options: CutWriterOptions): CutWriter {
   return {
     async write(cut) {
       assertOrder(cut)
-      const sealedMs = now()
+      const sealedMs = Math.floor(now())
       const { watermarks = [], recent_ids: recentIds = [] } = cut.previous?.manifest ?? {}
       const tracker = createLaneTracker({ watermarks, recentIds }, { nowMs: sealedMs, laneMemoryMs })
       return writeCut({ cut, options, tracker, sealedMs })

@@ -110,6 +110,6 @@ test('whatever stops or races, every event is archived once and the archive veri
       )
       expect(await collect(store.list('manifest/'))).toHaveLength(report.checked.manifests)
     }),
-    { numRuns: 20 },
+    { numRuns: 12 },
   )
 }, 60_000)

@@ -189,6 +189,25 @@ describe('a cut', () => {
     expect(await archived(store, keys)).toEqual(odd)
   })
 
+  test('takes times that are no whole milliseconds', async () => {
+    const { store, keys } = bench()
+    const writer = createCutWriter({ store, keys, now: () => now() + 0.5, randomBytes })
+    const cutRecords = [{ offset: 0, value: event({ seq: 0 }), appendedMs: 1.25 }]
+    const cut = { topic: topic.events, partition: 0, records: cutRecords, nextOffset: 1, previous: undefined }
+    await writer.write(cut)
+    expect((await openArchive({ store, keys }).newest(topic.events, 0))?.manifest.clocks).toMatchObject({
+      append: { min_ms: 1, max_ms: 1 },
+      sealed_ms: now(),
+    })
+  })
+
+  test('never commits what a reader would refuse', async () => {
+    const { store, keys } = bench()
+    const writer = createCutWriter({ store, keys, now: () => Number.NaN, randomBytes })
+    await expect(write(writer, events(0, 1))).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' })
+    expect([...store.objects.keys()].filter(key => key.startsWith('manifest/'))).toEqual([])
+  })
+
   test('refuses records out of order and cuts that do not go on', async () => {
     const { writer } = bench()
     const [value] = events(0, 1)

@@ -6,7 +6,7 @@ import { openS3Store } from './s3.ts'
 import type { ArchiveStore } from './store.ts'
 
 /** Which store to open. */
-export type StoreConfig =
+type StoreConfig =
   | { readonly kind: 'file'; readonly directory: string }
   | ({ readonly kind: 's3' } & S3StoreConfig)
   | { readonly kind: 'memory' }
