@@ -143,28 +143,39 @@ async function deliver(state: State): Promise<void> {
   }
 }
 
-async function publishNext(state: State): Promise<void> {
-  const { ring } = state
-  // Nothing is taken before it can be sealed, so that the bound of the ring holds.
-  await sealerOf(state)
-  state.entries = ring.take({ maxBytes: haulBytes, maxItems: haulItems })
+async function takeUp(state: State): Promise<void> {
+  if (state.entries.length === 0)
+    state.entries = state.ring.take({ maxBytes: haulBytes, maxItems: haulItems })
   const frames = await describeAll(state, state.entries)
   state.parcels = parcels(state.lane().name, frames)
   state.entries = []
+}
+
+async function publishNext(state: State): Promise<void> {
+  // Nothing is taken before it can be sealed, so that the bound of the ring holds.
+  await sealerOf(state)
+  if (state.parcels.length === 0) await takeUp(state)
   await deliver(state)
-  if (ring.length() === 0) state.lane().settle()
+  if (state.ring.length() === 0) state.lane().settle()
+}
+
+function hasWork({ ring, entries, parcels: described }: State): boolean {
+  return ring.length() + entries.length + described.length > 0
 }
 
 async function run(state: State): Promise<void> {
   if (state.isRunning) return
   state.isRunning = true
-  try {
-    while (state.ring.length() > 0) await publishNext(state)
-  } catch (error) {
-    state.onProblem(problemOf(error, 'The publisher stopped'))
-  } finally {
-    state.isRunning = false
+  while (hasWork(state)) {
+    try {
+      await publishNext(state)
+    } catch (error) {
+      // What is in hand stays there, so the same records are tried again.
+      state.onProblem(problemOf(error, 'Records could not be published'))
+      await pause(state.clock, lastRetryMs)
+    }
   }
+  state.isRunning = false
   for (const done of state.waiting.splice(0)) done()
 }
 

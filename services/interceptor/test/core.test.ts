@@ -203,6 +203,30 @@ test('what cannot be described leaves a gap that says so, not a hole', async () 
   expect(numbers(open(records))).toEqual(['0start', '1', '2-2', '3', '4end'])
 })
 
+test('what cannot be published for a reason of ours is kept and tried again', async () => {
+  const { records, sink } = store()
+  let isBroken = true
+  const packer: Packer = {
+    ...plain,
+    sealer: () => {
+      if (isBroken) throw new Error('broken')
+      return plain.sealer()
+    },
+  }
+  const { core, clock, call, problems } = bench(() => sink, { packer })
+  call()
+  await clock.advance(6000)
+  expect(problems.map(({ code }) => code)).toEqual(['SERVICE_ERROR'])
+  let isFlushed = false
+  const flushed = core.flush().then(() => (isFlushed = true))
+  await clock.advance(6000)
+  expect(isFlushed).toBe(false)
+  isBroken = false
+  await clock.advance(6000)
+  await flushed
+  expect(numbers(open(records))).toEqual(['0start', '1'])
+})
+
 test('rounds of one logical call are counted by the state that they carry', async () => {
   const { records, sink } = store()
   const { core, clock } = bench(() => sink)
