@@ -264,6 +264,16 @@ function anomalyRate(points: number): number {
   return points / seconds
 }
 
+/** Events per CPU second when nothing is done but parsing them: what this machine can do at this moment. */
+function parseRate(count: number): number {
+  const texts = mixedEvents(count).map(({ value }) => Buffer.from(value))
+  const pass = (): void => {
+    for (const text of texts) JSON.parse(text.toString())
+  }
+  pass()
+  return count / cpuSeconds(pass)
+}
+
 function atLeast(name: string, value: number, [unit, reference]: readonly [string, number]): Figure {
   return { name, value: Math.round(value), unit, reference, ratio: value / reference }
 }
@@ -275,6 +285,7 @@ export async function run(): Promise<Figure[]> {
   const worst = worstEventMs(60)
   const figures = [
     atLeast('content_events_per_cpu_second', content, ['1/s', 40_000]),
+    { name: 'content_cost_in_json_parses', value: parseRate(5_000) / content, unit: 'x' },
     atLeast('behaviour_signals_per_cpu_second', behaviour, ['1/s', 40_000]),
     { name: 'worst_event_ms', value: worst, unit: 'ms', reference: 10, ratio: 10 / worst },
     atLeast('anomaly_points_per_cpu_second', anomalyRate(500_000), ['1/s', 1_000_000]),

@@ -1,5 +1,7 @@
 interface Entry {
   readonly word: string
+  /** Code of the fourth letter, 0 where there is none: the cheapest way to rule a word out. */
+  readonly fourth: number
   readonly groups: number[]
 }
 
@@ -17,7 +19,7 @@ function entriesOf(groups: readonly (readonly string[])[]): ReadonlyMap<number, 
   const byWord = new Map<string, Entry>()
   for (const [group, words] of groups.entries()) {
     for (const word of words) {
-      const entry = byWord.get(word) ?? { word, groups: [] }
+      const entry = byWord.get(word) ?? { word, fourth: word.length > 3 ? word.charCodeAt(3) : 0, groups: [] }
       entry.groups.push(group)
       byWord.set(word, entry)
     }
@@ -32,10 +34,16 @@ function entriesOf(groups: readonly (readonly string[])[]): ReadonlyMap<number, 
 export function compileWords(groups: readonly (readonly string[])[]): (lower: string) => Uint8Array {
   const entries = entriesOf(groups)
   const known = new Uint8Array(1 << 15)
-  for (const key of entries.keys()) known[key] = 1
+  const table: (readonly Entry[] | undefined)[] = Array.from({ length: 1 << 15 })
+  for (const [key, list] of entries) {
+    known[key] = 1
+    table[key] = list
+  }
   const marks = new Uint8Array(groups.length)
   const markAt = (lower: string, at: number, key: number): void => {
-    for (const entry of entries.get(key) ?? []) {
+    const fourth = lower.charCodeAt(at + 3)
+    for (const entry of table[key] ?? []) {
+      if (entry.fourth !== 0 && entry.fourth !== fourth) continue
       if (lower.startsWith(entry.word, at)) for (const group of entry.groups) marks[group] = 1
     }
   }
