@@ -86,6 +86,7 @@ function consume(bus: Embedded, options: ConsumeOptions): Consumer {
 }
 
 function describe(bus: Embedded, topic: string, group: string | undefined): PartitionState[] {
+  if (bus.closing.signal.aborted) throw busClosed()
   bus.log.refresh()
   const offsets =
     group === undefined ? new Map<number, number>() : committedOffsets(bus.groups, bus.names.group(group))
@@ -170,13 +171,13 @@ export async function openEmbeddedBus(config: EmbeddedConfig, deps: BusDeps = {}
   const bus = assemble(config, deps)
   const { log, closing, running, writer, database } = bus
   await createTopics(bus, topics)
-  followOthers(log)
+  const following = followOthers(log)
   const sweeping = sweepRegularly(bus)
   return {
     publish: (topic, records) => publish(bus, topic, records),
     consume: options => consume(bus, options),
     read: options => {
-      log.look()
+      if (!closing.signal.aborted) log.look()
       return readLocal(log, { ...options, signal: AbortSignal.any([options.signal, closing.signal]) })
     },
     describe: async (topic, group) => describe(bus, topic, group),
@@ -185,6 +186,7 @@ export async function openEmbeddedBus(config: EmbeddedConfig, deps: BusDeps = {}
       if (closing.signal.aborted) return
       closing.abort()
       await Promise.all(running)
+      following[Symbol.dispose]()
       await sweeping.stop()
       await writer.drain()
       database.connection.close()

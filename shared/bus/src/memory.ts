@@ -5,7 +5,7 @@ import { readLocal } from './local/reading.ts'
 import { createSeat, shareOut, type Seat } from './local/seat.ts'
 import { createNames, type Names } from './names.ts'
 import { createPartitioner, type Partitioner } from './partition.ts'
-import { busClosed, checkRecord, nameOf, recordBytes, unknownTopic } from './records.ts'
+import { busClosed, checkRecord, nameOf, unknownTopic } from './records.ts'
 import type {
   Batch,
   Bus,
@@ -61,7 +61,7 @@ function fetchFrom(from: MemoryPartition, offset: number, limits: Limits): Batch
   for (let index = start - from.firstOffset; index < from.records.length; index++) {
     const record = from.records[index]
     if (record === undefined || records.length >= limits.records) break
-    bytes += recordBytes(record)
+    bytes += record.value.byteLength
     if (records.length > 0 && bytes > limits.bytes) break
     records.push(record)
   }

@@ -460,6 +460,16 @@ export function describeBus(name: string, setUp: () => Promise<BusUnderTest>): v
       expect(found).toEqual(['0', '1', 'new'])
     })
 
+    test('a read that nobody finishes does not outlive its bus', async () => {
+      const { bus } = await fresh()
+      await bus.publish(one, texts(3))
+      const { signal } = new AbortController()
+      const reader = bus.read({ topic: one, signal })[Symbol.asyncIterator]()
+      expect((await reader.next()).done).toBe(false)
+      await bus[Symbol.asyncDispose]()
+      expect((await reader.next()).done).toBe(true)
+    })
+
     test('read starts where it is told: at positions, or with what comes', async () => {
       await using bus = (await fresh()).bus
       await bus.publish(three, [...texts(4, { partition: 0 }), ...texts(4, { partition: 2 })])
@@ -511,6 +521,7 @@ export function describeBus(name: string, setUp: () => Promise<BusUnderTest>): v
       await bus[Symbol.asyncDispose]()
       await watching.consumer.done
       await expect(bus.publish(one, [text('late')])).rejects.toMatchObject({ code: 'BUS_REJECTED' })
+      await bus[Symbol.asyncDispose]()
     })
   })
 }

@@ -10,6 +10,7 @@ const requestTimeoutMs = 15_000
 const connectRetry = { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 }
 /** The same trouble is logged once in this time: brokers that are away cause some every second. */
 const repeatAfterMs = 30_000
+const maxRemembered = 100
 /** A warning about few retries that does not apply: the same request is repeated until its deadline. */
 const knownWarning = 'Limiting retries for the idempotent producer'
 
@@ -38,19 +39,36 @@ export interface Client {
   readonly forget: () => void
 }
 
+/** What the client says, the same only now and then. */
+function createNotes(log: BusDeps['log']) {
+  let trouble: string | undefined
+  const loggedMs = new Map<string, number>()
+
+  function isNew(message: string): boolean {
+    const nowMs = performance.now()
+    if (nowMs - (loggedMs.get(message) ?? Number.NEGATIVE_INFINITY) < repeatAfterMs) return false
+    if (loggedMs.size >= maxRemembered) loggedMs.clear()
+    loggedMs.set(message, nowMs)
+    return true
+  }
+
+  return {
+    note: (level: string, part: string, message: string): void => {
+      if (message.startsWith(knownWarning)) return
+      trouble = message
+      if (isNew(message)) log?.('bus.kafka.client', { level, part, message })
+    },
+    trouble: (): string | undefined => trouble,
+    forget: (): void => {
+      trouble = undefined
+    },
+  }
+}
+
 /** The library is loaded by this call. */
 export function createClient(config: KafkaConfig, log: BusDeps['log']): Client {
   const { tls = false, sasl } = config
-  let trouble: string | undefined
-  let lastLoggedMs = Number.NEGATIVE_INFINITY
-  const note = (level: string, part: string, message: string): void => {
-    if (message.startsWith(knownWarning)) return
-    const isRepeated = message === trouble && performance.now() - lastLoggedMs < repeatAfterMs
-    trouble = message
-    if (isRepeated) return
-    lastLoggedMs = performance.now()
-    log?.('bus.kafka.client', { level, part, message })
-  }
+  const notes = createNotes(log)
   const kafka = new (loadLibrary().Kafka)({
     brokers: [...config.brokers],
     clientId: config.clientId,
@@ -62,14 +80,8 @@ export function createClient(config: KafkaConfig, log: BusDeps['log']): Client {
     logLevel: warnLevel,
     logCreator:
       () =>
-      ({ namespace, label, log: { message } }) =>
-        note(label, namespace, message),
+      ({ namespace, label, log: { message, error } }) =>
+        notes.note(label, namespace, typeof error === 'string' ? `${message}: ${error}` : message),
   })
-  return {
-    kafka,
-    trouble: () => trouble,
-    forget: () => {
-      trouble = undefined
-    },
-  }
+  return { kafka, trouble: notes.trouble, forget: notes.forget }
 }
