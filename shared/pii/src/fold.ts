@@ -40,37 +40,45 @@ const SIGNS: ReadonlyArray<readonly [string, string]> = [
   ["'", '\u2018\u2019\u02bc\uff07'],
 ]
 
-/** Where Latin Extended-A begins with small letters on even numbers. */
-const isOddUpper = (c: number): boolean => (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e)
+/** Blocks of letters outside ASCII; the rest is punctuation, symbols, surrogates and private use. */
+const LETTERS: ReadonlyArray<readonly [number, number]> = [
+  [0xaa, 0xaa],
+  [0xb5, 0xb5],
+  [0xba, 0xba],
+  [0xc0, 0xd6],
+  [0xd8, 0xf6],
+  [0xf8, 0x1fff],
+  [0x2c00, 0x2dff],
+  [0x3041, 0xd7ff],
+  [0xf900, 0xfdff],
+  [0xfe71, 0xfeff],
+]
 
-const isExtendedUpper = (c: number): boolean => {
-  if (c < 0x180) return isOddUpper(c) ? (c & 1) === 1 : (c & 1) === 0
-  if (c >= 0x1e00 && c < 0x1f00) return (c & 1) === 0
-  return (c >= 0x386 && c <= 0x3ab && c !== 0x390) || (c >= 0x400 && c <= 0x42f)
+/** Blocks of nothing but capitals. */
+const CAPITALS: ReadonlyArray<readonly [number, number]> = [
+  [0xc0, 0xd6],
+  [0xd8, 0xde],
+  [0x386, 0x38f],
+  [0x391, 0x3ab],
+  [0x400, 0x42f],
+]
+
+/** Blocks where capitals and small letters take turns, capitals first. */
+const PAIRS: ReadonlyArray<readonly [number, number]> = [
+  [0x100, 0x137],
+  [0x139, 0x148],
+  [0x14a, 0x177],
+  [0x179, 0x17e],
+  [0x1e00, 0x1eff],
+]
+
+const fillLetters = (table: Uint8Array): void => {
+  for (const [from, to] of LETTERS) table.fill(LOWER_WIDE, from, to + 1)
+  for (const [from, to] of CAPITALS) table.fill(UPPER_WIDE, from, to + 1)
+  for (const [from, to] of PAIRS) for (let c = from; c < to; c += 2) table[c] = UPPER_WIDE
 }
 
-const isUpper = (c: number): boolean =>
-  c < 0x100 ? c >= 0xc0 && c <= 0xde && c !== 0xd7 : isExtendedUpper(c)
-
-const isLatin1Letter = (c: number): boolean =>
-  c === 0xaa || c === 0xb5 || c === 0xba || (c >= 0xc0 && c !== 0xd7 && c !== 0xf7)
-
-/** Letters outside ASCII, roughly: no block of punctuation, symbols, surrogates or private use. */
-const isLetter = (c: number): boolean => {
-  if (c < 0x100) return isLatin1Letter(c)
-  if (c < 0x2c00) return c < 0x2000
-  return (c > 0x3040 && c < 0xd800) || (c >= 0xf900 && c < 0xfe00) || (c > 0xfe70 && c < 0xff00)
-}
-
-const codeOf = (c: number): number => {
-  if (c < 128) return c
-  if (!isLetter(c)) return SYMBOL_WIDE
-  return isUpper(c) ? UPPER_WIDE : LOWER_WIDE
-}
-
-const tableOf = (): Uint8Array => {
-  const table = new Uint8Array(65_536)
-  for (let c = 0; c < 65_536; c++) table[c] = codeOf(c)
+const fillAlikes = (table: Uint8Array): void => {
   for (const zero of ZEROS) for (let d = 0; d < 10; d++) table[zero + d] = 48 + d
   for (let c = 0; c < 26; c++) {
     table[0xff21 + c] = 65 + c
@@ -79,8 +87,15 @@ const tableOf = (): Uint8Array => {
   for (const blank of BLANKS) table[blank] = 32
   table.fill(32, 0x2000, 0x200b)
   for (const [sign, alikes] of SIGNS)
-    for (const alike of alikes) table[alike.charCodeAt(0)] = sign.charCodeAt(0)
+    for (let i = 0; i < alikes.length; i++) table[alikes.charCodeAt(i)] = sign.charCodeAt(0)
   for (const [from, to] of UNSEEN) table.fill(INVISIBLE, from, to + 1)
+}
+
+const tableOf = (): Uint8Array => {
+  const table = new Uint8Array(65_536).fill(SYMBOL_WIDE)
+  for (let c = 0; c < 128; c++) table[c] = c
+  fillLetters(table)
+  fillAlikes(table)
   return table
 }
 

@@ -2,7 +2,7 @@ import { CLASS, DIGIT, isHex, JOIN, LETTER } from './chars.ts'
 import { KINDS, STOP } from './hints.ts'
 import { placeholderEnd } from './placeholder.ts'
 import type { Source } from './source.ts'
-import { hintsOfWord } from './words.ts'
+import { hintsOfWord, mayTell } from './words.ts'
 
 /** What a stretch of text is, as far as one pass over it can tell. */
 export const DIGITS = 1
@@ -56,7 +56,7 @@ const lettersEnd = (bytes: Uint8Array, from: number, to: number): number => {
 
 /** Hints of a word that may begin or explain something; the little words of a language do neither. */
 const lookUp = (source: Source, start: number, end: number): number => {
-  if (end - start > WORD_MAX) return 0
+  if (end - start > WORD_MAX || !mayTell(source.bytes, start, end)) return 0
   const hints = hintsOfWord(source, start, end)
   return hints === STOP ? 0 : hints
 }

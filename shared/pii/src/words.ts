@@ -133,7 +133,10 @@ const hashOf = (bytes: Uint8Array, start: number, end: number): number => {
   return hash
 }
 
-/** A bit for each length, first two and last letter of a known word. */
+const KNOWN = 1
+const TELLING = 2
+
+/** Bits for each length, first two and last letter of a known word. */
 const sketch = new Uint8Array(1 << 16)
 
 const sketchOf = (bytes: Uint8Array, start: number, end: number): number => {
@@ -143,8 +146,12 @@ const sketchOf = (bytes: Uint8Array, start: number, end: number): number => {
   return (first ^ (second << 5) ^ (lower(bytes[end - 1] ?? 0) << 9) ^ (size << 11)) & 0xffff
 }
 
+/** False for nearly every word that begins or explains nothing. */
+export const mayTell = (bytes: Uint8Array, start: number, end: number): boolean =>
+  ((sketch[sketchOf(bytes, start, end)] ?? 0) & TELLING) !== 0
+
 /** False for nearly every word that is not in the dictionary. */
-export const mayBeKnown = (bytes: Uint8Array, start: number, end: number): boolean =>
+const mayBeKnown = (bytes: Uint8Array, start: number, end: number): boolean =>
   sketch[sketchOf(bytes, start, end)] !== 0
 
 /** Words with letters outside ASCII, by their small spelling. */
@@ -164,8 +171,10 @@ const slotOf = (hash: number): number => {
 }
 
 const learn = (word: string, bit: number): void => {
-  const bytes = Uint8Array.from(word, char => FOLD[char.charCodeAt(0)] ?? 0)
-  sketch[sketchOf(bytes, 0, bytes.length)] = 1
+  const bytes = new Uint8Array(word.length)
+  for (let i = 0; i < word.length; i++) bytes[i] = FOLD[word.charCodeAt(i)] ?? 0
+  const at = sketchOf(bytes, 0, bytes.length)
+  sketch[at] = (sketch[at] ?? 0) | (bit === hint.STOP ? KNOWN : KNOWN | TELLING)
   if (isWide(bytes, 0, bytes.length)) {
     wide.set(word, (wide.get(word) ?? 0) | bit)
     return
