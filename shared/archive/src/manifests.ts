@@ -1,7 +1,11 @@
 import { AppError } from '@muniment/schema'
 import { manifestKey, manifestPrefix, parsePath } from './format/paths.ts'
 import { parseManifest, sha256Hex, type CommittedManifest } from './format/manifest.ts'
+import { inOrder } from './in-order.ts'
 import type { ObjectInfo, Store } from './store/store.ts'
+
+/** Manifests fetched at the same time: over a network the time goes into waiting. */
+const manifestsAhead = 16
 
 /** Which manifests to list. */
 export interface ManifestQuery {
@@ -46,7 +50,8 @@ export async function* listManifests(
   topic: string,
   query: ManifestQuery = {},
 ): AsyncGenerator<CommittedManifest> {
-  for await (const { key, version } of listFirst(store, topic, query)) yield readManifest(store, key, version)
+  const read = ({ key, version }: ObjectInfo): Promise<CommittedManifest> => readManifest(store, key, version)
+  yield* inOrder(listFirst(store, topic, query), manifestsAhead, read)
 }
 
 /** The newest manifest of a partition: all that an archiver needs to go on. */

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { link, lstat, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AppError } from '@muniment/schema'
+import { inOrder } from '../in-order.ts'
 import { checkpointKey, type CheckpointStore } from './checkpoint-store.ts'
 import type { ArchiveStore, GetOptions, ListOptions, NewObject, ObjectInfo, PutResult } from './store.ts'
 
@@ -149,19 +150,27 @@ function isWanted(key: string, walk: Walk): boolean {
   return inPrefix && (key > walk.after || walk.after.startsWith(key))
 }
 
+/** Files looked at at the same time. */
+const statsAhead = 16
+
+/** What stands at an entry of a folder, if it is wanted; a folder is walked by the caller. */
+async function infoOf(walk: Walk, folder: string, entry: Entry): Promise<ObjectInfo | Entry | undefined> {
+  if (entry.isFolder) return isWanted(`${folder}${entry.name}/`, walk) ? entry : undefined
+  const { base, version } = splitName(entry.name)
+  const key = `${folder}${base}`
+  if (!key.startsWith(walk.prefix) || key <= walk.after) return undefined
+  const { size } = await lstat(join(walk.directory, folder, entry.name))
+  return { key, version, sizeBytes: size, isDeleteMarker: false }
+}
+
 async function* walkFolder(walk: Walk, folder: string): AsyncGenerator<ObjectInfo> {
-  for (const entry of await entriesOf(join(walk.directory, folder))) {
+  const entries = await entriesOf(join(walk.directory, folder))
+  const look = (entry: Entry): Promise<ObjectInfo | Entry | undefined> => infoOf(walk, folder, entry)
+  for await (const found of inOrder(entries, statsAhead, look)) {
     if (walk.signal?.aborted === true) return
-    const path = `${folder}${entry.name}`
-    if (entry.isFolder) {
-      if (isWanted(`${path}/`, walk)) yield* walkFolder(walk, `${path}/`)
-      continue
-    }
-    const { base, version } = splitName(entry.name)
-    const key = `${folder}${base}`
-    if (!key.startsWith(walk.prefix) || key <= walk.after) continue
-    const { size } = await lstat(join(walk.directory, path))
-    yield { key, version, sizeBytes: size, isDeleteMarker: false }
+    if (found === undefined) continue
+    if ('isFolder' in found) yield* walkFolder(walk, `${folder}${found.name}/`)
+    else yield found
   }
 }
 
