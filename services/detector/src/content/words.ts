@@ -7,8 +7,11 @@ interface Entry {
 
 /** The first three letters of a word in 15 bits, without case. */
 function keyAt(text: string, at: number): number {
-  const [a, b, c] = [text.charCodeAt(at), text.charCodeAt(at + 1), text.charCodeAt(at + 2)]
-  return ((a & 31) << 10) | ((b & 31) << 5) | (c & 31)
+  return (
+    ((text.charCodeAt(at) & 31) << 10) |
+    ((text.charCodeAt(at + 1) & 31) << 5) |
+    (text.charCodeAt(at + 2) & 31)
+  )
 }
 
 function isLetter(code: number): boolean {
@@ -49,14 +52,15 @@ export function compileWords(groups: readonly (readonly string[])[]): (lower: st
   }
   return lower => {
     marks.fill(0)
-    let wasLetter = false
-    for (let at = 0; at < lower.length; at += 1) {
-      const letter = isLetter(lower.charCodeAt(at))
-      if (letter && !wasLetter) {
+    const { length } = lower
+    let at = 0
+    while (at < length) {
+      if (isLetter(lower.charCodeAt(at))) {
         const key = keyAt(lower, at)
         if (known[key] === 1) markAt(lower, at, key)
+        while (isLetter(lower.charCodeAt(at))) at += 1
       }
-      wasLetter = letter
+      at += 1
     }
     return marks
   }
