@@ -4,6 +4,7 @@ import { isAppError, type ErrorCode } from '@muniment/schema'
 
 /** Failures that waiting does not mend: going on would archive something wrong, or nothing for ever. */
 const final: ReadonlySet<ErrorCode> = new Set([
+  'INVALID_INPUT',
   'ARCHIVE_DAMAGED',
   'STORE_UNSAFE',
   'CONFIG_INVALID',

@@ -210,6 +210,55 @@ test('when another archiver was first at a position, its cut stands and this one
   expect(lanes).toEqual(expected(40))
 })
 
+test('what was buffered behind a lost cut is read again from where the winner ended', async () => {
+  await using world = await createWorld()
+  const rival = createCutWriter({
+    store: world.store,
+    keys: world.keys.segmentKeys,
+    now: Date.now,
+    randomBytes,
+  })
+  let isFirst = true
+  const store = watched(world.store, async key => {
+    if (!key.startsWith('manifest/') || !isFirst) return
+    isFirst = false
+    await publish(world, [4, 5])
+    const records = range(0, 2).map(seq => ({
+      offset: seq,
+      appendedMs: 1,
+      value: eventRecord({ seq }).value,
+    }))
+    await rival.write({ topic: topic.events, partition: 0, records, nextOffset: 2, previous: undefined })
+  })
+  await publish(world, range(0, 4))
+  const archiver = createArchiver(optionsOf(world, { store }))
+  await runUntil(archiver, async () => {
+    const newest = await world.archive.newest(topic.events, 0)
+    return newest?.manifest.next_offset === 6
+  })
+  const { manifests, lanes } = await readChain(world.archive, topic.events)
+  expect(lanes).toEqual(expected(6))
+  expect(manifests.flatMap(({ manifest }) => manifest.holes)).toEqual([])
+})
+
+test('after a cut that cannot be written, nothing behind it is written either', async () => {
+  await using world = await createWorld()
+  let isFirst = true
+  const store = watched(world.store, async key => {
+    if (!key.startsWith('manifest/') || !isFirst) return
+    isFirst = false
+    await publish(world, [2, 3])
+    throw new TypeError('a bug')
+  })
+  await publish(world, [0, 1])
+  const { signal } = new AbortController()
+  await expect(createArchiver(optionsOf(world, { store })).run(signal)).rejects.toThrow('a bug')
+  expect(await world.archive.newest(topic.events, 0)).toBeUndefined()
+  await archiveAll(world)
+  const [first] = (await readChain(world.archive, topic.events)).manifests
+  expect(first?.manifest.holes).toEqual([])
+})
+
 test('two archivers that both believe to own a partition converge on one chain', async () => {
   await using world = await createWorld()
   const records = range(0, 300).map(seq => eventRecord({ seq }))
