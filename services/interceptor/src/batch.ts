@@ -57,8 +57,11 @@ export function parcels(lane: string, numbered: readonly NumberedFrame[]): Parce
   let bytes = 0
   const close = (): void => {
     const [first, last] = [open[0], open.at(-1)]
-    if (first !== undefined && last !== undefined)
-      out.push({ lane, firstSeq: first.firstSeq, lastSeq: last.lastSeq, frames: open.map(one => one.frame) })
+    if (first !== undefined && last !== undefined) {
+      // Of a heartbeat alone, which takes no number, the one that it repeats.
+      const firstSeq = Math.min(first.firstSeq, last.lastSeq)
+      out.push({ lane, firstSeq, lastSeq: last.lastSeq, frames: open.map(one => one.frame) })
+    }
     open = []
     bytes = 0
   }

@@ -70,8 +70,10 @@ const firstRetryMs = 250
 const lastRetryMs = 5000
 const keyPollMs = 500
 
+/** The first number that an entry takes; a heartbeat repeats its lane's last one and takes none. */
 function coverage({ seq, item }: Entry): number {
-  return item.type === 'gap' ? item.gap.fromSeq : seq
+  if (item.type === 'gap') return item.gap.fromSeq
+  return item.type === 'lane' && item.state === 'alive' ? seq + 1 : seq
 }
 
 /** A number must not stay empty because its record cannot be described: then a gap says so. */

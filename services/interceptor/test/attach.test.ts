@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { hostOf } from '../src/host.ts'
 import { attach, tap, type AttachOptions, type Problem } from '../src/index.ts'
 import { readSettings } from '../src/main-env.ts'
@@ -25,6 +25,9 @@ import {
 } from './conversation.ts'
 import { serverV1, serverV2 } from './servers.ts'
 import { openLab, programEnv, story, type Lab, type Seen } from './support.ts'
+
+// Whole programs are started here, also on machines that are busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 const program = join(import.meta.dirname, 'servers.ts')
 const runner = join(import.meta.dirname, 'wrap-runner.ts')

@@ -3,8 +3,11 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openLab, programEnv, story, type Lab } from './support.ts'
+
+// Whole programs are started here, also on machines that are busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 const program = fileURLToPath(new URL('program.ts', import.meta.url))
 

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { SealedRecord } from '../src/batch.ts'
 import { drainSpool } from '../src/spool/drain.ts'
 import { openFileSpool, type FileSpoolOptions } from '../src/spool/files.ts'
@@ -12,6 +12,9 @@ import { laneFolder } from '../src/spool/names.ts'
 import { decodeRecords, encodeRecords } from '../src/spool/segment.ts'
 import { createMemorySpool, type Spool } from '../src/spool/spool.ts'
 import { drained, filesIn } from './support.ts'
+
+// Whole programs are started here, also on machines that are busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 let dir: string
 beforeEach(async () => {

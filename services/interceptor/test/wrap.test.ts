@@ -4,8 +4,11 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Readable, Writable } from 'node:stream'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openLab, programEnv, story, type Lab } from './support.ts'
+
+// Whole programs are started here, also on machines that are busy.
+vi.setConfig({ testTimeout: 30_000 })
 
 const runner = fileURLToPath(new URL('wrap-runner.ts', import.meta.url))
 const echo = 'process.stdin.pipe(process.stdout)'
@@ -117,7 +120,7 @@ describe('bytes', () => {
     const [, big] = await lab.collect()
     expect(big?.observation.request?.size_bytes).toBe(line.length)
     expect(big?.request?.equals(Buffer.from(line))).toBe(true)
-  }, 20_000)
+  })
 
   test('of a line without end pass, and its beginning is recorded', async () => {
     const line = Buffer.alloc(26 * 1024 * 1024, 'z')
@@ -129,7 +132,7 @@ describe('bytes', () => {
     const long = seen.find(({ observation }) => observation.error?.type === 'too_large')
     expect(long?.observation.request).toEqual({ size_bytes: line.length, truncated: true })
     expect(long?.request?.length).toBe(64 * 1024)
-  }, 20_000)
+  })
 })
 
 describe('the command', () => {
@@ -183,7 +186,7 @@ describe('the command', () => {
     run.kill('SIGTERM')
     await once(run, 'exit')
     expect(() => process.kill(Number(String(pid)), 0)).toThrow('ESRCH')
-  }, 10_000)
+  })
 
   test('that cannot be started is named, with nothing on stdout', async () => {
     const run = spawn(process.execPath, [runner, JSON.stringify({ home: lab.home }), '/no/such/command'], {
