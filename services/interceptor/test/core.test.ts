@@ -126,6 +126,21 @@ test('a lane begins, goes on without holes, says that it lives, and ends', async
   expect(numbers(open(records))).toEqual(['0start', '1', '2', '2alive', '2alive', '3', '4end'])
 })
 
+test('a batch that begins with a heartbeat names the numbers it takes, not the one it repeats', async () => {
+  const { records, sink } = store()
+  const { clock, call } = bench(() => sink)
+  call()
+  await clock.advance(30_000)
+  call()
+  await clock.advance(100)
+  expect(numbers(open(records))).toEqual(['0start', '1', '1alive', '2'])
+  const ranges = records.map(({ key, headers }) => parseBatchHeaders(key, headers))
+  expect(ranges.map(({ firstSeq, lastSeq }) => [firstSeq, lastSeq])).toEqual([
+    [0, 1],
+    [2, 2],
+  ])
+})
+
 test('what ends at once, ends whole', () => {
   const { records, sink } = store()
   const { core, call } = bench(() => sink)

@@ -40,9 +40,12 @@ interface Fault {
 async function publishGap(work: Work, first: BusRecord, { error, headers }: Fault): Promise<void> {
   if (headers === undefined || first.headers['mun_replay'] !== undefined) return
   const known = work.state.lanes.get(headers.lane)
-  if (known && known.nextSeq !== headers.firstSeq) return
+  // A batch may begin with a heartbeat, which repeats a number that was published.
+  const firstSeq = known?.nextSeq ?? headers.firstSeq
+  if (firstSeq < headers.firstSeq || firstSeq > headers.lastSeq) return
   const { version } = work.options
-  const gap = gapFor(first, headers, { tenant: known?.tenant ?? 'default', reason: error.code, version })
+  const facts = { tenant: known?.tenant ?? 'default', reason: error.code, version }
+  const gap = gapFor(first, { ...headers, firstSeq }, facts)
   if (!gap) return
   const event = await build(work, { frame: { envelope: new Uint8Array(0) }, observation: gap }, '')
   await queue(work, headers.lane, [event])

@@ -100,6 +100,21 @@ test('gives up a split batch whose rest never comes, and goes on', async () => {
   expect(await rig.letters()).toHaveLength(1)
 })
 
+test('a batch given up that began with a heartbeat is missed from its first own number on', async () => {
+  const rig = await createRig(keys)
+  const heartbeat = observationAt(0, { kind: 'heartbeat', lane: { state: 'alive' } })
+  const frames = [frameOf(heartbeat), frameOf(observationAt(1), call('x'))]
+  const spoilt = sealFrames(frames, { publicText, firstSeq: 0, lastSeq: 1 }).map(record => ({
+    ...record,
+    value: record.value.map((byte, index) => (index === 0 ? byte ^ 1 : byte)),
+  }))
+  await rig.publish([...batchAt(0, call('a')), ...spoilt, ...batchAt(2, call('b'))])
+  await rig.work()
+  const events = (await rig.events()).map(eventOf)
+  expect(events.map(({ gap, source }) => gap?.from_seq ?? source.seq)).toEqual([0, 1, 2])
+  expect(events[1]?.gap).toMatchObject({ from_seq: 1, to_seq: 1, count: 1 })
+})
+
 describe('a batch it cannot read', () => {
   const wrongLane = sealFrames([frameOf(observationAt(0), call('x'))], {
     publicText,
