@@ -182,8 +182,7 @@ const hintsOf = (records: Records, at: number): number => {
   const frame = (records.leaves[at + 4] ?? 0) * FRAME
   const { frames } = records
   const label = frames[frame + 5] ?? 0
-  const isOpen =
-    label !== 0 && (own & (hint.KINDS | hint.DENY)) === 0 && (own === 0 || (own & hint.GENERIC) !== 0)
+  const isOpen = label !== 0 && (own & (hint.KINDS | hint.DENY)) === 0 && (own & hint.GENERIC) !== 0
   return withSiblings(
     isOpen ? own | labelHints(records, frame + 5) : own,
     frames[frame + 4] ?? 0,

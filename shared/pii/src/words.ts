@@ -95,7 +95,7 @@ const TABLE: ReadonlyArray<readonly [number, string]> = [
   [hint.EMAIL, 'email mail mailto'],
   [
     hint.PHONE,
-    'phone telephone tel mobile cell cellphone fax call calling dial whatsapp sms text texted ring reach reached phones desk office contact telefon telefono handy hotline voicemail landline answering messages pager home work direct caller line number numbers mob ph cellular',
+    'phone telephone tel mobile cell cellphone fax call calling dial whatsapp sms text texted ring reach reached phones desk office contact telefon telefono handy hotline voicemail landline answering messages pager home work direct caller mob ph cellular',
   ],
   [hint.SSN, 'ssn social ssns'],
   [hint.CARD, 'card visa mastercard amex cc credit debit maestro discover cards'],

@@ -11,14 +11,19 @@ export interface Reach {
 
 export const isInner = (c: number): boolean => isAlnum(c) || c === 39 || c === 45 || c === 47
 
-const isGap = (c: number): boolean =>
-  c === 32 || c === 46 || c === 44 || c === 10 || c === 13 || c === 9 || c === 35
+const isBlank = (c: number): boolean => c === 32 || c === 10 || c === 13 || c === 9
 
-/** Offset behind the word before `i`, crossing blanks, a full stop, a comma or a line break; -1 at any other boundary. */
+const isGap = (c: number): boolean => isBlank(c) || c === 46 || c === 44 || c === 35
+
+/** Offset behind the word before `i`, crossing a blank, with a full stop or comma, or a line break; -1 at any other boundary. */
 export const previousEnd = (leaf: Leaf, i: number): number => {
   let j = i
-  while (i - j < 4 && isGap(at(leaf, j - 1))) j--
-  return isAlnum(at(leaf, j - 1)) ? j : -1
+  let hasBlank = false
+  while (i - j < 4 && isGap(at(leaf, j - 1))) {
+    j--
+    hasBlank = hasBlank || isBlank(at(leaf, j))
+  }
+  return hasBlank && isAlnum(at(leaf, j - 1)) ? j : -1
 }
 
 export const wordStart = (leaf: Leaf, end: number): number => {
@@ -48,6 +53,14 @@ const isStopWord = (leaf: Leaf, start: number, end: number): boolean => {
 const isDecimal = (leaf: Leaf, start: number): boolean =>
   isDigit(at(leaf, start)) && at(leaf, start - 1) === 46 && isAlnum(before(leaf, start - 2))
 
+/** No sign of code or of a longer number right before. */
+const isFree = (leaf: Leaf, start: number): boolean => {
+  const c = at(leaf, start - 1)
+  return (
+    c <= 32 || c === 44 || c === 40 || c === 34 || c === 39 || c === 58 || c === 62 || c === 93 || c > 127
+  )
+}
+
 /** Start of the earliest house number in the words before `i`, or -1. */
 export const houseNumberBefore = (leaf: Leaf, from: number, reach: Reach): number => {
   let i = from
@@ -57,7 +70,7 @@ export const houseNumberBefore = (leaf: Leaf, from: number, reach: Reach): numbe
     if (end < 0) break
     i = wordStart(leaf, end)
     if (i < leaf.done || isDecimal(leaf, i)) break
-    if (isDigit(at(leaf, i)) && isHouseNumber(leaf, i, end)) found = i
+    if (isDigit(at(leaf, i)) && isHouseNumber(leaf, i, end) && isFree(leaf, i)) found = i
     else if (isStopWord(leaf, i, end)) break
   }
   return found

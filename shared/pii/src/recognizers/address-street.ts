@@ -21,7 +21,7 @@ export const wordEnd = (leaf: Leaf, from: number): number => {
 /** Over a blank, or a full stop or comma and a blank. */
 const nextWord = (leaf: Leaf, from: number): number => {
   let i = from
-  if (at(leaf, i) === 46) i++
+  if (at(leaf, i) === 46 && at(leaf, i + 1) === 32) i++
   while (i - from < 3 && at(leaf, i) === 32) i++
   return i
 }

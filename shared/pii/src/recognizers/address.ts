@@ -93,12 +93,19 @@ const BOX = new Set([
   'postfach',
 ])
 
+/** Like the end of the word before, but over a full stop alone too, as in `P.O.`. */
+const looseEnd = (leaf: Leaf, i: number): number => {
+  let j = i
+  while (i - j < 3 && (at(leaf, j - 1) === 32 || at(leaf, j - 1) === 46)) j--
+  return isAlpha(at(leaf, j - 1)) ? j : -1
+}
+
 /** Start of `P.O. Box` at the word `box`, or -1. */
 const boxStart = (leaf: Leaf, word: Word): number => {
   let start = -1
   let i = word.start
   for (let n = 0; n < 3; n++) {
-    const end = previousEnd(leaf, i)
+    const end = looseEnd(leaf, i)
     if (end < 0) break
     i = wordStart(leaf, end)
     let name = ''
@@ -174,24 +181,41 @@ const onNumber = (leaf: Leaf, cluster: Cluster): void => {
 
 const VALUE_MAX = 400
 
-const isOpen = (c: number): boolean => c === 91 || c === 123 || c === 60
+const PROSE_WORDS = 7
 
-/** At least one letter, or digits under a key of a place; no link and no mail address. */
-const isWorded = (leaf: Leaf, start: number, end: number): boolean => {
-  let letters = (leaf.own & hint.PLACE) === 0 ? 0 : 1
+interface Contents {
+  letters: number
+  digits: number
+  words: number
+}
+
+/** Letters, digits and words of a value; undefined when it holds a link, a mail address, a bracket or what was masked before. */
+const contentsOf = (leaf: Leaf, start: number, end: number): Contents | undefined => {
+  const contents: Contents = { letters: 0, digits: 0, words: 1 }
   for (let i = start; i < end; i++) {
     const c = at(leaf, i)
-    if (isAlpha(c)) letters++
-    else if (c === 64 || c === 91 || (c === 58 && at(leaf, i + 1) === 47)) return false
+    if (isAlpha(c)) contents.letters++
+    else if (isDigit(c)) contents.digits++
+    else if (c === 32) contents.words++
+    else if (isForeign(c) || (c === 58 && at(leaf, i + 1) === 47)) return undefined
   }
-  return letters > 0
+  return contents
+}
+
+const isForeign = (c: number): boolean => c === 64 || c === 91 || c === 123 || c === 60
+
+/** At least one letter, or digits under a key of a place, and no sentence. */
+const isWorded = (leaf: Leaf, start: number, end: number): boolean => {
+  const contents = contentsOf(leaf, start, end)
+  if (contents === undefined || (contents.digits === 0 && contents.words > PROSE_WORDS)) return false
+  return contents.letters > 0 || (leaf.own & hint.PLACE) !== 0
 }
 
 const onValue = (leaf: Leaf): void => {
   const size = leaf.end - leaf.start
   if (size < 3 || size > VALUE_MAX) return
   const { start, end } = trimmed(leaf)
-  if (isOpen(at(leaf, start)) || !isWorded(leaf, start, end)) return
+  if (!isWorded(leaf, start, end)) return
   addHit(leaf, { type: 'STREET_ADDRESS', start, end, score: 0.9 })
 }
 

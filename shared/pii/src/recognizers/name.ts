@@ -1,6 +1,6 @@
 import { isAlpha, isDigit, isUpper } from '../chars.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, type Leaf, sliceOf, startsWith } from '../leaf.ts'
+import { addHit, at, type Leaf, startsWith } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
 import { hintsOfWord } from '../words.ts'
 
@@ -54,12 +54,18 @@ const afterGreeting = (leaf: Leaf, word: Word): void => {
   addHit(leaf, { type: 'NAME', start: from, end, score: 0.7 })
 }
 
-const CUE = /(?:my name is|name:|named|called) $/i
+/** `Name:` at the start of a line. */
+const isLineLabel = (leaf: Leaf, word: Word): boolean => {
+  const c = at(leaf, word.start - 1)
+  return isUpper(at(leaf, word.start)) && (c === 0 || c === 10) && at(leaf, word.end) === 58
+}
 
+/** `my name is …`, `called …`, `Name: …`. */
 const afterCue = (leaf: Leaf, word: Word): void => {
-  const from = startsWith(leaf, ' is ', word.end) ? word.end + 4 : skip(leaf, word.end, ': ')
-  if (!CUE.test(sliceOf(leaf, Math.max(leaf.start, from - 12), from)) && !startsWith(leaf, ' is ', word.end))
-    return
+  const isSpoken = startsWith(leaf, ' is ', word.end)
+  const isCalled = at(leaf, word.end - 1) === 100 && at(leaf, word.end) === 32
+  if (!isSpoken && !isCalled && !isLineLabel(leaf, word)) return
+  const from = isSpoken ? word.end + 4 : skip(leaf, word.end, ': ')
   const end = capitalisedEnd(leaf, from)
   if (end - from > 1) addHit(leaf, { type: 'NAME', start: from, end, score: 0.7 })
 }

@@ -1,4 +1,4 @@
-import { isAlnum, isAlpha, isDigit } from '../chars.ts'
+import { isAlnum, isAlpha, isDigit, isHex } from '../chars.ts'
 import { beginsAt, type Cluster, endsAt, numberIn } from '../digits.ts'
 import * as hint from '../hints.ts'
 import { addHit, at, before, distance, type Leaf, sliceOf } from '../leaf.ts'
@@ -115,12 +115,17 @@ const isPairs = (cluster: Cluster, last: number): boolean => {
   return true
 }
 
+const isNational = (leaf: Leaf, cluster: Cluster, last: number): boolean => {
+  if (isPairs(cluster, last) || isDialled(cluster, last)) return true
+  return isGroupedNational(cluster, last) && !isDump(leaf, cluster.groupEnd[last] ?? 0)
+}
+
 /** How sure the shape alone makes it, before words and keys. */
 const shapeScore = (leaf: Leaf, cluster: Cluster, last: number): number => {
   const size = cluster.upTo[last] ?? 0
   if (cluster.hasPlus) return isInternational(cluster, 0, size) ? 0.95 : 0
   if (isGroupedNorthAmerican(cluster, last)) return 0.85
-  if (isGroupedNational(cluster, last) || isPairs(cluster, last) || isDialled(cluster, last)) return 0.75
+  if (isNational(leaf, cluster, last)) return 0.75
   if (isParenthesised(leaf, cluster, last)) return 0.7
   return 0
 }
@@ -135,8 +140,14 @@ const withExtension = (leaf: Leaf, end: number): number => {
   return found === null ? end : end + found[0].length
 }
 
-const endsNumber = (leaf: Leaf, end: number): boolean =>
-  endsAt(leaf, end) || ((at(leaf, end) | 32) === 120 && isDigit(at(leaf, end + 1)))
+const isExtension = (leaf: Leaf, end: number): boolean =>
+  (at(leaf, end) | 32) === 120 && isDigit(at(leaf, end + 1)) && isDigit(at(leaf, end - 2))
+
+const endsNumber = (leaf: Leaf, end: number): boolean => endsAt(leaf, end) || isExtension(leaf, end)
+
+/** Two hexadecimal digits between blanks: the pairs are a dump of bytes. */
+const isDump = (leaf: Leaf, end: number): boolean =>
+  at(leaf, end) === 32 && isHex(at(leaf, end + 1)) && isHex(at(leaf, end + 2)) && !isAlnum(at(leaf, end + 3))
 
 const beginsNumber = (leaf: Leaf, cluster: Cluster): boolean => {
   if (cluster.hasPlus) return !isAlnum(cluster.before) && cluster.before !== 41

@@ -87,17 +87,23 @@ const isCredible = (value: string, isStrong: boolean): boolean => {
   return /[0-9]/.test(value) && /[a-zA-Z]/.test(value) && !/^[0-9a-f-]+$/i.test(value) && !/\s/.test(value)
 }
 
+const VERSION = /^[\^~]?\d+\.\d+(?:\.\d+)?$/
+
 const onValue = (leaf: Leaf): void => {
   const value = sliceOf(leaf, leaf.start, leaf.end)
-  if (!isCredible(value.trim(), (leaf.own & hint.SECRET) !== 0)) return
+  if (!isCredible(value.trim(), (leaf.own & hint.SECRET) !== 0) || VERSION.test(value)) return
   const scheme = /^(?:Bearer|Basic|Token|Digest) /i.exec(value)?.[0].length ?? 0
   addHit(leaf, { type: 'SECRET', start: leaf.start + scheme, end: leaf.end, score: 0.9 })
 }
 
-/** Digits, signs or capitals in the middle: plain words after `password:` are prose. */
-const isOdd = (value: string): boolean => /[0-9!@#$%^&*]|[a-z][A-Z]|^[^a-z]+$/.test(value)
+/** A digit or a sign that no name has: plain words after `password:` are prose, bare names are code. */
+const isOdd = (value: string): boolean => /[0-9!@#$%^&*+=]/.test(value)
 
-const isCall = (value: string): boolean => /\($|^function|\.\w+\(/.test(value)
+/** Calls, members, templates and versions. */
+const CODE =
+  /\($|^function|\.\w+\(|\$\{|^[\^~]?\d+\.\d+\.|^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+$|^[A-Z][A-Z_]+$/
+
+const isCall = (value: string): boolean => CODE.test(value)
 
 const fromName = (leaf: Leaf, word: Word): void => {
   const next = at(leaf, word.end)
