@@ -25,7 +25,8 @@ export interface Engine {
 const rowGroupRows = 20_480
 
 const chunkRows = 2048
-const copyOptions = `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroupRows}, WRITE_BLOOM_FILTER false, USE_TMP_FILE false`
+// Level 2 costs a sixth less processor time than the default 3, for 7 % less (repetitive calls) to 1 % more (prose) bytes.
+const copyOptions = `FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 2, ROW_GROUP_SIZE ${rowGroupRows}, WRITE_BLOOM_FILTER false, USE_TMP_FILE false`
 
 type DuckDB = typeof import('@duckdb/node-api')
 
