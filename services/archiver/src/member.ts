@@ -90,7 +90,8 @@ async function assign(member: Member, place: TopicPartition): Promise<Position> 
     signal: member.stop,
     onEvent: event => onEvent(member, event),
   })
-  await assertSameBus(bus, opened)
+  const { stop: signal } = member
+  await context.retry({ place, signal, attempt: () => assertSameBus(bus, opened) })
   member.held.set(nameOf(place), opened)
   member.paused.delete(nameOf(place))
   return { topic: place.topic, partition: place.partition, offset: opened.position() }

@@ -23,7 +23,7 @@ export interface RetryDeps {
 }
 
 /** Work for one partition that is repeated until it succeeds, or `signal` aborts. */
-export interface RetryWork<T> {
+interface RetryWork<T> {
   readonly place: TopicPartition
   readonly signal: AbortSignal
   readonly attempt: () => Promise<T>

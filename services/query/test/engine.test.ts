@@ -270,6 +270,21 @@ test('one event is shown with its exact bytes and where its evidence is', async 
   expect(await world.engine.show(idOf(9), { tenants: ['bmce'] })).toBeUndefined()
 })
 
+test('what was erased is counted, the rest is answered', async () => {
+  await using world = await createWorld()
+  await world.bus.publish(
+    topic.events,
+    range(0, 10).map(seq => eventRecord({ seq, tenant: seq % 2 === 0 ? 'acme' : 'bmce' })),
+  )
+  await world.archive()
+  await using engine = await world.erase('acme')
+  const { rows, figures } = await ask(engine, countAll)
+  expect(rows).toEqual([[5, 5, 5]])
+  expect(figures.segmentsErased).toBe(1)
+  expect(await engine.show(idOf(0))).toBeUndefined()
+  expect(await engine.show(idOf(1))).toMatchObject({ tenant: 'bmce' })
+})
+
 test('more input than the limit is refused with the limit named', async () => {
   await using world = await createWorld({ limits: { maxInputBytes: 500 } })
   await publish(world, range(0, 50))

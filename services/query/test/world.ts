@@ -22,6 +22,8 @@ export interface World extends AsyncDisposable {
   readonly bus: Bus
   readonly store: ArchiveStore
   readonly keys: Keys
+  /** Destroys a tenant's keys, and opens an engine that has not seen them. */
+  readonly erase: (tenant: string) => Promise<QueryEngine>
   readonly cachePath: string
   readonly engine: QueryEngine
   /** Archives what is on partition 0 of `name` up to `to` (default: everything). */
@@ -37,7 +39,8 @@ export async function createWorld(change: Partial<QueryEngineOptions> = {}): Pro
   const bus = await openBus({ kind: 'memory' })
   const store = await openStore({ kind: 'memory' })
   const [state, secrets] = await Promise.all([openState({ kind: 'memory' }), openSecrets({ kind: 'memory' })])
-  const keys = openKeys({ secrets, state, now: Date.now, randomBytes, cacheTtlMs: 60_000 })
+  const freshKeys = (): Keys => openKeys({ secrets, state, now: Date.now, randomBytes, cacheTtlMs: 60_000 })
+  const keys = freshKeys()
   const engine = createQueryEngine({ store, keys: keys.segmentKeys, cachePath, bus, ...change })
   return {
     bus,
@@ -45,6 +48,10 @@ export async function createWorld(change: Partial<QueryEngineOptions> = {}): Pro
     keys,
     cachePath,
     engine,
+    async erase(tenant) {
+      for await (const place of state.list(`tenant-keys/${tenant}/`)) await state.delete(place)
+      return createQueryEngine({ store, keys: freshKeys().segmentKeys, cachePath, bus })
+    },
     archive: (name = topic.events, to = Infinity) => archiveUpTo({ bus, store, keys }, name, to),
     async [Symbol.asyncDispose]() {
       await engine[Symbol.asyncDispose]()

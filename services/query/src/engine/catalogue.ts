@@ -10,7 +10,7 @@ export interface SegmentEntry {
 }
 
 /** Which segments a query needs. */
-export interface SegmentFilter {
+interface SegmentFilter {
   readonly topic: string
   /** All where left out. */
   readonly tenants?: readonly string[] | undefined

@@ -3,7 +3,7 @@ import { topic, topics } from '@muniment/schema'
 import type { Catalogue } from './catalogue.ts'
 
 /** Topics whose records are archived. */
-export const archivedTopics = [topic.events, topic.alerts, topic.control] as const
+const archivedTopics = [topic.events, topic.alerts, topic.control] as const
 
 /** Manifests are added in groups, so that an interrupted catch-up keeps what it has. */
 const groupSize = 256

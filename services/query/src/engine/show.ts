@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ParquetReader } from '@muniment/archive'
-import { topic } from '@muniment/schema'
+import { isAppError, topic } from '@muniment/schema'
 import type { Catalogue, SegmentEntry } from './catalogue.ts'
 import type { EngineContext, ShowOptions } from './engine.ts'
 
@@ -90,8 +90,22 @@ interface Search {
   readonly signal: AbortSignal
 }
 
+/** Nothing is found in segments of a tenant whose key was destroyed. */
+async function lookInto(
+  { context, signal }: Search,
+  { manifest, segment }: SegmentEntry,
+  id: Buffer,
+): Promise<Found | undefined> {
+  try {
+    return await findIn(await context.archive.openSegment(manifest, segment, signal), id)
+  } catch (error) {
+    if (isAppError(error, 'KEY_UNKNOWN')) return undefined
+    throw error
+  }
+}
+
 async function searchSegments(search: Search, window: Window): Promise<ShownRecord | undefined> {
-  const { context, catalogue, signal, options } = search
+  const { catalogue, signal, options } = search
   const id = Buffer.from(search.id)
   const queue = [topic.events, topic.alerts]
     .flatMap(name => catalogue.find({ topic: name, tenants: options.tenants, ...window }))
@@ -100,7 +114,7 @@ async function searchSegments(search: Search, window: Window): Promise<ShownReco
   const work = async (): Promise<void> => {
     for (const entry of queue) {
       if (shown !== undefined || signal.aborted) return
-      const found = await findIn(await context.archive.openSegment(entry.manifest, entry.segment, signal), id)
+      const found = await lookInto(search, entry, id)
       if (found === undefined) continue
       const { topic: name } = entry.manifest.manifest
       shown = {

@@ -25,7 +25,7 @@ export interface SandboxQuery {
 }
 
 /** Rows as they come. */
-export interface SandboxRows {
+interface SandboxRows {
   readonly columns: readonly Column[]
   readonly rows: AsyncIterable<readonly Value[]>
   /** Known when the rows have ended: whether a limit cut them. */
