@@ -33,6 +33,8 @@ export async function openEmbedded(): Promise<Installation> {
     interceptor: env,
     reader: env,
     operator: env,
+    owner: env,
+    places: [home],
     workers: new Map([['up', up]]),
     [Symbol.asyncDispose]: async () => {
       await up.stop()

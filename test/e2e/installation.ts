@@ -21,6 +21,10 @@ export interface Installation extends AsyncDisposable {
   readonly reader: Environment
   /** The settings and rights of somebody who operates it. */
   readonly operator: Environment
+  /** The settings of somebody who may read every topic, as whoever owns the brokers may. */
+  readonly owner: Environment
+  /** Folders that hold everything that was written anywhere: bus, spool, state, archive, logs. */
+  readonly places: readonly string[]
   /** The processes behind the interceptors by name. */
   readonly workers: ReadonlyMap<string, Server>
 }

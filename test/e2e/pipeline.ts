@@ -1,9 +1,11 @@
 // What the whole pipeline promises, once for every kind of installation.
+import { topic } from '@muniment/schema'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { converse, type Made } from './conversation.ts'
 import { ask, linesOf, rowsOf, type Answer, type Installation } from './installation.ts'
 import { ordinary, planted } from './planted.ts'
+import { filesWith, sealedFrom, topicsWith } from './secrecy.ts'
 
 const callRow = z.object({ server: z.string(), client: z.string(), tool: z.string(), outcome: z.string() })
 const countRow = z.object({ n: z.number() })
@@ -35,6 +37,11 @@ function sorted(rows: readonly z.infer<typeof callRow>[]): readonly string[] {
   return rows.map(({ server, client, tool, outcome }) => [server, client, tool, outcome].join(' ')).toSorted()
 }
 
+/** Where the bus itself keeps events: the folders of Kafka's partitions, the one file of the embedded bus. */
+function isOfEvents(file: string): boolean {
+  return /\/mcp\.events-\d+\/|\/bus\.db(?:-wal)?$/u.test(file)
+}
+
 /** The first line of an answer; a command that fails tells no stack. */
 async function one<T>(answer: Promise<Answer>, schema: z.ZodType<T>): Promise<T> {
   const found = await answer
@@ -45,7 +52,10 @@ async function one<T>(answer: Promise<Answer>, schema: z.ZodType<T>): Promise<T>
 }
 
 /** The cases; they share one installation and one conversation. */
-export function pipelineCases(open: () => Promise<Installation>): void {
+export function pipelineCases(
+  open: () => Promise<Installation>,
+  more: (it: () => Installation) => void = () => undefined,
+): void {
   let it: Installation
   let made: readonly Made[] = []
 
@@ -87,6 +97,23 @@ export function pipelineCases(open: () => Promise<Installation>): void {
       where starts_with(finding->>'path', '${path}') and (finding->>'action') = 'remove'`
     const kinds = (await rowsOf(it.reader, sql, textRow)).map(({ text }) => text)
     expect(kinds).toEqual(expect.arrayContaining(sevenKinds))
+  })
+
+  test('a planted value is in no topic and in no file of bus, spool, state, archive or log', async () => {
+    expect(await topicsWith(it, Object.values(planted))).toEqual([])
+    expect(filesWith(it, Object.values(planted))).toEqual([])
+  })
+
+  test('ordinary payload is in mcp.events and in no other topic, state, archive or log', async () => {
+    expect(await topicsWith(it, [ordinary])).toEqual([topic.events])
+    const files = filesWith(it, [ordinary]).filter(file => !isOfEvents(file))
+    expect(files).toEqual([])
+  })
+
+  test('what an interceptor published cannot be opened with what an interceptor has', async () => {
+    const { records, unsealable } = await sealedFrom(it)
+    expect(records).toBeGreaterThan(0)
+    expect(unsealable).toBe(records)
   })
 
   test('what is not personal comes through', async () => {
@@ -163,4 +190,6 @@ export function pipelineCases(open: () => Promise<Installation>): void {
     expect(answer).toMatchObject({ code, stdout: '' })
     expect(answer.stderr).toContain(why)
   })
+
+  more(() => it)
 }

@@ -1,6 +1,6 @@
 // Production on one machine: the services of docker-compose.yml as processes of their own, on real Kafka, S3 and Secrets Manager.
 import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import {
   environmentOf,
   named,
@@ -60,6 +60,8 @@ export async function openProduction(): Promise<Production> {
     },
     reader: { ...settings, ...brokerEnvironment(site, 'query') },
     operator: { ...settings, ...brokerEnvironment(site, 'operator') },
+    owner: { ...settings, ...brokerEnvironment(site, 'admin') },
+    places: [join(dirname(site.broker.secretsFolder), 'data'), site.s3.dataFolder, home, desk],
     [Symbol.asyncDispose]: async () => {
       await Promise.all(Array.from(workers.values(), async worker => await worker.stop()))
       await endAll(site)
