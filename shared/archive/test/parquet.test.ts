@@ -126,6 +126,17 @@ describe('a segment', () => {
     ])
   })
 
+  test('is the same to the byte for the same rows and random numbers', async () => {
+    const rows = Array.from({ length: 20 }, (_, seq) => ({ raw: event({ seq }), offset: seq }))
+    const once = async (): Promise<Buffer> => {
+      const [plain = Buffer.alloc(0)] = await writeParquet(topic.events, [rows])
+      let count = 0
+      const counted = (length: number): Buffer => Buffer.alloc(length, (count += 1))
+      return encryptParquet(plain, { key, keyMetadata, randomBytes: counted }).bytes
+    }
+    expect(await once()).toEqual(await once())
+  })
+
   test('cannot be opened with another key', async () => {
     const file = await write([event({ seq: 0 })])
     await expect(

@@ -1,0 +1,30 @@
+import { failure, nameOf, type S3StoreConfig } from './s3-bucket.ts'
+import type { StoreConfig } from './open.ts'
+
+async function whyBucketIsUnsafe(config: S3StoreConfig): Promise<string | undefined> {
+  const sdk = await import('@aws-sdk/client-s3')
+  const client = new sdk.S3Client({ ...config.client })
+  const { bucket } = config
+  try {
+    const { Status } = await client.send(new sdk.GetBucketVersioningCommand({ Bucket: bucket }))
+    if (Status !== 'Enabled')
+      return `The bucket ${bucket} is not versioned: an overwritten object would be gone.`
+    const lock = await client.send(new sdk.GetObjectLockConfigurationCommand({ Bucket: bucket }))
+    if (lock.ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled') return undefined
+    return `The bucket ${bucket} has no Object Lock: whoever may delete could delete evidence.`
+  } catch (error) {
+    if (nameOf(error) === 'ObjectLockConfigurationNotFoundError')
+      return `The bucket ${bucket} has no Object Lock: whoever may delete could delete evidence.`
+    throw failure('read the settings of', bucket, error)
+  } finally {
+    client.destroy()
+  }
+}
+
+/**
+ * Why a store would not keep objects against those who may write to it; `undefined` where it would. A bucket must be versioned and have
+ * Object Lock. Folders and memory promise nothing of the kind and are not asked.
+ */
+export async function whyStoreIsUnsafe(config: StoreConfig): Promise<string | undefined> {
+  return config.kind === 's3' ? whyBucketIsUnsafe(config) : undefined
+}
