@@ -110,6 +110,8 @@ function forwardToServer(stage: Stage, output: Output, signal: Signal): void {
 }
 
 function cover(output: Output, event: MunimentEvent, lane: string): void {
+  // A replay of dead letters fills single ranges of a lane that is complete elsewhere.
+  if (lane.includes('~')) return
   const from = event.gap?.from_seq ?? event.source.seq
   const ranges = output.covered.get(lane) ?? []
   const last = ranges[ranges.length - 1]

@@ -95,3 +95,38 @@ test('a record that is no event goes to the dead letters and the rest goes on', 
   expect((await contents(lab.bus, `${topic.events}.dlq`)).map(({ value }) => value)).toEqual(['{"id":'])
   expect((await alertsOn(lab.bus)).length).toBe(names.size)
 })
+
+function replayed(seq: number): MunimentEvent {
+  const each = call(seq, 'read_file', { path: 'a.txt' })
+  return { ...each, source: { ...each.source, instance: 'lab-1/0~r1' } }
+}
+
+test('numbers that a replay of dead letters leaves out are no hole', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, [replayed(3)])
+  await drain(lab)
+  await publish(lab.bus, [replayed(9)])
+  await drain(lab)
+  expect(await alertsOn(lab.bus)).toEqual([])
+})
+
+test('the same finding is told at the 1st, 10th and 100th time, and explains itself', async () => {
+  await using lab = await openLab()
+  const attempts = Array.from({ length: 120 }, (_, seq) =>
+    call(seq, 'read_file', { path: '../../../../etc/passwd' }),
+  )
+  await publish(lab.bus, attempts)
+  await drain(lab)
+  const alerts = await alertsOn(lab.bus)
+  expect(alerts.map(alert => alert.count)).toEqual([1, 10, 100])
+  expect(new Set(alerts.map(alert => alert.finding_info.uid)).size).toBe(1)
+  expect(new Set(alerts.map(alert => alert.metadata.uid)).size).toBe(3)
+  expect(alerts[1]?.message).toBe(
+    'Path traversal in an argument: alice, tool read_file on files at request.body.params.arguments.path (10 times since 2026-01-05T09:00:00.000Z)',
+  )
+  expect(alerts[0]?.evidences[0]?.data).toMatchObject({
+    rule: 'path-traversal',
+    path: 'request.body.params.arguments.path',
+    span: [0, 22],
+  })
+})

@@ -178,7 +178,8 @@ function targetScore(authority: string): number {
 
 function judgeWeb(text: string, authority: string): number {
   const target = targetScore(authority)
-  const path = decodePercent(decodePercent(text.slice(text.indexOf(authority) + authority.length)))
+  const rest = text.slice(text.indexOf(authority) + authority.length)
+  const path = rest.includes('%') ? decodePercent(decodePercent(rest)) : rest
   const wantsMetadata = metadataPath.test(path)
   const isWanted = target > 0 && (wantsMetadata || adminPath.test(path))
   const raised = isWanted ? Math.min(0.97, target + 0.2) : target
