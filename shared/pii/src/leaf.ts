@@ -30,6 +30,8 @@ export interface Leaf {
   colonsEnd: number
   /** No date lies before this offset: it was looked for from an earlier word. */
   datesEnd: number
+  /** Compass points before this offset begin no street: the numbers around them were read. */
+  gridEnd: number
   /** Behind the `//` of the last URL. */
   urlStart: number
   /** Where the last digits ended. */
@@ -66,6 +68,7 @@ export const createLeaf = (): Leaf => ({
   words: 0,
   colonsEnd: 0,
   urlStart: -1000,
+  gridEnd: 0,
   datesEnd: 0,
   digitsEnd: -1000,
   hits: [],

@@ -152,6 +152,7 @@ const readStretch = (leaf: Leaf): void => {
   leaf.words = 0
   leaf.digitsEnd = -1000
   leaf.urlStart = -1000
+  leaf.gridEnd = leaf.start
   leaf.datesEnd = leaf.start
   leaf.colonsEnd = leaf.start
   const known = leaf.hits.length

@@ -129,6 +129,8 @@ const fromBox = (leaf: Leaf, word: Word): boolean => {
 const isBox = (leaf: Leaf, word: Word): boolean =>
   (at(leaf, word.start) | 32) === 98 && (at(leaf, word.end - 1) | 32) === 120
 
+const GRID_REACH = 24
+
 /** `654 n 800 e`: a compass point between two numbers. */
 const isGrid = (leaf: Leaf, word: Word): boolean =>
   (word.hints & hint.COMPASS) !== 0 &&
@@ -138,7 +140,8 @@ const isGrid = (leaf: Leaf, word: Word): boolean =>
 const fromNumbered = (leaf: Leaf, word: Word): void => {
   if (word.start - leaf.digitsEnd > REACH) return
   if ((word.hints & (hint.UNIT | hint.STATE)) !== 0 && fromAnchor(leaf, word)) return
-  if ((word.hints & (hint.SUFFIX | hint.HIGHWAY)) !== 0 || isGrid(leaf, word)) fromSuffix(leaf, word)
+  if ((word.hints & (hint.SUFFIX | hint.HIGHWAY)) !== 0) fromSuffix(leaf, word)
+  else if (isGrid(leaf, word) && !fromSuffix(leaf, word)) leaf.gridEnd = word.end + GRID_REACH
 }
 
 const onWord = (leaf: Leaf, word: Word): void => {
