@@ -9,7 +9,7 @@ export interface Administration {
   readonly isTopic: (topic: string) => Promise<boolean>
   readonly describe: (topic: string, group?: string) => Promise<readonly PartitionState[]>
   readonly createTopics: (specs: readonly TopicSpec[]) => Promise<void>
-  readonly deleteGroup: (groupId: string) => Promise<void>
+  readonly deleteGroup: (group: string) => Promise<void>
 }
 
 async function ask<T>(client: Kafka, question: (admin: Admin) => Promise<T>): Promise<T> {
@@ -68,9 +68,9 @@ export function createAdministration(client: () => Kafka, names: Names): Adminis
           .filter(({ topic }) => !existing.has(topic))
         if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true })
       }),
-    deleteGroup: groupId =>
+    deleteGroup: group =>
       ask(client(), async admin => {
-        await admin.deleteGroups([groupId])
+        await admin.deleteGroups([names.group(group)])
       }),
   }
 }

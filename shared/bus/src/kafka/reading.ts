@@ -74,11 +74,11 @@ function* unread(
   cursor.offset = Math.max(cursor.offset, nextOffset)
 }
 
-function start(reading: Reading, stop: AbortController, groupId: string): Consumer {
+function start(reading: Reading, stop: AbortController, group: string): Consumer {
   const { dependencies, topic, cursors } = reading
   const consumer = startConsumer({
     ...dependencies,
-    groupId,
+    groupId: dependencies.names.group(group),
     ended: AbortSignal.any([dependencies.ended, stop.signal]),
     onSkip: ({ partition, offset }) => {
       reading.deliveries.push({
@@ -88,7 +88,7 @@ function start(reading: Reading, stop: AbortController, groupId: string): Consum
       reading.wake.resolve(undefined)
     },
     consume: {
-      group: groupId,
+      group,
       topics: [topic],
       signal: stop.signal,
       onAssign: async () => [...cursors].map(([partition, { offset }]) => ({ topic, partition, offset })),
@@ -126,8 +126,8 @@ async function* follow(
   const reading: Reading = { dependencies, topic, cursors, deliveries: [], wake: createDeferred() }
   if (isOver(reading)) return
   const stop = new AbortController()
-  const groupId = groupPrefix + dependencies.newId()
-  const consumer = start(reading, stop, groupId)
+  const group = groupPrefix + dependencies.newId()
+  const consumer = start(reading, stop, group)
   let isLive = true
   const end = (): void => {
     isLive = false
@@ -139,7 +139,7 @@ async function* follow(
   } finally {
     stop.abort()
     await consumer.done.catch(() => undefined)
-    await dependencies.admin.deleteGroup(groupId).catch(() => undefined)
+    await dependencies.admin.deleteGroup(group).catch(() => undefined)
   }
 }
 
