@@ -5,7 +5,7 @@ import type { SecretName } from '@muniment/keys'
 import type { Config, Logger, Metrics, Task } from '@muniment/runtime'
 import { topic } from '@muniment/schema'
 import type { VerifyReport } from '@muniment/archive'
-import { openStoreOf, type KeyContext } from './context.ts'
+import { openEvidenceStoreOf, type KeyContext } from './context.ts'
 import { openEngineOf } from './engine.ts'
 import { verifyArchiveOf } from './verify-archive.ts'
 import { programVersion } from './version.ts'
@@ -66,28 +66,30 @@ async function detectorTasks({ bus, state, keys, log }: WorkerContext): Promise<
 
 async function archiverTasks({ bus, keys, log, config, metrics }: WorkerContext): Promise<Tasks> {
   const { createArchiver } = await import('@muniment/archiver')
+  const { store, retentionDays } = await openEvidenceStoreOf(config, log)
   const archiver = createArchiver({
     bus,
-    store: await openStoreOf(config),
+    store,
+    retentionDays,
     keys: keys.segmentKeys,
     log: log.child('archiver'),
     metrics,
     cut: config.cut,
     drainTimeoutMs: config.drainTimeoutMs,
-    ...(config.store.kind === 's3' && { retentionDays: config.retention.days }),
   })
   return { archiver }
 }
 
 async function notaryTasks({ keys, state, log, config }: WorkerContext): Promise<Tasks> {
   const { createNotary } = await import('@muniment/archiver')
+  const { store, retentionDays } = await openEvidenceStoreOf(config, log)
   const notary = createNotary({
-    store: await openStoreOf(config),
+    store,
+    retentionDays,
     keys,
     state,
     log: log.child('notary'),
     intervalMs: config.log.checkpointIntervalMs,
-    ...(config.store.kind === 's3' && { retentionDays: config.retention.days }),
   })
   return { notary }
 }

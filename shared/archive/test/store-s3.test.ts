@@ -14,7 +14,7 @@ import { describeLanes } from '../../../test/lanes/lanes.ts'
 // @boundaries-ignore the lanes of the tests serve every package
 import { startS3, type S3Server } from '../../../test/lanes/s3.ts'
 import { openLog } from '../src/log.ts'
-import { openStore } from '../src/store/open.ts'
+import { openStore, whyStoreIsUnsafe } from '../src/store/open.ts'
 import type { ArchiveStore } from '../src/store/store.ts'
 import { verifyArchive } from '../src/verify.ts'
 import { collect, event } from './events.ts'
@@ -65,6 +65,17 @@ describeLanes(['s3'], 'the S3 store', () => {
   })
 
   storeContract('S3', () => open('contract/'))
+
+  test('tells a bucket that keeps objects from one that does not', async () => {
+    const { endpoint, region, accessKeyId, secretAccessKey } = server
+    await server.createBucket('plain')
+    const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true }
+    const why = async (name: string): Promise<string | undefined> =>
+      whyStoreIsUnsafe({ kind: 's3', bucket: name, client })
+    expect(await why(bucket)).toBeUndefined()
+    expect(await why('plain')).toContain('not versioned')
+    await expect(why('missing')).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+  })
 
   test('keeps what is locked against whoever holds every permission', async () => {
     const store = await open('locked/')

@@ -98,7 +98,7 @@ export const settings = {
   },
   store_unsafe: {
     env: 'MUNIMENT_STORE_UNSAFE',
-    doc: 'Whether to archive in a store that does not keep objects immutable; recorded as an event.',
+    doc: 'Whether to archive, unlocked, in a bucket that does not keep objects immutable; said in the log at every start.',
     roles: ['archiver', 'notary'],
     default: 'false',
     ...whether,

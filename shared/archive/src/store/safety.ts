@@ -1,7 +1,7 @@
 import { failure, nameOf, type S3StoreConfig } from './s3-bucket.ts'
-import type { StoreConfig } from './open.ts'
 
-async function whyBucketIsUnsafe(config: S3StoreConfig): Promise<string | undefined> {
+/** Why a bucket would not keep objects against those who may write to it; `undefined` where it would. */
+export async function whyBucketIsUnsafe(config: S3StoreConfig): Promise<string | undefined> {
   const sdk = await import('@aws-sdk/client-s3')
   const client = new sdk.S3Client({ ...config.client })
   const { bucket } = config
@@ -19,12 +19,4 @@ async function whyBucketIsUnsafe(config: S3StoreConfig): Promise<string | undefi
   } finally {
     client.destroy()
   }
-}
-
-/**
- * Why a store would not keep objects against those who may write to it; `undefined` where it would. A bucket must be versioned and have
- * Object Lock. Folders and memory promise nothing of the kind and are not asked.
- */
-export async function whyStoreIsUnsafe(config: StoreConfig): Promise<string | undefined> {
-  return config.kind === 's3' ? whyBucketIsUnsafe(config) : undefined
 }
