@@ -49,7 +49,9 @@ function isWaiting({ child }: SandboxProcess): boolean {
 /** Starts processes, each for one query. */
 export function createProcessPool(options: PoolOptions): ProcessPool {
   let spare: SandboxProcess | undefined
+  let isClosed = false
   const prepare = (): void => {
+    if (isClosed || (spare !== undefined && isWaiting(spare))) return
     spare = start(options)
     // A process that waits must not keep ours from ending.
     spare.child.unref()
@@ -57,15 +59,17 @@ export function createProcessPool(options: PoolOptions): ProcessPool {
   return {
     take() {
       const taken = spare !== undefined && isWaiting(spare) ? spare : start(options)
+      spare = undefined
       taken.child.ref()
-      if (options.keepsSpare) prepare()
+      // Only then, so that it does not take processor time from the query.
+      if (options.keepsSpare) void taken.exited.then(prepare)
       return taken
     },
     async [Symbol.asyncDispose]() {
+      isClosed = true
       spare?.child.ref()
       spare?.child.kill('SIGKILL')
       await spare?.exited
-      spare = undefined
     },
   }
 }
