@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { AppError, deadLetterTopic, topic } from '@muniment/schema'
-import type { Bus, BusRecord } from '@muniment/bus'
+import { openDeadLetter, type Bus, type BusRecord, type DeadLetter, type OutgoingRecord } from '@muniment/bus'
 import type { Call, CliCommand } from '../command.ts'
 import { openBusOf } from '../context.ts'
 import { argument } from '../options.ts'
@@ -8,52 +8,61 @@ import { safe } from '../print.ts'
 
 const sources = Object.values(topic)
 
-interface DeadLetter {
+interface Letter {
   readonly id: string
-  readonly source: string
   readonly record: BusRecord
+  readonly opened: DeadLetter
 }
 
-async function* deadLetters(bus: Bus, signal: AbortSignal): AsyncGenerator<DeadLetter> {
+async function* deadLetters({ io, printer }: Call, bus: Bus): AsyncGenerator<Letter> {
   for (const source of sources)
-    for await (const record of bus.read({ topic: deadLetterTopic(source), untilEnd: true, signal }))
-      yield { id: `${source}:${record.partition}:${record.offset}`, source, record }
+    for await (const record of bus.read({
+      topic: deadLetterTopic(source),
+      untilEnd: true,
+      signal: io.signal,
+    })) {
+      const id = `${source}:${record.partition}:${record.offset}`
+      const opened = openDeadLetter(record)
+      if (opened) yield { id, record, opened }
+      else printer.say(`Passed over ${id}: it does not say where it came from.`)
+    }
 }
 
-function facts({ id, record }: DeadLetter): object {
+function facts({ id, record, opened }: Letter): object {
+  const { code, stage, message, topic: from, partition, offset, cutFromBytes } = opened
   const { headers, key, timestampMs, value } = record
   return {
     id,
     time: new Date(timestampMs).toISOString(),
-    code: headers['mun_error_code'],
-    stage: headers['mun_error_stage'],
-    message: headers['mun_error_message'],
-    from: `${headers['mun_error_topic']}/${headers['mun_error_partition']}/${headers['mun_error_offset']}`,
+    code,
+    stage,
+    message,
+    from: `${from}/${partition}/${offset}`,
     lane: key,
     first_seq: headers['mun_first'],
     last_seq: headers['mun_last'],
-    size_bytes: value.length,
+    size_bytes: cutFromBytes ?? value.length,
+    is_cut: cutFromBytes !== undefined,
   }
 }
 
-/** Headers for a second try: the lane gets a suffix of its own, so that the watermarks of those who read let it pass, once. */
-function replayHeaders({ id, source, record }: DeadLetter): Record<string, string> {
+/** The record for a second try: the lane gets a suffix of its own, so that the watermarks of those who read let it pass, once. */
+function again({ id, opened: { topic: source, original } }: Letter): OutgoingRecord {
   const replayId = createHash('sha256').update(id).digest('hex').slice(0, 16)
-  const original = Object.fromEntries(
-    Object.entries(record.headers).filter(([name]) => !name.startsWith('mun_error_')),
-  )
-  if (source === topic.raw) return { ...original, mun_replay: replayId }
-  const lane = original['mun_lane']
-  return lane === undefined ? original : { ...original, mun_lane: `${lane}~${replayId}` }
+  const { headers } = original
+  if (source === topic.raw) return { ...original, headers: { ...headers, mun_replay: replayId } }
+  const lane = headers['mun_lane']
+  return lane === undefined
+    ? original
+    : { ...original, headers: { ...headers, mun_lane: `${lane}~${replayId}` } }
 }
 
 async function list(call: Call, bus: Bus): Promise<number> {
-  const { printer, io } = call
+  const { printer } = call
   let count = 0
-  for await (const letter of deadLetters(bus, io.signal)) {
+  for await (const letter of deadLetters(call, bus)) {
     count += 1
-    const { headers } = letter.record
-    const reason = safe(`${headers['mun_error_code'] ?? ''}  ${headers['mun_error_message'] ?? ''}`)
+    const reason = safe(`${letter.opened.code}  ${letter.opened.message}`)
     printer.answer(facts(letter), () => `${printer.style('bold', letter.id)}  ${reason}`)
   }
   if (count === 0) printer.say('No dead letters.')
@@ -65,10 +74,13 @@ async function replay(call: Call, bus: Bus): Promise<number> {
   if (wanted === undefined && call.options['all'] !== true)
     throw new AppError('INVALID_INPUT', 'Say which dead letter to replay: its id, or --all.')
   let count = 0
-  for await (const letter of deadLetters(bus, call.io.signal)) {
+  for await (const letter of deadLetters(call, bus)) {
     if (wanted !== undefined && letter.id !== wanted) continue
-    const { key, value } = letter.record
-    await bus.publish(letter.source, [{ key, value, headers: replayHeaders(letter) }])
+    if (letter.opened.cutFromBytes !== undefined) {
+      call.printer.say(`${letter.id} was too large to be kept whole and cannot be replayed.`)
+      continue
+    }
+    await bus.publish(letter.opened.topic, [again(letter)])
     count += 1
     call.printer.answer({ replayed: letter.id }, () => `Replayed ${letter.id}`)
   }
