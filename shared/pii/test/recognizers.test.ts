@@ -120,6 +120,7 @@ const kinds: readonly Kind[] = [
       ['My passport no. 20RA67704 was misread', '20RA67704'],
       ['{"passport_number":"C01X00T47"}', 'C01X00T47'],
       ['{"number":"C02J95Y008","type":"passport"}', 'C02J95Y008'],
+      ['L898902C36UTO7408122F1204159ZE184226B<<<<<10', 'L898902C36UTO7408122F1204159ZE184226B<<<<<10'],
     ],
     misses: [
       '{"sku":"C01X00T47"}',

@@ -31,6 +31,7 @@ interface Words {
 
 /** Whether a word can stand in a street's or town's name. */
 const belongs = (leaf: Leaf, start: number, end: number): boolean => {
+  if ((hintsOfWord(leaf.source, start, end) & hint.MONTH) !== 0) return false
   if (isUpper(at(leaf, start)) || isParticle(leaf, start, end)) return true
   return (hintsOfWord(leaf.source, start, end) & (hint.STREET | hint.SUFFIX)) !== 0
 }

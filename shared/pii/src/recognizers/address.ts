@@ -134,6 +134,7 @@ const GRID_REACH = 24
 /** `654 n 800 e`: a compass point between two numbers. */
 const isGrid = (leaf: Leaf, word: Word): boolean =>
   (word.hints & hint.COMPASS) !== 0 &&
+  word.start >= leaf.gridEnd &&
   isDigit(at(leaf, word.start - 2)) &&
   isDigit(at(leaf, solidAfter(leaf, word.end)))
 

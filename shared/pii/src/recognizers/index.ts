@@ -5,6 +5,7 @@ import { card } from './card.ts'
 import { email } from './email.ts'
 import { iban } from './iban.ts'
 import { ip } from './ip.ts'
+import { mrz } from './mrz.ts'
 import { name } from './name.ts'
 import { national } from './national.ts'
 import { passport } from './passport.ts'
@@ -14,6 +15,7 @@ import { ssn } from './ssn.ts'
 
 /** Every kind, surest first: what one has taken, the next ones leave alone. */
 export const recognizers: readonly Recognizer[] = [
+  mrz,
   secret,
   email,
   iban,
