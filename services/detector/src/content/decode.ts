@@ -32,6 +32,10 @@ export function decodePercent(text: string): string {
       if (last === 'ae' || last === '2e' || last === 'ee' || last === 'fe') return '.'
       return last === '9c' || last === '5c' || last === '1c' ? '\\' : '/'
     })
+    .replaceAll(/%(?:e0|f0%80|f8%80%80|fc%80%80%80)%80%a([ef])/giu, (_, last: string) =>
+      last === 'e' || last === 'E' ? '.' : '/',
+    )
+    .replaceAll(/%uf025|%u221[56]/giu, '/')
     .replaceAll(/%u([0-9a-f]{4})/giu, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
     .replaceAll(/%([0-9a-f]{2})/giu, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }

@@ -18,15 +18,27 @@ function isProse(text: string): boolean {
   return words >= 4 && /\s/u.test(text) && (isLaidOut || words >= 24)
 }
 
+/** How much readable text in a query parameter looks like a document rather than a search or a greeting. */
+function documentScore(text: string): number {
+  if (text.length < 80 || !isProse(text)) return 0
+  if (text.includes('\n')) return 0.82
+  return (text.match(/[a-z]{2,}/giu)?.length ?? 0) >= 40 ? 0.6 : 0
+}
+
+function blobIn(text: string): string | undefined {
+  return (
+    decodeBlob(text.replaceAll(/\s/gu, '+')) ?? decodeBlob(text.slice(0, text.length - (text.length % 4)))
+  )
+}
+
 /** How much a query parameter looks like something carried out: encoded text, or a document in it. */
 function valueScore(value: string): number {
   const text = decodePercent(value)
-  const blob =
-    decodeBlob(text.replaceAll(/\s/gu, '+')) ?? decodeBlob(text.slice(0, text.length - (text.length % 4)))
+  const blob = blobIn(text)
   if (blob !== undefined) return isProse(blob) || findSecret(blob) >= 0 ? 0.9 : 0.4
   // Links for signing in carry a token of their own; that is what they are for.
   if (!text.startsWith('eyJ') && findSecret(text) >= 0) return 0.8
-  return text.length >= 80 && isProse(text) && text.includes('\n') ? 0.82 : 0
+  return documentScore(text)
 }
 
 /** Data in the name of a host: many long labels without vowels' rhythm, as tunnels over DNS have. */

@@ -75,7 +75,7 @@ const detectors: readonly Detector[] = [
     kind: 'traversal',
     sources: argument,
     except: ['command', 'code', 'query', 'text'],
-    needs: slash | dot | tilde | colon | decodable,
+    needs: slash | dot | tilde | colon | equals | decodable,
     detect: detectTraversal,
   },
   {

@@ -21,7 +21,7 @@ const places: readonly (readonly [RegExp, number])[] = [
     0.62,
   ],
   [
-    /^\/?(?:[\w.-]{1,40}\/){0,6}(?:logs?\/)?(?:access|error|ssl_request|referer|agent)[._-]log(?:\.\d)?$|^\/(?:[\w.-]{1,40}\/){1,6}(?:httpd|apache2?|my|php|nginx|proftpd|vsftpd|pure-ftpd|lighttpd)\.(?:conf|ini|cnf)$/iu,
+    /^\/?(?:[\w.-]{1,40}\/){0,6}(?:logs?\/)?(?:access|error|ssl_request|referer|agent)[._-]log(?:\.\d)?$|^(?:\/|[a-z]:\/)(?:[^/]{1,40}\/){1,8}(?:httpd|apache2?|my|php|nginx|proftpd|vsftpd|pure-ftpd|lighttpd|smb|web|machine)\.(?:conf|ini|cnf|config)$/iu,
     0.62,
   ],
   [
@@ -54,7 +54,8 @@ function climbs(text: string): number {
 }
 
 function placeScore(text: string): number {
-  if (harmless.test(text) || /\w:\//u.test(text.slice(2))) return 0
+  if ((harmless.test(text) && !/\.(?:ini|conf|cnf|log)$/u.test(text)) || /\w:\//u.test(text.slice(2)))
+    return 0
   for (const [place, score] of places) if (place.test(text)) return score
   return 0
 }
@@ -84,7 +85,8 @@ function climbScore({ text, ups }: Reading): number {
 }
 
 function judge(raw: string, decoded: string): number {
-  const text = plain(decoded)
+  const [asGiven, asRead] = [plain(raw), plain(decoded)]
+  const text = climbs(asGiven) > climbs(asRead) ? asGiven : asRead
   const reading: Reading = { raw, text, ups: climbs(text) }
   // A NUL byte cuts the name for readers written in C.
   const cut = raw.includes('%00') || decoded.includes('\u{0}') ? 0.88 : 0

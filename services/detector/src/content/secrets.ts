@@ -5,21 +5,35 @@ const assigned =
   /(?:^|[^\w$])(?:[A-Za-z_]{0,32}(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|token|private[_-]?key|credentials?))["']?\s{0,4}[:=]\s{0,4}["']?(?<value>[^\s"'<>{}[\](),;]{8,128})/giu
 const connection = /\b[a-z][a-z0-9+]{2,20}:\/\/[^\s:@/]{1,64}:(?<value>[^\s:@/]{6,128})@[\w.-]{3,}/giu
 
-/** Letters and digits mixed as people's words are not. */
+const placeholder =
+  /^[$%*<{[]|^x{3,}|example|changeme|your|placeholder|redacted|password|secret|\*{3}|\.{3}/iu
+
+function countOf(text: string, kind: RegExp): number {
+  return text.match(kind)?.length ?? 0
+}
+
+/** Letters and digits, or the two cases, mixed as people's words are not. */
 function looksRandom(value: string): boolean {
-  if (/^[$%*<{[]|^x{3,}|example|changeme|your|placeholder|redacted|\*{3}|\.{3}/iu.test(value)) return false
-  const kinds = [/[a-z]/u, /[A-Z]/u, /\d/u].filter(kind => kind.test(value)).length
-  return kinds === 3 || (kinds === 2 && /\d/u.test(value) && value.length >= 10)
+  if (placeholder.test(value)) return false
+  const [lower, upper, digits] = [
+    countOf(value, /[a-z]/gu),
+    countOf(value, /[A-Z]/gu),
+    countOf(value, /\d/gu),
+  ]
+  const isTwoCased = lower > 0 && upper > 0
+  if (digits > 0) return lower + upper > 0 && value.length >= (isTwoCased ? 8 : 10)
+  return value.length >= 10 && lower >= 3 && upper >= 3 && /^[A-Za-z]+$/u.test(value)
 }
 
 /** Where in the text a credential lies, or -1. */
 export function findSecret(text: string): number {
   const known = text.search(formats)
   if (known >= 0) return known
-  for (const pattern of [assigned, connection]) {
-    for (const found of text.matchAll(pattern)) {
-      if (looksRandom(found.groups?.['value'] ?? '')) return found.index
-    }
+  for (const found of text.matchAll(connection)) {
+    if (!placeholder.test(found.groups?.['value'] ?? '')) return found.index
+  }
+  for (const found of text.matchAll(assigned)) {
+    if (looksRandom(found.groups?.['value'] ?? '')) return found.index
   }
   return -1
 }

@@ -185,7 +185,7 @@ const naming = new Set(['ping', 'nslookup', 'host', 'dig', 'whois', 'traceroute'
 const secretFile =
   /\.ssh\/|id_(?:rsa|ed25519|ecdsa|dsa)|\.aws\/credentials|\.netrc|\.git-credentials|\.kube\/config|\.docker\/config|\/etc\/(?:shadow|sudoers|gshadow)|\.pgpass|\.npmrc|\.pypirc|wallet\.dat|\.gnupg|(?:^|[/=@\s])\.env\b|secrets?\.(?:ya?ml|json)|\.bash_history|credentials\.json|keychain|login\.keychain|repair[\\/](?:sam|system)|config[\\/]sam/iu
 const systemPlace =
-  /^(?:\/(?:etc|root|proc|sys|boot)(?:\/|$)|\/home\/?\*?$|\/var\/(?:www|log|lib|spool)|\/$|\/\*|[a-z]:[\\/]|%systemroot%|%windir%|\/tmp\/?$|\/usr\/?$|~\/\.)/iu
+  /^(?:\/(?:etc|root|proc|sys|boot)(?:\/|$)|\/home\/?\*?$|\/var\/(?:www|log|lib|spool)|\/$|\/\*|[a-z]:[\\/a-z]|%systemroot%|%windir%|\/tmp\/?$|\/usr\/?$|~\/\.)/iu
 const harmless =
   /^\/etc\/(?:os-release|hosts|resolv\.conf|timezone|localtime|apt\/|docker\/|alpine-release|lsb-release|debian_version|ssl\/)/u
 
@@ -343,24 +343,25 @@ function judgeStage(stages: readonly Stage[], index: number): number {
   return isNameless(stages) ? 0.82 : lookingScore(stage)
 }
 
+const uploading = /(?:-d|--data\S{0,12}|-F|-T|--upload-file|--post-file)[= ]?\S{0,24}@?|https?:\/\//u
+const guarded = /\/etc\/(?:shadow|gshadow)|repair[\\/]|id_(?:rsa|ed25519)\b(?!\.pub)/iu
+
+/** Without a command of its own, `env` prints all that the process knows. */
+function tellsAll(text: string, stages: readonly Stage[]): boolean {
+  const isDump = /^(?:env|printenv|set|history)$/u.test(stages[0]?.words.join(' ') ?? '')
+  return isDump && stages.length > 1 && /\b(?:curl|wget|nc|ncat|netcat)\b/u.test(text)
+}
+
+/** Files of secrets that are sent somewhere, or shown. */
 function judgeSecrets(text: string, stages: readonly Stage[]): number {
-  const tellsAll = /^(?:env|printenv|set|history)$/u.test(
-    commandOf(stages[0] ?? { separator: '', words: [], at: 0 }).program,
-  )
-  if (tellsAll && stages.length > 1 && /\b(?:curl|wget|nc|ncat|netcat)\b/u.test(text)) return 0.88
+  if (tellsAll(text, stages)) return 0.88
   if (!secretFile.test(text)) return 0
   const commands = stages.map(commandOf)
   const sends = commands.some(
     ({ program, args }) => sending.has(program) && (program !== 'ssh' || args.length > 3),
   )
-  const uploads = /(?:-d|--data\S{0,12}|-F|-T|--upload-file|--post-file)[= ]?\S{0,24}@?|https?:\/\//u.test(
-    text,
-  )
-  if (sends && uploads) return 0.9
-  return /\/etc\/(?:shadow|gshadow)|repair[\\/]|id_(?:rsa|ed25519)\b(?!\.pub)/iu.test(text) &&
-    commands.some(({ program }) => viewing.has(program))
-    ? 0.75
-    : 0
+  if (sends && uploading.test(text)) return 0.9
+  return guarded.test(text) && commands.some(({ program }) => viewing.has(program)) ? 0.75 : 0
 }
 
 /** A whole command: what it does counts, not that it is one. */
