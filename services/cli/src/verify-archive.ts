@@ -12,11 +12,11 @@ export interface VerifyWith extends Pick<VerifyOptions, 'onProgress' | 'signal'>
   readonly logKey?: string | undefined
 }
 
-async function logKeyOf(keys: Keys | undefined): Promise<string | undefined> {
+async function logKeysOf(keys: Keys | undefined): Promise<readonly string[]> {
   try {
-    return (await keys?.logVerifierKeys())?.at(-1)
+    return (await keys?.logVerifierKeys()) ?? []
   } catch (error) {
-    if (isAppError(error)) return undefined
+    if (isAppError(error)) return []
     throw error
   }
 }
@@ -24,11 +24,11 @@ async function logKeyOf(keys: Keys | undefined): Promise<string | undefined> {
 /** Verifies the archive that a configuration names. */
 export async function verifyArchiveOf(config: Config, options: VerifyWith): Promise<VerifyReport> {
   const { keys, logKey, ...rest } = options
-  const verifierKey = logKey ?? (await logKeyOf(keys))
+  const verifierKey = logKey === undefined ? await logKeysOf(keys) : [logKey]
   return verifyArchive({
     ...rest,
     store: await openStoreOf(config),
     ...(keys && { keys: keys.segmentKeys }),
-    ...(verifierKey !== undefined && { verifierKey }),
+    ...(verifierKey.length > 0 && { verifierKey }),
   })
 }
