@@ -26,10 +26,9 @@ function refuse(message: string): Error {
   return Object.assign(new Error(message), { name: 'Refused' })
 }
 
-async function connect(limits: SandboxLimits, folder: string): Promise<DuckDBConnection> {
+async function connect(folder: string): Promise<DuckDBConnection> {
   const instance = await DuckDBInstance.create(':memory:', {
-    threads: String(limits.threads),
-    memory_limit: `${limits.memoryMb}MB`,
+    threads: '1',
     temp_directory: '',
     // Decrypted blocks would stay listed after their file is gone.
     enable_external_file_cache: 'false',
@@ -119,10 +118,17 @@ interface Planned {
   readonly request: PlanRequest
 }
 
-async function plan(request: PlanRequest, folder: string, send: Send): Promise<Planned> {
+async function plan(
+  request: PlanRequest,
+  connecting: Promise<DuckDBConnection>,
+  send: Send,
+): Promise<Planned> {
   // For the case that the parent was killed and cannot kill this process any more.
   setTimeout(() => process.exit(1), request.limits.timeoutMs + 1000).unref()
-  const connection = await connect(request.limits, folder)
+  const connection = await connecting
+  const { memoryMb, threads } = request.limits
+  await connection.run(`SET memory_limit='${memoryMb}MB'`)
+  await connection.run(`SET threads=${threads}`)
   for (const table of request.tables) {
     await connection.run(emptyTable(table))
     await connection.run(`CREATE VIEW ${table.name} AS SELECT * FROM empty_${table.name}`)
@@ -156,11 +162,14 @@ async function run(planned: Planned, files: readonly StoredFile[]): Promise<Duck
 /** A session that answers through `send`. */
 export function openSession(send: Send): Session {
   const store = openPrivateFiles()
+  // While the process waits for its query, which may be long before it comes.
+  const connecting = connect(store.folder)
+  connecting.catch(() => undefined)
   const files = new Map<number, StoredFile>()
   let planned: Planned | undefined
   return {
     async handle(request, payload) {
-      if (request.type === 'plan') planned = await plan(request, store.folder, send)
+      if (request.type === 'plan') planned = await plan(request, connecting, send)
       else if (request.type === 'data') {
         store.append(request.file, payload)
         files.set(request.file, { ...request, path: store.path(request.file) })
