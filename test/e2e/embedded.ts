@@ -7,13 +7,13 @@ import { serverFolder, startServer, type Server } from '../lanes/server.ts'
 import { muniment, type Installation } from './installation.ts'
 
 /** Starts `muniment up` on a folder and resolves when it says that it is ready. */
-export async function startUp(home: string, env: Readonly<Record<string, string>> = {}): Promise<Server> {
+async function startUp(home: string): Promise<Server> {
   const port = await freePort()
   return await startServer({
     folder: serverFolder('up'),
     command: process.execPath,
     args: [muniment, 'up'],
-    env: inherited({ MUNIMENT_HOME: home, MUNIMENT_HTTP_PORT: String(port), ...env }),
+    env: inherited({ MUNIMENT_HOME: home, MUNIMENT_HTTP_PORT: String(port) }),
     isReady: async () => {
       const reply = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
       return reply?.ok === true

@@ -19,7 +19,7 @@ export interface Production extends Installation {
 }
 
 /** What a process needs that reaches the brokers as `user`, and nothing but them. */
-export function brokerEnvironment({ broker }: Site, user: string): Record<string, string> {
+function brokerEnvironment({ broker }: Site, user: string): Record<string, string> {
   return {
     MUNIMENT_BUS: `kafka://localhost:${broker.port}`,
     MUNIMENT_KAFKA_CA_FILE: broker.certificateFile,

@@ -1,15 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openEmbedded } from '../e2e/embedded.ts'
 import type { Installation } from '../e2e/installation.ts'
 import { runProgram } from '../lanes/cache.ts'
 
-const folder = fileURLToPath(new URL('.', import.meta.url))
-const stories = readdirSync(folder, { withFileTypes: true })
-  .filter(entry => entry.isDirectory())
-  .map(({ name }) => name)
+const stories = {
+  'attach-v1': import.meta.resolve('./attach-v1/main.ts'),
+  'attach-v2': import.meta.resolve('./attach-v2/main.ts'),
+  wrap: import.meta.resolve('./wrap/main.ts'),
+  alerts: import.meta.resolve('./alerts/main.ts'),
+}
 
 let it: Installation
 beforeAll(async () => {
@@ -19,10 +20,10 @@ afterAll(async () => {
   await it[Symbol.asyncDispose]()
 }, 60_000)
 
-test.each(stories)(
+test.each(Object.entries(stories))(
   'the example %s works as it says',
-  async story => {
-    await runProgram(process.execPath, [join(folder, story, 'main.ts')], { ...it.interceptor })
+  async (_, program) => {
+    await runProgram(process.execPath, [fileURLToPath(program)], { ...it.interceptor })
   },
   90_000,
 )
@@ -32,10 +33,12 @@ function codeOf(line: string): string {
 }
 
 test('every line of TypeScript in the README stands in an example that runs', () => {
-  const readme = readFileSync(join(folder, '../../README.md'), 'utf8')
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
   const blocks = Array.from(readme.matchAll(/```ts\n([^]*?)```/gu), ([, block = '']) => block)
   const lines = blocks.flatMap(block => block.split('\n').map(codeOf)).filter(line => line !== '')
-  const written = stories.map(story => readFileSync(join(folder, story, 'main.ts'), 'utf8')).join('\n')
+  const written = Object.values(stories)
+    .map(program => readFileSync(fileURLToPath(program), 'utf8'))
+    .join('\n')
   const known = new Set(written.split('\n').map(codeOf))
   expect(lines.length).toBeGreaterThan(3)
   expect(lines.filter(line => !known.has(line))).toEqual([])
