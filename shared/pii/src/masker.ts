@@ -62,6 +62,19 @@ const note = (tally: Tally, found: Found, action: ActionKind): void => {
 const isAllowed = (plan: Plan, found: Found, value: string): boolean =>
   found.score < plan.minScore || (plan.allow.size > 0 && plan.allow.has(normalise(found.type, value)))
 
+/** The value as people write it: escapes of the JSON strings around it undone, so that equal values are equal at any depth. */
+const plainValue = (raw: string, level: number): string => {
+  let value = raw
+  for (let i = 0; i <= level && value.includes('\\'); i++) {
+    try {
+      value = String(JSON.parse(`"${value}"`))
+    } catch {
+      return value
+    }
+  }
+  return value
+}
+
 const NOTHING: readonly Finding[] = []
 
 /** Replaces what was found; the pieces between are slices of the text itself. */
@@ -93,7 +106,7 @@ export const createMasker = (policy: Policy = {}): Masker => {
     const origin: Origin = { server: options.server ?? '', tool: options.tool ?? '' }
     const tally: Tally = { counts: [] }
     const out = splice(text, found, one => {
-      const value = text.slice(one.start, one.end)
+      const value = plainValue(text.slice(one.start, one.end), one.level)
       if (isAllowed(plan, one, value)) return undefined
       const action = plan.actionFor(one.type, one.path, origin)
       note(tally, one, action.kind)

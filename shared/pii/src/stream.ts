@@ -20,6 +20,8 @@ interface Unit {
   size: number
   depth: number
   isJson: boolean
+  /** Nothing but blanks so far. */
+  isBlank: boolean
   isString: boolean
   isEscape: boolean
   breaks: number
@@ -31,6 +33,7 @@ const newUnit = (): Unit => ({
   size: 0,
   depth: 0,
   isJson: false,
+  isBlank: true,
   isString: false,
   isEscape: false,
   breaks: 0,
@@ -64,7 +67,8 @@ const stepText = (unit: Unit, c: number): boolean => {
 
 /** Reads one code unit; true where the unit ends behind it. */
 const step = (unit: Unit, c: number): boolean => {
-  if (unit.size === 0) unit.isJson = isOpening(c)
+  if (unit.isBlank && isOpening(c)) unit.isJson = true
+  unit.isBlank = unit.isBlank && c <= 32
   unit.size++
   return unit.isJson ? stepJson(unit, c) : stepText(unit, c)
 }
@@ -82,11 +86,7 @@ export const createMaskStream = (masker: Masker, options: MaskOptions = {}): Mas
     return masked.text
   }
   const cutAt = (text: string): number => (unit.isJson || unit.cut === 0 ? text.length : unit.cut)
-  const take = (c: string): string => {
-    pending += c
-    const isDone = step(unit, c.charCodeAt(0))
-    if (!isDone && !isFull(unit)) return ''
-    const text = pending
+  const finish = (text: string, isDone: boolean): string => {
     const cut = isDone ? text.length : cutAt(text)
     pending = ''
     unit = newUnit()
@@ -94,7 +94,14 @@ export const createMaskStream = (masker: Masker, options: MaskOptions = {}): Mas
   }
   const pushText = (chunk: string): string => {
     let out = ''
-    for (let i = 0; i < chunk.length; i++) out += take(chunk.charAt(i))
+    let from = 0
+    for (let i = 0; i < chunk.length; i++) {
+      const isDone = step(unit, chunk.charCodeAt(i))
+      if (!isDone && !isFull(unit)) continue
+      out += finish(pending + chunk.slice(from, i + 1), isDone)
+      from = i + 1
+    }
+    pending += chunk.slice(from)
     return out
   }
   return {
@@ -107,4 +114,21 @@ export const createMaskStream = (masker: Masker, options: MaskOptions = {}): Mas
     },
     findings: () => found,
   }
+}
+
+const SLICE = 65_536
+
+/** The masked text in pieces, so that a caller can let others run in between; one JSON document is one piece. */
+export function* maskSlices(
+  masker: Masker,
+  text: string,
+  options: MaskOptions = {},
+): Generator<string, void> {
+  const stream = createMaskStream(masker, options)
+  for (let i = 0; i < text.length; i += SLICE) {
+    const piece = stream.push(text.slice(i, i + SLICE))
+    if (piece !== '') yield piece
+  }
+  const rest = stream.end()
+  if (rest !== '') yield rest
 }

@@ -29,10 +29,22 @@ const headingEnd = (leaf: Leaf): number => {
   return -1
 }
 
-const countOf = (leaf: Leaf, to: number, sign: number): number => {
+const countOf = (leaf: Leaf, span: { from: number; to: number }, sign: number): number => {
   let count = 0
-  for (let i = leaf.start; i < to; i++) if (leaf.bytes[i] === sign) count++
+  for (let i = span.from; i < span.to; i++) if (leaf.bytes[i] === sign) count++
   return count
+}
+
+const ROW_MAX = 4000
+
+/** Whether the line behind the heading has as many cells, or quotes that make counting idle. */
+const isRow = (leaf: Leaf, end: number, separator: number): boolean => {
+  const limit = Math.min(leaf.end, end + ROW_MAX)
+  let to = end + 1
+  while (to < limit && leaf.bytes[to] !== 10) to++
+  const row = { from: end + 1, to }
+  if (countOf(leaf, row, 34) > 0) return true
+  return countOf(leaf, row, separator) === countOf(leaf, { from: leaf.start, to: end }, separator)
 }
 
 /** Comma, semicolon, tab or bar, whichever the line has most of; 0 when it has too few. */
@@ -40,13 +52,14 @@ const separatorOf = (leaf: Leaf, to: number): number => {
   let best = 0
   let most = COLUMNS_MIN - 2
   for (const sign of [44, 59, 9, 124]) {
-    const count = countOf(leaf, to, sign)
+    const count = countOf(leaf, { from: leaf.start, to }, sign)
     if (count > most) [best, most] = [sign, count]
   }
   return best
 }
 
-const NAME_FORM = /^[\p{L}_][\p{L}\p{N}_ .#/()-]*$/u
+/** Up to four words, none of which begins with a digit. */
+const NAME_FORM = /^[\p{L}_][\p{L}\p{N}_.#/()-]*(?: [\p{L}_(#/-][\p{L}\p{N}_.#/()-]*){0,3}$/u
 
 const columnsOf = (line: string, separator: number): readonly number[] => {
   const names = line.split(String.fromCharCode(separator)).map(cell => cell.replaceAll('"', '').trim())
@@ -61,7 +74,7 @@ export const tableOf = (leaf: Leaf): Table | undefined => {
   const end = headingEnd(leaf)
   if (end < 0) return undefined
   const separator = separatorOf(leaf, end)
-  if (separator === 0) return undefined
+  if (separator === 0 || !isRow(leaf, end, separator)) return undefined
   const columns = columnsOf(sliceOf(leaf, leaf.start, end), separator)
   const isTelling = columns.some(hints => (hints & hint.KINDS) !== 0)
   return isTelling ? { separator, columns: withNames(columns), rows: end + 1 } : undefined

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createMasker, createMaskStream, detect, mask } from '../src/index.ts'
+import { createMasker, createMaskStream, detect, mask, maskSlices } from '../src/index.ts'
 
 const personal = fc.constantFrom(
   'ada@example.org',
@@ -185,6 +185,22 @@ describe('laws', () => {
       ),
       { numRuns: 200 },
     )
+  })
+})
+
+describe('slices', () => {
+  test('together are what the stream gives, and NDJSON stays NDJSON', () => {
+    const lines = Array.from({ length: 3000 }, (_, i) =>
+      JSON.stringify({ i, email: `u${i}@example.org`, note: 'x\n\ny' }),
+    )
+    const pieces = [...maskSlices(createMasker(), lines.join('\n'))]
+    expect(pieces.length).toBeGreaterThan(2)
+    const read = pieces
+      .join('')
+      .split('\n')
+      .map(line => JSON.parse(line) as unknown)
+    expect(read).toHaveLength(3000)
+    expect(read[7]).toEqual({ i: 7, email: '[EMAIL]', note: 'x\n\ny' })
   })
 })
 

@@ -205,7 +205,7 @@ const scoreOf = (leaf: Leaf, cluster: Cluster, given: { last: number; called: bo
 
 const mayBePhone = (leaf: Leaf, cluster: Cluster): boolean => {
   if (cluster.size < 6 || !beginsNumber(leaf, cluster) || isDenied(leaf, cluster.start)) return false
-  return (leaf.own & OTHER_NUMBER) === 0 || (leaf.own & hint.PHONE) !== 0
+  return cluster.hasPlus || (leaf.own & OTHER_NUMBER) === 0 || (leaf.own & hint.PHONE) !== 0
 }
 
 const GROUPS_MAX = 6
