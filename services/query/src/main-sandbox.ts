@@ -12,7 +12,8 @@ async function send(reply: Reply): Promise<void> {
 
 function failure(error: unknown): Reply {
   const text = error instanceof Error ? error.message : String(error)
-  const code = /^Out of Memory Error|^OutOfMemory/u.test(text) ? 'QUERY_LIMIT' : 'QUERY_INVALID'
+  // ENOSPC: the rows of a query lie in /dev/shm, which containers often keep at 64 MB.
+  const code = /^Out of Memory Error|^OutOfMemory|^ENOSPC/u.test(text) ? 'QUERY_LIMIT' : 'QUERY_INVALID'
   return { type: 'failed', code, message: text }
 }
 

@@ -54,8 +54,11 @@ function sanitise(message: string): string {
 }
 
 function failed(reply: Reply & { readonly type: 'failed' }): AppError {
-  if (reply.code === 'QUERY_LIMIT')
-    return new AppError('QUERY_LIMIT', 'The query needs more memory than its limit.')
+  if (reply.code === 'QUERY_LIMIT') {
+    return new AppError('QUERY_LIMIT', 'The query needs more memory than its limit.', {
+      hint: 'Narrow the time range or the columns; in a container, check the size of /dev/shm.',
+    })
+  }
   return new AppError('QUERY_INVALID', sanitise(reply.message))
 }
 
