@@ -4,12 +4,11 @@ export const UPPER_WIDE = 129
 export const SYMBOL_WIDE = 130
 export const INVISIBLE = 131
 
-/** Classes of codes. */
-export const OTHER = 0
+/** Classes of codes; 0 is anything else. */
 export const DIGIT = 1
 export const LETTER = 2
-export const AT = 3
-export const COLON = 4
+const AT = 3
+const COLON = 4
 /** `-_+/=.~%`: may stand inside a secret. */
 export const JOIN = 5
 

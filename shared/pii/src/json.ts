@@ -5,15 +5,15 @@ import type { Source } from './source.ts'
 /** Leaves and frames are handed on and forgotten at this many, so a huge document needs no huge tables. */
 const FLUSH_AT = 32_768
 /** Containers deeper than this share the frame of the last one: they stay JSON, only their keys lose their meaning. */
-export const FRAMES_MAX = 4096
+const FRAMES_MAX = 4096
 
 export const LEAF = 6
 export const FRAME = 6
 
 /** What a leaf is, in the sixth number of its record. */
-export const STRING = 1
+const STRING = 1
 export const NUMBER = 2
-export const KEY = 3
+const KEY = 3
 
 /** The records of one document: leaves are start, end, hints, key start, frame, kind; frames are parent, key start, key end, own hints, hints of all keys, start of the first label. */
 export interface Records {
