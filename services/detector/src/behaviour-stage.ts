@@ -99,9 +99,8 @@ function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
 function isSignal(value: unknown): value is Signal {
   if (!isFields(value) || typeof value['lane'] !== 'string' || !Number.isSafeInteger(value['seq']))
     return false
-  return (
-    Array.isArray(value['hits']) && typeof value['time'] === 'string' && typeof value['tenant'] === 'string'
-  )
+  if (typeof value['time'] !== 'string' || !Number.isFinite(Date.parse(value['time']))) return false
+  return Array.isArray(value['hits']) && typeof value['tenant'] === 'string'
 }
 
 function parseSignal(record: BusRecord): Signal | undefined {

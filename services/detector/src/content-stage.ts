@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto'
+import { createHash, type KeyObject } from 'node:crypto'
 import { publishDeadLetter, type Batch, type Bus, type BusRecord, type OutgoingRecord } from '@muniment/bus'
 import { AppError, isAppError, laneOf, topic, type MunimentEvent, type Signal } from '@muniment/schema'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
@@ -8,6 +8,7 @@ import type { RulePack } from './sigma/pack.ts'
 const group = 'muniment.detector.content'
 /** How many (tenant, server, tool) are remembered as already passed on to the server's partition. */
 const mostForwarded = 50_000
+const longestName = 256
 
 /** What the content stage is made of. */
 export interface ContentStageOptions {
@@ -57,10 +58,14 @@ function isPosition(source: unknown): boolean {
   return Number.isSafeInteger(source['epoch']) && Number.isSafeInteger(source['seq'])
 }
 
+function isTime(value: unknown): boolean {
+  return typeof value === 'string' && Number.isFinite(Date.parse(value))
+}
+
 /** What is read below is there; the masker, which alone writes events, answers for the rest. */
 function isEvent(value: Fields): boolean {
   const isNamed = typeof value['id'] === 'string' && typeof value['tenant'] === 'string'
-  const isDated = typeof value['time'] === 'string' && typeof value['kind'] === 'string'
+  const isDated = isTime(value['time']) && typeof value['kind'] === 'string'
   const pii = value['pii']
   return isNamed && isDated && isPosition(value['source']) && isFields(pii) && Array.isArray(pii['findings'])
 }
@@ -97,11 +102,17 @@ function signalRecord(key: string, signal: Signal): OutgoingRecord {
   }
 }
 
+/** What a signal tells of a server's tools, short enough to be remembered whatever names somebody makes up. */
+function nameOf({ definitions, target = '' }: Signal): string {
+  if (definitions === undefined) return target.slice(0, longestName)
+  return createHash('sha256').update(JSON.stringify(definitions)).digest('base64')
+}
+
 /** Known-set rules see a server as a whole, so what they need goes to the server's own partition, each tool once a process. */
 function forwardToServer(stage: Stage, output: Output, signal: Signal): void {
   const { tenant, server, definitions, method, target } = signal
   if (server === undefined || method === undefined || !method.startsWith('tools/')) return
-  const known = `${tenant}\u{0}${server}\u{0}${definitions === undefined ? (target ?? '') : JSON.stringify(definitions)}`
+  const known = `${tenant}\u{0}${server.slice(0, longestName)}\u{0}${nameOf(signal)}`
   if (stage.forwarded.has(known) || output.forwards.has(known)) return
   output.forwards.add(known)
   output.signals.push(

@@ -5,6 +5,8 @@ import { bound, type GroupState, type PartitionState } from './state.ts'
 
 const mostGroups = 50_000
 const mostEvidences = 3
+/** Names come from servers and callers; what is kept of them is bounded. */
+const longestName = 256
 
 function openGroup(observation: Observation, key: string): GroupState {
   const { rule, timeMs, eventId } = observation
@@ -34,7 +36,7 @@ export function addToGroup(state: PartitionState, lane: string, observation: Obs
   const values = rule.dedupKeys.map(
     name => Object.entries(fields).find(([field]) => field === name)?.[1] ?? '',
   )
-  const dedupKey = [rule.name, tenant, ...values].join('|')
+  const dedupKey = [rule.name, tenant, ...values.map(value => value.slice(0, longestName))].join('|')
   const known = state.groups.get(dedupKey)
   const isOpen = known !== undefined && timeMs - known.lastMs <= rule.dedupPeriodMs
   const current = isOpen ? known : openGroup(observation, dedupKey)

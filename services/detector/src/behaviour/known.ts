@@ -5,6 +5,9 @@ import { bound, type PartitionState, type ServerState } from './state.ts'
 const mostServers = 20_000
 const mostTools = 2_000
 const mostVersions = 8
+/** Names come from servers and callers; what is kept of them is bounded. */
+const longestName = 256
+const longestKey = 512
 const day = 86_400_000
 
 /** What was noticed about a server's tools. */
@@ -16,7 +19,7 @@ export interface KnownNews {
 }
 
 function serverOf(state: PartitionState, signal: Signal, timeMs: number): ServerState {
-  const key = `${signal.tenant}\u{0}${signal.server ?? ''}`
+  const key = `${signal.tenant}\u{0}${signal.server ?? ''}`.slice(0, longestKey)
   const server = state.servers.get(key) ?? { sinceMs: timeMs, isListed: false, tools: new Map() }
   state.servers.delete(key)
   state.servers.set(key, server)
@@ -73,7 +76,7 @@ export function observeServer(state: PartitionState, rule: Rule, signal: Signal)
   const server = serverOf(state, signal, timeMs)
   const isLearning = timeMs - server.sinceMs < learning
   if (signal.definitions !== undefined) return onList(server, signal, isLearning)
-  const tool = signal.target
+  const tool = signal.target?.slice(0, longestName)
   if (signal.method !== 'tools/call' || tool === undefined || server.tools.has(tool)) return []
   const isNews = !isLearning || server.isListed
   const news = isNews ? [firstSeen(signal, server, tool)] : []

@@ -5,6 +5,8 @@ import { bound, type PartitionState, type RateState } from './state.ts'
 
 const mostPrincipals = 100_000
 const mostPast = 48
+/** Names of principals may come from their clients; what is kept of them is bounded. */
+const longestKey = 512
 
 function at(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
@@ -33,7 +35,7 @@ export function observeRate(
 ): Pick<Observation, 'sentence' | 'evidence'> | undefined {
   const timeMs = Date.parse(signal.time)
   const { window: windowMs = 300_000, learn = 6 } = rule.settings
-  const key = `${signal.tenant}\u{0}${signal.principal}`
+  const key = `${signal.tenant}\u{0}${signal.principal}`.slice(0, longestKey)
   const window = Math.floor(timeMs / windowMs)
   const known = state.rates.get(key)
   let rate = known
