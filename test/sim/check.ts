@@ -74,7 +74,7 @@ function checkOrders({ site: { broker }, poisoned }: World): string[] {
 }
 
 function checkOnce(events: readonly MunimentEvent[]): string[] {
-  const times = new Map<unknown, number>()
+  const times = new Map<string | number, number>()
   for (const { kind, rpc_id: id } of events)
     if (id !== undefined && kind !== 'notification') times.set(id, (times.get(id) ?? 0) + 1)
   return [...times]

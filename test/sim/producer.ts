@@ -115,7 +115,7 @@ function openCore(options: ProducerOptions, process: Process, disk: Spool): Core
     }),
     onProblem,
     ringMaxBytes: random.chance(0.3) ? ringBytes.small : ringBytes.large,
-    windowMs: random.between(5, 400),
+    windowMs: random.between(5, 900),
     heartbeatMs: 8000,
   })
 }

@@ -23,7 +23,7 @@ export interface Worker {
   /** The one that runs now; dead while it waits to be started again. */
   readonly process: () => Process
   /** Ends it in order; resolves when it has ended. */
-  readonly stop: () => Promise<void>
+  readonly stop: () => Promise<unknown>
 }
 
 export interface WorkerOptions {
@@ -114,7 +114,7 @@ function reasonOf(error: unknown): string {
 
 interface Running {
   readonly process: Process
-  readonly ended: Promise<void>
+  readonly ended: Promise<unknown>
 }
 
 function start(options: WorkerOptions, incarnation: number): Running {
@@ -134,8 +134,8 @@ function start(options: WorkerOptions, incarnation: number): Running {
       process.crash()
     }
   }
-  const ended = Promise.all(tasks.map(run)).then(() => undefined)
-  return { process, ended }
+  const died = new Promise<void>(resolve => process.onCrash(resolve))
+  return { process, ended: Promise.race([died, Promise.all(tasks.map(run))]) }
 }
 
 /** Starts a worker and, whenever it dies, another in its place. */
