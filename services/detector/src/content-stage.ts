@@ -110,7 +110,7 @@ function nameOf({ definitions, target = '' }: Signal): string {
 
 /** Known-set rules see a server as a whole, so what they need goes to the server's own partition, each tool once a process. */
 function forwardToServer(stage: Stage, output: Output, signal: Signal): void {
-  const { tenant, server, definitions, method, target } = signal
+  const { tenant, server, method } = signal
   if (server === undefined || method === undefined || !method.startsWith('tools/')) return
   const known = `${tenant}\u{0}${server.slice(0, longestName)}\u{0}${nameOf(signal)}`
   if (stage.forwarded.has(known) || output.forwards.has(known)) return
