@@ -117,7 +117,7 @@ const TABLE: ReadonlyArray<readonly [number, string]> = [
   [hint.VERSION, 'version ver v release build rev revision firmware chrome safari firefox agent upgrade'],
   [
     hint.STOP,
-    'the of and or in to for is are was were a an at on by with from that this it as be has have had will would can my your his her their our i you he she they we do does did not but if then when where who what how asked',
+    'the of and or in to for is are was were a an at on by with from that this it as be has have had will would can my your his her their our i you he she they we do does did not but if world team there everyone folks guys colleagues friends user users admin then when where who what how asked',
   ],
 ]
 
