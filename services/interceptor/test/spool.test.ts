@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { SealedRecord } from '../src/batch.ts'
 import { drainSpool } from '../src/spool/drain.ts'
 import { openFileSpool, type FileSpoolOptions } from '../src/spool/files.ts'
-import { laneFolder } from '../src/spool/names.ts'
+import { laneFolder, listSegments } from '../src/spool/names.ts'
 import { decodeRecords, encodeRecords } from '../src/spool/segment.ts'
 import { createMemorySpool, type Spool } from '../src/spool/spool.ts'
 import { drained, filesIn } from './support.ts'
@@ -242,5 +242,29 @@ describe('draining', () => {
     expect(numbersOf(await drained(dir))).toEqual([0])
     expect((await stat(file)).size).toBe(size - 10)
     await spool[Symbol.asyncDispose]()
+  })
+})
+
+describe('a process that ends while its first segment is being made', () => {
+  test('names itself though an empty owner file is there, so that no drainer takes it for gone', async () => {
+    await mkdir(laneDir(), { recursive: true })
+    await writeFile(join(laneDir(), 'owner.json'), '')
+    fileSpool().appendSync([record(0)])
+    const owner: unknown = JSON.parse(await readFile(join(laneDir(), 'owner.json'), 'utf8'))
+    expect(owner).toMatchObject({ pid: process.pid })
+  })
+
+  test.each(upTo(12))('writes its last records, %d turns after the first append', async turns => {
+    const spool = fileSpool()
+    const first = spool.append([record(0)])
+    for (let turn = 0; turn < turns; turn++) await new Promise(resolve => setImmediate(resolve))
+    spool.appendSync([record(1)])
+    await first.catch(() => undefined)
+    await spool.append([record(2)])
+    // Readers never go back, so what came last lies in the last segment.
+    const segments = await listSegments(laneDir())
+    expect(segments.filter(({ isOpen }) => isOpen)).toEqual(segments.slice(-1))
+    await spool[Symbol.asyncDispose]()
+    expect(numbersOf(await drained(dir))).toEqual(expect.arrayContaining([1, 2]))
   })
 })

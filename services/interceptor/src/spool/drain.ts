@@ -61,7 +61,8 @@ function openLane(state: State, folder: string): Lane {
     isAbandoned: false,
     reader: createSegmentReader({
       folder,
-      isAbandoned: () => lane.isAbandoned,
+      // A writer names itself before its first segment: who was not there when the folder was looked at may be now.
+      isAbandoned: async () => lane.isAbandoned && (await isAbandoned(folder, await readOwner(folder))),
       onDamage: (file, lostBytes, records) =>
         state.onProblem(
           problem(

@@ -97,9 +97,16 @@ async function startSegment(state: State): Promise<Writing> {
   const { folder } = state
   await mkdir(folder, { recursive: true, mode: ownerOnly.folder })
   await writeFile(join(folder, ownerFile), JSON.stringify(thisProcess()), ownerFlags).catch(ignoreExisting)
-  const number = state.nextNumber
-  const file = await openFile(join(folder, segmentFile(number, true)), flags, ownerOnly.file)
-  state.nextNumber += 1
+  // Taken before the wait: a process that ends meanwhile writes its last segment under a number of its own.
+  const number = state.nextNumber++
+  const open = join(folder, segmentFile(number, true))
+  const file = await openFile(open, flags, ownerOnly.file)
+  if (state.nextNumber !== number + 1) {
+    // Something was written behind it meanwhile, and readers never go back.
+    await file.close()
+    await rm(open, { force: true })
+    return startSegment(state)
+  }
   state.writing = { number, file, bytes: 0 }
   await syncFolder(folder)
   return state.writing
@@ -169,8 +176,8 @@ function appendSync(state: State, records: readonly SealedRecord[]): void {
   if (records.length === 0) return
   abandonSegment(state)
   mkdirSync(folder, { recursive: true, mode: ownerOnly.folder })
-  const owner = join(folder, ownerFile)
-  if (!existsSync(owner)) writeFileSync(owner, JSON.stringify(thisProcess()), ownerFlags)
+  // Anew, for an asynchronous write of it may have got no further than an empty file, and that names nobody.
+  writeFileSync(join(folder, ownerFile), JSON.stringify(thisProcess()), { mode: ownerOnly.file })
   const number = state.nextNumber++
   const open = join(folder, segmentFile(number, true))
   const file = openSync(open, flags, ownerOnly.file)

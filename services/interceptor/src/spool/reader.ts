@@ -14,8 +14,8 @@ export interface SegmentReader {
 
 export interface ReaderOptions {
   readonly folder: string
-  /** Whether nothing more will be written to an open segment. */
-  readonly isAbandoned: (segment: SegmentName) => boolean
+  /** Whether nothing more will be written to an open segment; asked after it was found. */
+  readonly isAbandoned: (segment: SegmentName) => boolean | Promise<boolean>
   /** Called with how much could not be read, and why. */
   readonly onDamage: (file: string, lostBytes: number, records: number) => void
 }
@@ -54,7 +54,7 @@ interface State extends ReaderOptions {
 
 /** Renamed before its end is read: a writer that is alive after all finds its file gone, and writes what it wrote last again. */
 async function claim({ folder, isAbandoned }: State, segment: SegmentName): Promise<SegmentName | undefined> {
-  if (!segment.isOpen || !isAbandoned(segment)) return segment
+  if (!segment.isOpen || !(await isAbandoned(segment))) return segment
   const file = segmentFile(segment.number, false)
   const isClaimed = await rename(join(folder, segment.file), join(folder, file)).then(
     () => true,
