@@ -100,6 +100,16 @@ test('a record that is no event goes to the dead letters and the rest goes on', 
   expect((await alertsOn(lab.bus)).length).toBe(names.size)
 })
 
+test('a gap over numbers that were seen before is no loss', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, incident.slice(0, 4))
+  await drain(lab)
+  const gap = { from_seq: 1, to_seq: 3, reason: 'BATCH_UNREADABLE', count: 3 }
+  await publish(lab.bus, [event(3, { kind: 'gap', gap })])
+  await drain(lab)
+  expect(rulesOf(await alertsOn(lab.bus))).not.toContain('lane-gap')
+})
+
 function replayed(seq: number): MunimentEvent {
   const each = call(seq, 'read_file', { path: 'a.txt' })
   return { ...each, source: { ...each.source, instance: 'lab-1/0~r1' } }

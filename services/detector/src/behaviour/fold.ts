@@ -97,9 +97,9 @@ function onGap(step: Step): readonly Observation[] {
   const rule = step.parts.behaviours.get('lane_gap')
   const { gap } = step.signal
   if (rule === undefined || gap === undefined) return []
-  // A batch that came whole and then again, spoilt: nothing of it is missing.
-  const covered = step.state.watermarks.get(`${step.lane}#cover`)?.[0] ?? -1
-  if (gap.to_seq <= covered) return []
+  // What was seen before is not lost: its batch came whole, and then again, spoilt.
+  const seen = step.state.watermarks.get(`${step.lane}#cover`)?.[0] ?? -1
+  if (gap.to_seq <= seen) return []
   const sentence = `${gap.count} events of ${step.lane} are missing (${gap.reason}), numbers ${gap.from_seq}–${gap.to_seq}`
   return [observation(step, rule, { score: 0.9, sentence, evidence: { ...gap } })]
 }
