@@ -37,7 +37,7 @@ export interface Leaf {
   /** Where the last digits ended. */
   digitsEnd: number
   hits: Hit[]
-  /** A percent sign before two hexadecimal digits, or an ampersand, was seen. */
+  /** A percent sign before two hexadecimal digits, or an entity, was seen. */
   hasSigns: boolean
   /** Long tokens that may be base64: start and end in turns. */
   base64: number[]

@@ -22,7 +22,7 @@ const WORD_MAX = 20
 /** Tokens of one window of a text; reused, so nothing may be kept of it. */
 export interface Tokens {
   count: number
-  /** An ampersand, or a percent sign before a hexadecimal digit, was seen. */
+  /** An entity, or a percent sign before a hexadecimal digit, was seen. */
   hasSigns: boolean
   /** Where the token that is being taken ends. */
   stop: number
@@ -135,13 +135,25 @@ const takeColon = (tokens: Tokens, bytes: Uint8Array, i: number): void => {
   else if (next === 47 && bytes[i + 2] === 47) push(tokens, SLASHES, i)
 }
 
+const ENTITY_MAX = 10
+
+/** `&…;` with nothing but letters, digits and `#` between. */
+const isEntity = (bytes: Uint8Array, start: number): boolean => {
+  for (let i = start + 1; i < start + ENTITY_MAX; i++) {
+    const c = bytes[i] ?? 0
+    if (c === 59) return i > start + 2
+    if (c !== 35 && CLASS[c] !== LETTER && CLASS[c] !== DIGIT) return false
+  }
+  return false
+}
+
 /** A sign that is no letter, digit or joint. */
 const takeSign = (tokens: Tokens, bytes: Uint8Array, span: { start: number; to: number }): number => {
   const i = span.start
   const c = bytes[i] ?? 0
   if (c === 64) push(tokens, SIGN, i)
   else if (c === 58) takeColon(tokens, bytes, i)
-  else if (c === 38) tokens.hasSigns = true
+  else if (c === 38) tokens.hasSigns = tokens.hasSigns || isEntity(bytes, i)
   else if (c === 91) return takeBracket(tokens, bytes, span)
   return i + 1
 }

@@ -154,12 +154,18 @@ const onWord = (leaf: Leaf, word: Word): void => {
 /** A capitalised word after the postal code, perhaps behind the two letters of a Dutch one. */
 const hasTown = (leaf: Leaf, end: number): boolean => at(leaf, end) === 32 && isUpper(at(leaf, end + 1))
 
+/** A line break, or a comma and a blank, right before. */
+const isBroken = (leaf: Leaf, start: number): boolean => {
+  const c = at(leaf, start - 1)
+  return c === 10 || (c === 32 && at(leaf, start - 2) === 44)
+}
+
 /** `…, 65747 Karlhamn`: a postal code before its town, behind a comma or line break. */
 const fromPostalCode = (leaf: Leaf, cluster: Cluster): boolean => {
   const start = cluster.groupStart[0] ?? 0
+  if (!isBroken(leaf, start)) return false
   const end = wordEnd(leaf, start)
-  const isBroken = at(leaf, start - 1) === 10 || (at(leaf, start - 1) === 32 && at(leaf, start - 2) === 44)
-  if (!isBroken || end - start < 4 || end - start > 9 || !hasTown(leaf, end)) return false
+  if (end - start < 4 || end - start > 9 || !hasTown(leaf, end)) return false
   const street = streetBefore(leaf, at(leaf, start - 1) === 10 ? start - 1 : start - 2)
   if (street < 0) return false
   add(leaf, street, readTail(leaf, start - 1).end)
@@ -177,10 +183,18 @@ const fromCompound = (leaf: Leaf, cluster: Cluster): void => {
   add(leaf, first >= 0 ? first : street, readTail(leaf, end).end)
 }
 
+/** A letter, or a letter's full stop, and a blank right before. */
+const mayFollowName = (leaf: Leaf, start: number): boolean => {
+  if (at(leaf, start - 1) !== 32 && at(leaf, start - 1) !== 46) return false
+  const c = at(leaf, start - 2)
+  return isAlpha(c) || (c === 46 && isAlpha(at(leaf, start - 3)))
+}
+
 /** Called at every number, also the short ones. */
 const onNumber = (leaf: Leaf, cluster: Cluster): void => {
   if (at(leaf, (cluster.groupStart[0] ?? 0) - 1) > 44 || (leaf.own & (hint.DENY | hint.KINDS)) !== 0) return
-  if (!fromPostalCode(leaf, cluster)) fromCompound(leaf, cluster)
+  const start = cluster.groupStart[0] ?? 0
+  if (!fromPostalCode(leaf, cluster) && mayFollowName(leaf, start)) fromCompound(leaf, cluster)
 }
 
 const VALUE_MAX = 400

@@ -35,9 +35,26 @@ export const hasPrefix = (leaf: Leaf, start: number, end: number): boolean => {
 const FORMS =
   /^(?:[MNO][A-Za-z\d]{23,27}\.[\w-]{5,7}\.[\w-]{27,40}|\d{8,16}-[a-z0-9]{32}\.apps\.googleusercontent\.com|[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,80}|SK[0-9a-f]{32}|[A-Za-z0-9]{32,40}NRAL|[0-9a-f]{32}-us\d{1,2}|[A-Za-z0-9/+]{60,90}JQQJ99[A-Za-z0-9/+=]{10,40})$/
 
+const hasDot = (leaf: Leaf, start: number, end: number): boolean => {
+  for (let i = start; i < end; i++) if (at(leaf, i) === 46) return true
+  return false
+}
+
+const LONG_FORM = 84
+
+/** A cheap look at what the forms have in common, since most long tokens are hashes. */
+const mayBeMarked = (leaf: Leaf, start: number, end: number): boolean => {
+  if (end - start >= LONG_FORM || (at(leaf, start) === 83 && at(leaf, start + 1) === 75)) return true
+  if (startsWith(leaf, 'NRAL', end - 4) || at(leaf, end - 4) === 45 || at(leaf, end - 5) === 45) return true
+  return hasDot(leaf, start, end)
+}
+
 /** Credentials known by their whole form. */
 export const isMarked = (leaf: Leaf, start: number, end: number): boolean =>
-  end - start >= 34 && end - start <= 140 && FORMS.test(sliceOf(leaf, start, end))
+  end - start >= 34 &&
+  end - start <= 140 &&
+  mayBeMarked(leaf, start, end) &&
+  FORMS.test(sliceOf(leaf, start, end))
 
 const BOOKKEEPING_MAX = 64
 

@@ -56,10 +56,19 @@ const mixtureOf = (leaf: Leaf, start: number, end: number): Mixture => {
 const isExcused = (leaf: Leaf, start: number): boolean =>
   (leaf.own & hint.DENY) !== 0 || at(leaf, start - 1) === 44
 
+const PROBE = 20
+
+/** Among twenty random letters and digits one is a capital; in a hash none is. */
+const hasCapital = (leaf: Leaf, start: number): boolean => {
+  for (let i = start; i < start + PROBE; i++) if (isUpper(at(leaf, i))) return true
+  return false
+}
+
 /** A line of base64 as in key files: long, all sorts of letters mixed, with `+` or `/`. */
 const isRandom = (leaf: Leaf, start: number, end: number): boolean => {
   const size = end - start
   if (size < RANDOM_MIN || size > RANDOM_MAX || isExcused(leaf, start)) return false
+  if (!hasCapital(leaf, start)) return false
   const mixture = mixtureOf(leaf, start, end)
   if (!mixture.isPlain || mixture.rarest < 2 || mixture.slashes > size / 8) return false
   return mixture.turns > size * (mixture.slashes > 0 ? 0.4 : 0.5)
