@@ -43,10 +43,15 @@ function isTried({ phrase, group }: Indexed, marks: Uint8Array, features: number
   return phrase.needs === undefined || (features & phrase.needs) !== 0
 }
 
+// Where the protocol has a server speak to the model (MCP 2025-11-25, initialize), being addressed to it says nothing.
+const serverInstructions = 'response.body.result.instructions'
+
 function hitsIn(part: string, lower: string, found: Inspection): readonly Hit[] {
   const marks = wordsOf(lower)
   const hits: Hit[] = []
+  const isAddressExpected = found.document.path === serverInstructions
   for (const each of bySource[found.document.source]) {
+    if (isAddressExpected && each.phrase.aim === 'address') continue
     if (!isTried(each, marks, found.features)) continue
     const { aim, score, isCased, pattern } = each.phrase
     const match = pattern.exec(isCased === true ? part : lower)
