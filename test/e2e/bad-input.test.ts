@@ -4,10 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { OutgoingRecord } from '@muniment/bus'
-import { openKeys, openSecrets } from '@muniment/keys'
-import { parseIngestKey, sealBatch } from '@muniment/keys/seal'
-import { batchAad, batchHeaders, topic } from '@muniment/schema'
-import { openState } from '@muniment/state'
+import { topic } from '@muniment/schema'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { inherited } from '../lanes/environment.ts'
@@ -16,6 +13,7 @@ import { startSecrets } from '../lanes/secrets.ts'
 import { openEmbedded } from './embedded.ts'
 import { ask, linesOf, openBusOf, muniment, rowsOf, type Installation } from './installation.ts'
 import { startProducer } from './producers.ts'
+import { strangeBatch } from './strange.ts'
 
 const fast = fileURLToPath(import.meta.resolve('../fixtures/fast-server.ts'))
 const patience = { timeout: 30_000, interval: 500 }
@@ -54,29 +52,12 @@ async function answerTo(
   return Buffer.concat(chunks)
 }
 
-/** A batch that nobody here can open. */
+/** Batches that nobody here can open. */
 async function strangeBatches(): Promise<readonly OutgoingRecord[]> {
-  const keys = openKeys({
-    secrets: await openSecrets({ kind: 'memory' }),
-    state: await openState({ kind: 'memory' }),
-    now: Date.now,
-    randomBytes,
-    cacheTtlMs: 60_000,
-  })
-  const key = parseIngestKey(await keys.ingestPublicKey())
-  const batch = {
-    lane: 'stranger/0',
-    firstSeq: 0,
-    lastSeq: 4,
-    kid: key.kid,
-    encoding: 'zstd',
-    part: 1,
-    parts: 1,
-  } as const
-  const value = sealBatch(key, randomBytes(64), batchAad(batch))
-  const headers = batchHeaders(batch)
+  const strange = await strangeBatch('stranger/0', randomBytes(64))
+  const { headers, value } = strange
   return [
-    { key: batch.lane, headers, value },
+    strange,
     { key: 'future/0', headers: { ...headers, mun_v: '99' }, value },
     { key: 'nonsense/0', headers: { ...headers, mun_part: '9/2' }, value },
     { key: null, headers: {}, value: randomBytes(10) },

@@ -3,9 +3,10 @@ import { topic } from '@muniment/schema'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { converse, type Made } from './conversation.ts'
-import { ask, linesOf, rowsOf, type Answer, type Installation } from './installation.ts'
-import { ordinary, planted } from './planted.ts'
+import { ask, linesOf, openBusOf, rowsOf, type Answer, type Installation } from './installation.ts'
+import { letter, ordinary, planted } from './planted.ts'
 import { filesWith, sealedFrom, topicsWith } from './secrecy.ts'
+import { strangeBatch } from './strange.ts'
 
 const callRow = z.object({ server: z.string(), client: z.string(), tool: z.string(), outcome: z.string() })
 const countRow = z.object({ n: z.number() })
@@ -99,23 +100,6 @@ export function pipelineCases(
     expect(kinds).toEqual(expect.arrayContaining(sevenKinds))
   })
 
-  test('a planted value is in no topic and in no file of bus, spool, state, archive or log', async () => {
-    expect(await topicsWith(it, Object.values(planted))).toEqual([])
-    expect(filesWith(it, Object.values(planted))).toEqual([])
-  })
-
-  test('ordinary payload is in mcp.events and in no other topic, state, archive or log', async () => {
-    expect(await topicsWith(it, [ordinary])).toEqual([topic.events])
-    const files = filesWith(it, [ordinary]).filter(file => !isOfEvents(file))
-    expect(files).toEqual([])
-  })
-
-  test('what an interceptor published cannot be opened with what an interceptor has', async () => {
-    const { records, unsealable } = await sealedFrom(it)
-    expect(records).toBeGreaterThan(0)
-    expect(unsealable).toBe(records)
-  })
-
   test('what is not personal comes through', async () => {
     const sql = `select count(*) n from events where contains(request::varchar, '${ordinary}') and contains(response::varchar, '${ordinary}')`
     const [row] = await rowsOf(it.reader, sql, countRow)
@@ -177,6 +161,35 @@ export function pipelineCases(
 
   test('there are no dead letters', async () => {
     expect(await ask(['dlq', 'list', '--json'], it.operator)).toMatchObject({ code: 0, stdout: '' })
+  })
+
+  test('a batch of a strange key becomes a dead letter, sealed as it came', async () => {
+    await using bus = await openBusOf(it.interceptor)
+    await bus.publish(topic.raw, [await strangeBatch('stranger/0', Buffer.from(`${letter} ${ordinary}`))])
+    await vi.waitFor(async () => {
+      const letters = linesOf(
+        await ask(['dlq', 'list', '--json'], it.operator),
+        z.object({ code: z.string() }),
+      )
+      expect(letters).toEqual([{ code: 'BATCH_UNREADABLE' }])
+    }, patience)
+  }, 70_000)
+
+  test('a planted value is in no topic and in no file of bus, spool, state, archive or log', async () => {
+    expect(await topicsWith(it, Object.values(planted))).toEqual([])
+    expect(filesWith(it, Object.values(planted))).toEqual([])
+  })
+
+  test('ordinary payload is in mcp.events and in no other topic, state, archive or log', async () => {
+    expect(await topicsWith(it, [ordinary])).toEqual([topic.events])
+    const files = filesWith(it, [ordinary]).filter(file => !isOfEvents(file))
+    expect(files).toEqual([])
+  })
+
+  test('what an interceptor published cannot be opened with what an interceptor has', async () => {
+    const { records, unsealable } = await sealedFrom(it)
+    expect(records).toBeGreaterThan(0)
+    expect(unsealable).toBe(records)
   })
 
   test.each([

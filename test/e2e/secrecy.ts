@@ -1,12 +1,10 @@
 // Looks for text where it must not be: in every file that was written, and in every topic as a consumer reads it.
-import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BusRecord } from '@muniment/bus'
-import { openKeys, openSecrets } from '@muniment/keys'
 import { batchAad, isAppError, parseBatchHeaders, topic, topics } from '@muniment/schema'
-import { openState } from '@muniment/state'
 import { openBusOf, type Installation } from './installation.ts'
+import { strangeKeys } from './strange.ts'
 
 function isFile(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false })?.isFile() === true
@@ -59,9 +57,7 @@ export async function sealedFrom(
   it: Installation,
 ): Promise<{ readonly records: number; readonly unsealable: number }> {
   await using bus = await openBusOf(it.owner)
-  const secrets = await openSecrets({ kind: 'memory' })
-  const state = await openState({ kind: 'memory' })
-  const keys = openKeys({ secrets, state, now: Date.now, randomBytes, cacheTtlMs: 60_000 })
+  const keys = await strangeKeys()
   let [records, unsealable] = [0, 0]
   const signal = AbortSignal.timeout(30_000)
   for await (const { key, headers, value } of bus.read({ topic: topic.raw, untilEnd: true, signal })) {
