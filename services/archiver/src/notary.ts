@@ -1,4 +1,4 @@
-import { openLog, type ArchiveStore } from '@muniment/archive'
+import { openLog, type ArchiveStore, type Log } from '@muniment/archive'
 import type { Keys } from '@muniment/keys'
 import type { Logger, Task } from '@muniment/runtime'
 import { isAppError } from '@muniment/schema'
@@ -8,7 +8,7 @@ import { createLease } from './lease.ts'
 /** What a notary is made of. */
 export interface NotaryOptions {
   readonly store: ArchiveStore
-  readonly keys: Pick<Keys, 'logSigner'>
+  readonly keys: Pick<Keys, 'logSigner' | 'logVerifierKeys'>
   /** Holds the lease. */
   readonly state: StateStore
   readonly log: Logger
@@ -46,15 +46,19 @@ function wait(after: After, delayMs: number, signal: AbortSignal): Promise<void>
   })
 }
 
+async function openTree({ store, keys, retentionDays }: NotaryOptions, now: () => number): Promise<Log> {
+  const signer = await keys.logSigner()
+  const formerKeys = await keys.logVerifierKeys()
+  return openLog({ store, signer, formerKeys, now, ...(retentionDays !== undefined && { retentionDays }) })
+}
+
 /** Adds new manifests to the archive's log and signs its head. Any number may run: one works, and if two do, the log stays one. */
 export function createNotary(options: NotaryOptions): Task {
-  const { store, state, log, nowMs = Date.now, after = afterTimeout, intervalMs = 1000 } = options
-  const { retentionDays } = options
+  const { state, log, nowMs = Date.now, after = afterTimeout, intervalMs = 1000 } = options
   const lease = createLease({ state, key: leaseKey, holder: crypto.randomUUID(), durationMs: leaseMs, nowMs })
 
   async function work(signal: AbortSignal): Promise<void> {
-    const signer = await options.keys.logSigner()
-    const tree = openLog({ store, signer, now: nowMs, ...(retentionDays !== undefined && { retentionDays }) })
+    const tree = await openTree(options, nowMs)
     const step = async (): Promise<number> => {
       if (!(await lease.hold())) return 0
       const { added, treeSize } = await tree.integrate()

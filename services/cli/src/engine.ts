@@ -10,8 +10,17 @@ export interface OpenEngine extends AsyncDisposable {
   readonly engine: QueryEngine
 }
 
-/** Opens store, keys and bus for reading; `withTail: false` leaves the bus alone. */
-export async function openEngineOf(config: Config, withTail: boolean): Promise<OpenEngine> {
+/** How the engine will be used. */
+export interface EngineUse {
+  /** `false` leaves the bus alone. */
+  readonly withTail: boolean
+  /** `true` keeps a process waiting for the next query: for those that ask again and again. */
+  readonly keepsSpareProcess?: boolean
+}
+
+/** Opens store, keys and bus for reading. */
+export async function openEngineOf(config: Config, use: EngineUse): Promise<OpenEngine> {
+  const { withTail, keepsSpareProcess = false } = use
   const stack = new AsyncDisposableStack()
   const { keys } = stack.use(await openKeysOf(config))
   const bus = withTail ? await busOrNone(config, stack) : undefined
@@ -23,6 +32,7 @@ export async function openEngineOf(config: Config, withTail: boolean): Promise<O
       keys: keys.segmentKeys,
       cachePath: join(cache, 'catalogue.db'),
       bus,
+      keepsSpareProcess,
     }),
   )
   return { engine, [Symbol.asyncDispose]: async () => stack.disposeAsync() }

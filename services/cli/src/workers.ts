@@ -97,7 +97,7 @@ async function notaryTasks({ keys, state, log, config }: WorkerContext): Promise
 async function queryTasks({ config, keys, log, onConsole }: WorkerContext): Promise<Tasks> {
   const { createConsole } = await import('@muniment/query')
   const serve = async (signal: AbortSignal): Promise<void> => {
-    await using open = await openEngineOf(config, true)
+    await using open = await openEngineOf(config, { withTail: true, keepsSpareProcess: true })
     const verify = async (verifySignal: AbortSignal): Promise<VerifyReport> =>
       verifyArchiveOf(config, { keys, signal: verifySignal })
     const face = createConsole({

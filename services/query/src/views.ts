@@ -26,12 +26,10 @@ const eventColumns: readonly Column[] = [
   ...columns('t', 'client_name client_version server_name server_version server_id error_code error_type'),
   ...columns('w', 'request_size_bytes request_item_count'),
   ...columns('b', 'request_truncated'),
-  ...columns('t', 'request_digest'),
   ...columns('w', 'response_size_bytes response_item_count'),
   ...columns('b', 'response_truncated'),
-  ...columns('t', 'response_digest pii_types source_instance'),
+  ...columns('t', 'pii_types source_instance'),
   ...columns('w', 'source_epoch source_seq'),
-  ...columns('t', 'nonce'),
 ]
 
 /** The columns of the archive's segments of `mcp.alerts`. */
@@ -79,8 +77,16 @@ function json(path: string): string {
 
 const tail = 'partition_offset, archived, TRY(decode(raw)) AS raw'
 
+function text(path: string): string {
+  return `TRY(json_extract_string(decode(raw), '${path}'))`
+}
+
+/** What is not worth a column of its own in the archive: it does not compress, or is a whole message. */
 const bodies = [
-  `TRY(json_extract_string(decode(raw), '$.error.message')) AS error_message`,
+  `${text('$.error.message')} AS error_message`,
+  `${text('$.request.digest')} AS request_digest`,
+  `${text('$.response.digest')} AS response_digest`,
+  `${text('$.nonce')} AS nonce`,
   `${json('$.request.body')} AS request`,
   `${json('$.response.body')} AS response`,
   `${json('$.pii.findings')} AS pii_findings`,

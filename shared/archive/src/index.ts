@@ -1,7 +1,7 @@
 export { openArchive, type Archive } from './archive.ts'
 export type { CommittedManifest, Segment } from './format/manifest.ts'
 export type { ParquetReader } from './parquet/read.ts'
-export { openLog } from './log.ts'
+export { openLog, type Log } from './log.ts'
 export { openStore, whyStoreIsUnsafe, type StoreConfig } from './store/open.ts'
 export type { ArchiveStore } from './store/store.ts'
 export { createCutWriter, type CutRecord, type CutResult, type CutWriter } from './writer.ts'

@@ -132,7 +132,7 @@ Without SQL, options narrow the newest rows of one view. Queries run read-only i
   run: async call => {
     const { options, printer } = call
     const request = requestOf(call)
-    await using open = await openEngineOf(await call.config(), request.tail === true)
+    await using open = await openEngineOf(await call.config(), { withTail: request.tail === true })
     printer.progress('Reading the archive …')
     await using result = await open.engine.query(request)
     printer.progress('')

@@ -44,7 +44,7 @@ export const showCommand: CliCommand = {
   run: async call => {
     const id = argument(call.args, 0, 'id')
     const tenant = textOption(call.options, 'tenant')
-    await using open = await openEngineOf(await call.config(), true)
+    await using open = await openEngineOf(await call.config(), { withTail: true })
     const options = { signal: call.io.signal, ...(tenant !== undefined && { tenants: [tenant] }) }
     const shown = await open.engine.show(id, options)
     if (!shown) throw new AppError('NOT_FOUND', `There is no event or alert ${id}.`)
