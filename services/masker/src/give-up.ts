@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { publishDeadLetter, type BusRecord } from '@muniment/bus'
 import { uuidv7, type AppError, type BatchHeaders, type Observation } from '@muniment/schema'
+import type { Lanes } from './lanes.ts'
 import { build, persist, queue, type Work } from './work.ts'
 
 interface GapFacts {
@@ -34,21 +35,29 @@ interface Fault {
 }
 
 /**
- * Publishes a gap event for the numbers that a batch held. Its headers are not authenticated, so the gap may fill the lane's
- * next numbers but never jump over events to come.
+ * The numbers of a batch that nobody has accounted for. Its headers are not authenticated: a gap may fill the lane's next
+ * numbers but never jump over events to come.
  */
+function unaccounted(headers: BatchHeaders, known: ReturnType<Lanes['get']>): BatchHeaders | undefined {
+  // A batch may begin with a heartbeat, which repeats a number that was published.
+  const firstSeq = known?.accountedSeq ?? headers.firstSeq
+  return firstSeq < headers.firstSeq || firstSeq > headers.lastSeq ? undefined : { ...headers, firstSeq }
+}
+
+/** Publishes a gap event for the numbers that a batch held. A whole batch with the same numbers is still taken, and mends it. */
 async function publishGap(work: Work, first: BusRecord, { error, headers }: Fault): Promise<void> {
   if (headers === undefined || first.headers['mun_replay'] !== undefined) return
-  const known = work.state.lanes.get(headers.lane)
-  // A batch may begin with a heartbeat, which repeats a number that was published.
-  const firstSeq = known?.nextSeq ?? headers.firstSeq
-  if (firstSeq < headers.firstSeq || firstSeq > headers.lastSeq) return
-  const { version } = work.options
-  const facts = { tenant: known?.tenant ?? 'default', reason: error.code, version }
-  const gap = gapFor(first, { ...headers, firstSeq }, facts)
+  const { lane, lastSeq } = headers
+  const { lanes } = work.state
+  const known = lanes.get(lane)
+  const missing = unaccounted(headers, known)
+  const tenant = known?.tenant ?? 'default'
+  const facts = { tenant, reason: error.code, version: work.options.version }
+  const gap = missing && gapFor(first, missing, facts)
   if (!gap) return
   const event = await build(work, { frame: { envelope: new Uint8Array(0) }, observation: gap }, '')
-  await queue(work, headers.lane, [event])
+  lanes.set(lane, { nextSeq: known?.nextSeq ?? 0, accountedSeq: lastSeq + 1, tenant })
+  await queue(work, lane, [event])
 }
 
 /** Puts records into the dead-letter topic as they came, still sealed, and says in their lane that they are missing. */

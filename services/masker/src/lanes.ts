@@ -4,6 +4,8 @@ import { AppError, laneOf, type BatchHeaders, type Observation } from '@muniment
 interface LaneState {
   /** The number after the last event that was published. */
   readonly nextSeq: number
+  /** The number after the last that was published or given up; by headers that anybody may have written. */
+  readonly accountedSeq: number
   readonly tenant: string
 }
 

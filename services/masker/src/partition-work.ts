@@ -5,7 +5,7 @@ import { readEnvelope, type BuiltEvent } from './build-event.ts'
 import { giveUp } from './give-up.ts'
 import { checkLane } from './lanes.ts'
 import { openBatch } from './open-batch.ts'
-import { build, persist, queue, type Opened, type Work } from './work.ts'
+import { build, persist, queue, remember, type Opened, type Work } from './work.ts'
 
 type WholeBatch = NonNullable<Assembled['whole']>
 
@@ -54,6 +54,7 @@ async function maskBatch(work: Work, whole: WholeBatch): Promise<readonly BuiltE
 
 async function process(work: Work, whole: WholeBatch): Promise<void> {
   const events = await maskBatch(work, whole)
+  remember(work, events)
   await queue(work, whole.headers.lane, events)
   work.options.onDone?.({ events: events.length, deadLetters: 0 })
 }

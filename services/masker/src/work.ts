@@ -93,15 +93,23 @@ export async function build(work: Work, opened: Opened, laneSuffix: string): Pro
   return event
 }
 
-/** Queues events of one lane for the partition of `mcp.events` with the same number, and remembers how far the lane has come. */
+/** Queues events of one lane for the partition of `mcp.events` with the same number. */
 export async function queue(work: Work, lane: string, events: readonly BuiltEvent[]): Promise<void> {
-  const { lanes, partition } = work.state
-  for (const { value, headers, seq, tenant, laneKey } of events) {
+  const { partition } = work.state
+  for (const { value, headers } of events) {
     work.outgoing.push({ key: lane, value, headers, partition })
     work.outgoingBytes += value.length
-    lanes.set(laneKey, { nextSeq: Math.max(lanes.get(laneKey)?.nextSeq ?? 0, seq + 1), tenant })
   }
   if (work.outgoingBytes >= flushBytes) await flush(work)
+}
+
+/** Remembers how far a lane has come, so that what comes again is known. */
+export function remember({ state: { lanes } }: Work, events: readonly BuiltEvent[]): void {
+  for (const { seq, tenant, laneKey } of events) {
+    const known = lanes.get(laneKey)
+    const nextSeq = Math.max(known?.nextSeq ?? 0, seq + 1)
+    lanes.set(laneKey, { nextSeq, accountedSeq: Math.max(known?.accountedSeq ?? 0, nextSeq), tenant })
+  }
 }
 
 /** Resolves when every queued event is durable. */

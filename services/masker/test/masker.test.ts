@@ -193,6 +193,21 @@ describe('a batch it cannot read', () => {
     expect(kinds).toContain('call')
   })
 
+  test('does not let a forged header take the numbers of whole batches', async () => {
+    const rig = await createRig(keys)
+    await rig.publish(batchAt(0, call('a')))
+    const [forged] = batchAt(1, call('x'))
+    if (forged) await rig.publish([{ ...forged, headers: { ...forged.headers, mun_last: '99' } }])
+    await rig.publish(batchAt(1, call('b')))
+    await rig.work()
+    const events = (await rig.events()).map(eventOf)
+    expect(events.map(({ kind, source }) => [kind, source.seq])).toEqual([
+      ['call', 0],
+      ['gap', 99],
+      ['call', 1],
+    ])
+  })
+
   test('does not let a forged header jump over events to come', async () => {
     const rig = await createRig(keys)
     await rig.publish(batchAt(0, call('a')))
