@@ -135,10 +135,10 @@ function cover(output: Output, event: MunimentEvent, lane: string): void {
   output.covered.set(lane, ranges)
 }
 
-/** A gap of numbers that came before it: their batch came whole, and then again, spoilt. */
+/** A gap that ends where its lane had already come: the batch came whole, and then again, spoilt. */
 function isCovered(output: Output, { gap }: MunimentEvent, lane: string): boolean {
   const ranges = output.covered.get(lane) ?? []
-  return gap !== undefined && ranges.some(({ from, to }) => from <= gap.from_seq && gap.to_seq <= to)
+  return gap !== undefined && ranges.some(({ to }) => gap.to_seq <= to)
 }
 
 async function handle(stage: Stage, output: Output, incoming: BusRecord): Promise<void> {
