@@ -45,7 +45,7 @@ interface LogHead {
 }
 
 /** The archive's append-only log: entries name manifests by position and digest. */
-interface Log {
+export interface Log {
   /**
    * Adds every manifest that is not in the log yet and publishes the signed checkpoint. Any number of processes may
    * call it at the same time: they converge on one order.
