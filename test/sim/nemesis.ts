@@ -19,6 +19,13 @@ function anyOf<T>(random: Random, items: readonly T[]): T | undefined {
 
 const crashWorker: Blow = ({ random, workers }) => anyOf(random, workers())?.crash()
 const crashProducer: Blow = ({ random, producers }) => anyOf(random, producers())?.crash()
+/** In order, as at an upgrade; another takes its place. */
+const stopWorker: Blow = ({ random, workers, broker }) => {
+  const process = anyOf(random, workers())
+  if (process === undefined) return
+  broker.surroundings.trace(process.name, 'is told to stop')
+  process.stop.abort()
+}
 const freeze: Blow = ({ random, workers, producers }) =>
   anyOf(random, [...workers(), ...workers(), ...producers()])?.freeze(random.between(500, 20_000))
 const shiftClock: Blow = ({ random, workers, producers }) =>
@@ -45,6 +52,7 @@ function outage(what: 'bus' | 'store' | 'disk'): Blow {
 const blows: Readonly<Record<string, Blow>> = {
   crashWorker,
   crashProducer,
+  stopWorker,
   freeze,
   shiftClock,
   evict,

@@ -134,8 +134,12 @@ function start(options: WorkerOptions, incarnation: number): Running {
       process.crash()
     }
   }
-  const died = new Promise<void>(resolve => process.onCrash(resolve))
-  return { process, ended: Promise.race([died, Promise.all(tasks.map(run))]) }
+  const runAll = async (): Promise<void> => {
+    await Promise.all(tasks.map(run))
+    process.crash()
+  }
+  void runAll()
+  return { process, ended: new Promise<void>(resolve => process.onCrash(resolve)) }
 }
 
 /** Starts a worker and, whenever it dies, another in its place. */
