@@ -17,7 +17,7 @@ function messageOf(json: unknown): Message {
 const letters = 'abcdefghij'
 
 /** A number as letters, so that nobody takes it for personal data. */
-export function wordOf(id: number): string {
+function wordOf(id: number): string {
   return String(id).replaceAll(/\d/gu, digit => letters[Number(digit)] ?? '')
 }
 

@@ -10,7 +10,7 @@ const consumed = [
 ] as const
 
 /** Topics that go into the archive. */
-export const archivedTopics = [topic.events, topic.alerts, topic.control] as const
+const archivedTopics = [topic.events, topic.alerts, topic.control] as const
 
 function lagging({ logs, groups }: Broker): string | undefined {
   for (const [name, topicName] of consumed)

@@ -1,7 +1,7 @@
 import type { Random } from './random.ts'
 
 /** What may go wrong by itself at any single call. Each run has some kinds, at rates of its own: rare faults are found where common ones are absent. */
-export const faultKinds = [
+const faultKinds = [
   'publishRefused',
   'publishReplyLost',
   'publishPartial',

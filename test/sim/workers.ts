@@ -15,7 +15,7 @@ import type { Trace } from './trace.ts'
 /** The kinds of worker; two run of each. */
 export const workerKinds = ['masker', 'detector', 'archiver', 'notary'] as const
 
-export type WorkerKind = (typeof workerKinds)[number]
+type WorkerKind = (typeof workerKinds)[number]
 
 /** A worker that is started again whenever it ends. */
 export interface Worker {
