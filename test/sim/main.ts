@@ -22,8 +22,12 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-function progress(line: string): void {
+const toldEvery = 500
+
+/** On a terminal one line that counts, elsewhere a line now and then. */
+function progress(done: number, line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r${line} `)
+  else if (done % toldEvery === 0) process.stderr.write(`${line}\n`)
 }
 
 function tell({ seed, violations, digest }: Outcome, sabotage: Sabotage): void {
@@ -48,7 +52,7 @@ async function runMany({ first, count, sabotage }: Wanted): Promise<number> {
       tell(outcome, sabotage)
       if (sabotage !== 'none') break
     }
-    progress(`${done} of ${count} seeds, ${failed} failed`)
+    progress(done, `${done} of ${count} seeds, ${failed} failed`)
   }
   const { user, system } = process.cpuUsage(before)
   const cpuMs = Math.round((user + system) / 1000 / done)
