@@ -18,6 +18,9 @@ export interface EngineUse {
   readonly keepsSpareProcess?: boolean
 }
 
+/** Most rows of one query; they are printed as they come. */
+export const maxRows = 1_000_000
+
 /** Opens store, keys and bus for reading. */
 export async function openEngineOf(config: Config, use: EngineUse): Promise<OpenEngine> {
   const { withTail, keepsSpareProcess = false } = use
@@ -33,6 +36,7 @@ export async function openEngineOf(config: Config, use: EngineUse): Promise<Open
       cachePath: join(cache, 'catalogue.db'),
       bus,
       keepsSpareProcess,
+      limits: { maxRows, maxOutputBytes: 1024 * 1024 * 1024 },
     }),
   )
   return { engine, [Symbol.asyncDispose]: async () => stack.disposeAsync() }

@@ -36,6 +36,7 @@ describe('mistakes', () => {
     ['a duration without a unit', ['query', '--since', '2'], '30s, 15m, 2h or 7d'],
     ['a worker that is not there', ['run', 'maskr'], 'There is no worker "maskr"'],
     ['an action that is not there', ['dlq', 'purge'], 'list or replay'],
+    ['more rows than a query gives', ['query', '-n', '2000000'], 'at most 1000000 rows'],
     ['SQL with filters', ['query', 'select 1', '--tool', 'x'], '--tool does not go with SQL'],
     ['a shell that is not there', ['completion', 'tcsh'], 'No completion for "tcsh"'],
     ['wrap without a command', ['wrap'], "missing required argument 'command'"],

@@ -47,6 +47,7 @@ const exitCodes: Partial<Record<ErrorCode, number>> = {
   STORE_REFUSED: 2,
   BUS_REJECTED: 2,
   QUERY_INVALID: 2,
+  QUERY_LIMIT: 2,
   DEPENDENCY_UNREACHABLE: 3,
 }
 

@@ -2,7 +2,7 @@ import type { Filters, QueryFigures, QueryRequest, QueryResult } from '@muniment
 import { AppError } from '@muniment/schema'
 import { Option } from 'commander'
 import type { Call, CliCommand } from '../command.ts'
-import { openEngineOf } from '../engine.ts'
+import { maxRows, openEngineOf } from '../engine.ts'
 import { durationMs, flag, numberOption, positiveInteger, textOption } from '../options.ts'
 import { bytesText } from '../show-event.ts'
 import { csvLine, tableLines, type Cell } from '../table.ts'
@@ -44,8 +44,10 @@ function requestOf(call: Call): QueryRequest {
   const { args, options, io } = call
   const [sql] = args
   const tenant = textOption(options, 'tenant')
+  const limit = numberOption(options, 'limit') ?? 100
+  if (limit > maxRows) throw new AppError('QUERY_LIMIT', `A query gives at most ${maxRows} rows.`)
   const common = {
-    limit: numberOption(options, 'limit') ?? 100,
+    limit,
     tail: options['tail'] !== false,
     signal: io.signal,
     ...(tenant !== undefined && { tenants: [tenant] }),
