@@ -39,7 +39,10 @@ const serviceSchema = z.strictObject({
   ports: words.optional(),
   volumes: words.optional(),
   tmpfs: words.optional(),
-  shm_size: z.string().regex(/^\d+m$/u).optional(),
+  shm_size: z
+    .string()
+    .regex(/^\d+m$/u)
+    .optional(),
   secrets: words.optional(),
   restart: z.enum(['no', 'unless-stopped']),
   stop_grace_period: duration.optional(),
