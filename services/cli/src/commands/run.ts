@@ -4,6 +4,7 @@ import type { CliCommand } from '../command.ts'
 import { openBusOf, openKeysOf } from '../context.ts'
 import { argument } from '../options.ts'
 import { keepConsoleUrl } from '../console-url.ts'
+import { withRestartsAll } from '../restarts.ts'
 import { workers } from '../workers.ts'
 
 const list = Object.entries(workers)
@@ -47,7 +48,8 @@ export const runCommand: CliCommand = {
       bus,
       onConsole: url => keepConsoleUrl(settings, url),
     })
+    const steady = withRestartsAll(tasks, log)
     const { http, drainTimeoutMs } = settings
-    return await runService({ name, tasks, log, metrics, http, drainTimeoutMs, signal: io.signal })
+    return await runService({ name, tasks: steady, log, metrics, http, drainTimeoutMs, signal: io.signal })
   },
 }

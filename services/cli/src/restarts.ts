@@ -1,0 +1,57 @@
+import { retryWhileUnreachable, systemClock, type Clock, type Logger, type Task } from '@muniment/runtime'
+import { isAppError } from '@muniment/schema'
+
+/** A task that ran for as long as this has shown that its settings are right. */
+const provenAfterMs = 10_000
+
+/** What restarts need. */
+export interface RestartOptions {
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+/**
+ * The task, begun again for as long as a dependency cannot be reached: tasks go on from durable state, so an outage is ridden out in the process.
+ * A task that never ran for ten seconds is not begun again: where nothing was ever reached, the start must fail.
+ */
+export function withRestarts(task: Task, { log, clock }: RestartOptions): Task {
+  async function run(signal: AbortSignal): Promise<void> {
+    let isProven = false
+    const attempt = async (): Promise<void> => {
+      const beginMs = clock.monotonicMs()
+      try {
+        await task.run(signal)
+      } catch (error) {
+        isProven ||= clock.monotonicMs() - beginMs >= provenAfterMs
+        if (isProven || !isAppError(error, 'DEPENDENCY_UNREACHABLE')) throw error
+        throw new Unproven(error)
+      }
+    }
+    try {
+      await retryWhileUnreachable(attempt, { signal, log })
+    } catch (error) {
+      if (signal.aborted && isAppError(error, 'DEPENDENCY_UNREACHABLE')) return
+      throw error instanceof Unproven ? error.cause : error
+    }
+  }
+  return { run }
+}
+
+/** Carries a failure past the retries. */
+class Unproven extends Error {
+  constructor(cause: Error) {
+    super(cause.message, { cause })
+  }
+}
+
+/** Every task with restarts, on the clock of this machine. */
+export function withRestartsAll(
+  tasks: Readonly<Record<string, Task>>,
+  log: Logger,
+): Readonly<Record<string, Task>> {
+  const entries = Object.entries(tasks).map(([name, task]): [string, Task] => [
+    name,
+    withRestarts(task, { log, clock: systemClock }),
+  ])
+  return Object.fromEntries(entries)
+}
