@@ -99,7 +99,7 @@ test.each(Object.entries(programs))(
     const { stdout, stderr } = await run(machineNode(), [file, home, publicKey], { cwd: app })
     expect(stderr).toBe('')
     expect(stdout).toBe('hello\n')
-    const spooled = globSync(join(home, 'spool', '*', '*.seg'))
+    const spooled = globSync(join(home, 'spool', '*', '*.{seg,open}'))
     expect(spooled).not.toEqual([])
     for (const segment of spooled) expect(readFileSync(segment).includes('hello')).toBe(false)
   },
