@@ -52,6 +52,13 @@ async function openTree({ store, keys, retentionDays }: NotaryOptions, now: () =
   return openLog({ store, signer, formerKeys, now, ...(retentionDays !== undefined && { retentionDays }) })
 }
 
+/** Adds what is not in the log yet, once: the last act of a process in which the archiver has ended. */
+export async function anchorRest(options: NotaryOptions): Promise<void> {
+  const tree = await openTree(options, options.nowMs ?? Date.now)
+  const { added, treeSize } = await tree.integrate()
+  if (added > 0) options.log.info('notary.signed', { added, treeSize })
+}
+
 /** Adds new manifests to the archive's log and signs its head. Any number may run: one works, and if two do, the log stays one. */
 export function createNotary(options: NotaryOptions): Task {
   const { state, log, nowMs = Date.now, after = afterTimeout, intervalMs = 1000 } = options

@@ -1,9 +1,10 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import { join } from 'node:path'
+import type { NotaryOptions } from '@muniment/archiver'
 import type { Bus } from '@muniment/bus'
 import type { SecretName } from '@muniment/keys'
 import type { Config, Logger, Metrics, Task } from '@muniment/runtime'
-import { topic } from '@muniment/schema'
+import { isAppError, topic } from '@muniment/schema'
 import type { VerifyReport } from '@muniment/archive'
 import { openEvidenceStoreOf, type KeyContext } from './context.ts'
 import { openEngineOf } from './engine.ts'
@@ -80,18 +81,32 @@ async function archiverTasks({ bus, keys, log, config, metrics }: WorkerContext)
   return { archiver }
 }
 
-async function notaryTasks({ keys, state, log, config }: WorkerContext): Promise<Tasks> {
-  const { createNotary } = await import('@muniment/archiver')
+async function notaryOptions({ keys, state, log, config }: WorkerContext): Promise<NotaryOptions> {
   const { store, retentionDays } = await openEvidenceStoreOf(config, log)
-  const notary = createNotary({
+  return {
     store,
     retentionDays,
     keys,
     state,
     log: log.child('notary'),
     intervalMs: config.log.checkpointIntervalMs,
-  })
-  return { notary }
+  }
+}
+
+async function notaryTasks(context: WorkerContext): Promise<Tasks> {
+  const { createNotary } = await import('@muniment/archiver')
+  return { notary: createNotary(await notaryOptions(context)) }
+}
+
+/** Signs what the archiver wrote as its last act, after the notary had ended; what cannot be signed now is signed at the next start. */
+export async function anchorLastCuts(context: WorkerContext): Promise<void> {
+  const { anchorRest } = await import('@muniment/archiver')
+  try {
+    await anchorRest(await notaryOptions(context))
+  } catch (error) {
+    if (!isAppError(error)) throw error
+    context.log.warn('notary.rest_unsigned', { code: error.code, message: error.message })
+  }
 }
 
 async function queryTasks({ config, keys, log, onConsole }: WorkerContext): Promise<Tasks> {

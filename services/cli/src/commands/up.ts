@@ -8,7 +8,7 @@ import { publishIngestKey } from '../ingest-key.ts'
 import { openLogFile } from '../log-file.ts'
 import { flag } from '../options.ts'
 import { withRestartsAll } from '../restarts.ts'
-import { spoolTasks, workers, type WorkerContext } from '../workers.ts'
+import { anchorLastCuts, spoolTasks, workers, type WorkerContext } from '../workers.ts'
 
 async function allTasks(context: WorkerContext): Promise<Record<string, Task>> {
   const made = [await spoolTasks(context)]
@@ -98,6 +98,8 @@ export const upCommand: CliCommand = {
     const answer = flag(call.options, 'once')
       ? await demonstrate(call, context).finally(() => done.abort())
       : await stayUp(call, context, address.promise)
-    return Math.max(answer, await service)
+    const exitCode = await service
+    await anchorLastCuts(context)
+    return Math.max(answer, exitCode)
   },
 }
