@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { basename, delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { inherited } from '../lanes/environment.ts'
@@ -31,7 +31,7 @@ function installTarballs(): void {
     if (name !== '@muniment' && !name.startsWith('.'))
       symlinkSync(join(root, 'node_modules', name), join(modules, name))
   for (const tarball of globSync(join(app, 'out', 'pack', '*.tgz'))) {
-    const name = /muniment-(?<name>[a-z]+)-\d/u.exec(tarball)?.groups?.['name'] ?? ''
+    const name = /^muniment-(?<name>[a-z]+)-\d/u.exec(basename(tarball))?.groups?.['name'] ?? ''
     const folder = join(modules, '@muniment', name)
     mkdirSync(folder)
     execFileSync('tar', ['-xzf', tarball, '-C', folder, '--strip-components=1'])

@@ -43,9 +43,11 @@ describeLanes(['kafka'], 'an interceptor on Kafka', () => {
     await kafka.kill9()
     await converse(await talkToProgram('v2', command, env))
     await kafka.restart()
+    // A port that is open does not lead its partitions yet.
+    await bus.publish('mcp.signals', [{ key: 'probe', value: new Uint8Array(1), headers: {} }])
     await converse(await talkToProgram('v2', command, env))
     await expect
-      .poll(async () => (await seenOn(bus, lab)).length, { timeout: 20_000, interval: 500 })
+      .poll(async () => (await seenOn(bus, lab)).length, { timeout: 40_000, interval: 500 })
       .toBe(54)
 
     const program = spawn(process.execPath, [join(import.meta.dirname, 'program.ts'), lab.home, 'none'], {
@@ -53,5 +55,5 @@ describeLanes(['kafka'], 'an interceptor on Kafka', () => {
       stdio: 'ignore',
     })
     expect(await once(program, 'exit')).toEqual([0, null])
-  }, 90_000)
+  }, 150_000)
 })
