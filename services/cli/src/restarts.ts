@@ -4,17 +4,12 @@ import { isAppError } from '@muniment/schema'
 /** A task that ran for as long as this has shown that its settings are right. */
 const provenAfterMs = 10_000
 
-/** What restarts need. */
-export interface RestartOptions {
+interface RestartOptions {
   readonly log: Logger
-  readonly clock: Clock
+  readonly clock?: Clock
 }
 
-/**
- * The task, begun again for as long as a dependency cannot be reached: tasks go on from durable state, so an outage is ridden out in the process.
- * A task that never ran for ten seconds is not begun again: where nothing was ever reached, the start must fail.
- */
-export function withRestarts(task: Task, { log, clock }: RestartOptions): Task {
+function withRestart(task: Task, { log, clock = systemClock }: RestartOptions): Task {
   async function run(signal: AbortSignal): Promise<void> {
     let isProven = false
     const attempt = async (): Promise<void> => {
@@ -44,14 +39,17 @@ class Unproven extends Error {
   }
 }
 
-/** Every task with restarts, on the clock of this machine. */
-export function withRestartsAll(
+/**
+ * Tasks that are begun again for as long as a dependency cannot be reached: they go on from durable state, so an outage is ridden out in the process.
+ * A task that never ran for ten seconds is not begun again: where nothing was ever reached, the start must fail.
+ */
+export function withRestarts(
   tasks: Readonly<Record<string, Task>>,
-  log: Logger,
+  options: RestartOptions,
 ): Readonly<Record<string, Task>> {
   const entries = Object.entries(tasks).map(([name, task]): [string, Task] => [
     name,
-    withRestarts(task, { log, clock: systemClock }),
+    withRestart(task, options),
   ])
   return Object.fromEntries(entries)
 }

@@ -22,7 +22,8 @@ function createRig(lengthsMs: readonly number[], error: Error = unreachable): Ri
   }
   const log = createLogger({ name: 'test', level: 'silent' })
   const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs }
-  return { task: withRestarts(task, { log, clock }), runs: () => runs }
+  const { steady = task } = withRestarts({ steady: task }, { log, clock })
+  return { task: steady, runs: () => runs }
 }
 
 const signal = new AbortController().signal

@@ -4,7 +4,7 @@ import type { CliCommand } from '../command.ts'
 import { openBusOf, openKeysOf } from '../context.ts'
 import { argument } from '../options.ts'
 import { keepConsoleUrl } from '../console-url.ts'
-import { withRestartsAll } from '../restarts.ts'
+import { withRestarts } from '../restarts.ts'
 import { workers } from '../workers.ts'
 
 const list = Object.entries(workers)
@@ -48,7 +48,7 @@ export const runCommand: CliCommand = {
       bus,
       onConsole: url => keepConsoleUrl(settings, url),
     })
-    const steady = withRestartsAll(tasks, log)
+    const steady = withRestarts(tasks, { log })
     const { http, drainTimeoutMs } = settings
     return await runService({ name, tasks: steady, log, metrics, http, drainTimeoutMs, signal: io.signal })
   },

@@ -7,7 +7,7 @@ import { keepConsoleUrl } from '../console-url.ts'
 import { publishIngestKey } from '../ingest-key.ts'
 import { openLogFile } from '../log-file.ts'
 import { flag } from '../options.ts'
-import { withRestartsAll } from '../restarts.ts'
+import { withRestarts } from '../restarts.ts'
 import { anchorLastCuts, spoolTasks, workers, type WorkerContext } from '../workers.ts'
 
 async function allTasks(context: WorkerContext): Promise<Record<string, Task>> {
@@ -90,7 +90,7 @@ export const upCommand: CliCommand = {
       address.resolve(url)
     }
     const context = { ...keyContext, config, log, metrics, bus, onConsole }
-    const tasks = withRestartsAll(await allTasks(context), log)
+    const tasks = withRestarts(await allTasks(context), { log })
     const done = new AbortController()
     const signal = AbortSignal.any([call.io.signal, done.signal])
     const { http, drainTimeoutMs } = config
