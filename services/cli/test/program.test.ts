@@ -133,6 +133,7 @@ describe('on a new home', () => {
     expect(exitCode).toBe(0)
     const settings = await muniment(['doctor', '--settings'], { env: { ...env(), MUNIMENT_TENANT: 'acme' } })
     expect(settings.stdout).toContain('acme')
+    expect(settings.stdout).toContain('pii: in muniment.yaml')
   })
 })
 

@@ -52,6 +52,8 @@ export interface Config {
   readonly http: { readonly host: string; readonly port: number }
   readonly drainTimeoutMs: number
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
+  /** The nested documents of `muniment.yaml`, for `readSection`. */
+  readonly sections: Read['sections']
 }
 
 function s3Place(text: string, as: string, env: Environment): S3Place {
@@ -132,5 +134,6 @@ export function readConfig(sources: ConfigSources): Config {
     http: { host: value('http.host'), port: value('http.port') },
     drainTimeoutMs: value('drain_timeout_ms'),
     webhook: webhook(read),
+    sections: read.sections,
   }
 }

@@ -3,8 +3,15 @@ export type { BusConfig, KafkaSasl, KafkaTls } from './config-bus.ts'
 export { createLogger, type LogFacts, type Logger, type LoggerOptions, type LogLevel } from './logger.ts'
 export type { ConfigSources } from './read-settings.ts'
 export { retryWhileUnreachable, type RetryOptions } from './retry.ts'
+export { readSection, sectionIssue, type Section, type SectionName } from './sections.ts'
 export type { SettingRole } from './settings.ts'
-export { listSettings, settingsMarkdown, type SettingInfo } from './settings-doc.ts'
+export {
+  listSections,
+  listSettings,
+  settingsMarkdown,
+  type SectionInfo,
+  type SettingInfo,
+} from './settings-doc.ts'
 export { systemClock, type Clock, type Task } from './task.ts'
 export { createMetrics, type LabelSets, type LabelValues, type Metrics, type MetricSpec } from './metrics.ts'
 export { startHealth, type HealthOptions, type HealthServer, type ReadinessCheck } from './health.ts'

@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { invalid } from './invalid.ts'
 import { settings, type Setting, type SettingName, type SettingValues } from './settings.ts'
-import { entries, fromEnvironment, fromYaml, type Environment, type WrittenSettings } from './sources.ts'
+import {
+  entries,
+  fromEnvironment,
+  fromYaml,
+  type Environment,
+  type WrittenFile,
+  type WrittenSettings,
+} from './sources.ts'
 
 /** What {@link readConfig} reads. */
 export interface ConfigSources {
@@ -18,6 +25,7 @@ export interface Read {
   /** The setting as the person wrote it, for messages; the variable where nobody wrote it. */
   readonly as: (name: SettingName) => string
   readonly isSet: (name: SettingName) => boolean
+  readonly sections: WrittenFile['sections']
   /** The content of the file that a setting names. */
   readonly file: (name: SettingName, path: string) => string
 }
@@ -53,7 +61,8 @@ export function secretOf(
 
 /** Reads and checks every setting. Throws `CONFIG_INVALID`, naming the setting, for what is unknown or unfit. */
 export function readSettings({ env, yaml, readFile }: ConfigSources): Read {
-  const written = new Map([...(yaml === undefined ? [] : fromYaml(yaml)), ...fromEnvironment(env)])
+  const file = fromYaml(yaml ?? '')
+  const written = new Map([...file.settings, ...fromEnvironment(env)])
   const as = (name: SettingName): string => written.get(name)?.as ?? settings[name].env
   // Each is parsed, so that what this process does not use is not wrong either.
   for (const [name] of entries) parseValue(name, written)
@@ -61,6 +70,7 @@ export function readSettings({ env, yaml, readFile }: ConfigSources): Read {
     value: name => parseValue(name, written),
     as,
     isSet: name => written.has(name),
+    sections: file.sections,
     file(name, path) {
       try {
         return (readFile ?? (each => readFileSync(each, 'utf8')))(path)

@@ -1,3 +1,4 @@
+import { isSectionName, sections, type SectionEntry, type SectionName } from './sections.ts'
 import { entries } from './sources.ts'
 import type { Setting, SettingName, SettingRole } from './settings.ts'
 
@@ -24,11 +25,23 @@ export function listSettings(role?: SettingRole): readonly SettingInfo[] {
     }))
 }
 
+/** One section of `muniment.yaml` as documents and checks need it. */
+export interface SectionInfo extends SectionEntry {
+  readonly name: SectionName
+}
+
+/** Every section, in the order of the table. */
+export function listSections(): readonly SectionInfo[] {
+  return Object.keys(sections)
+    .filter(isSectionName)
+    .map(name => ({ name, doc: sections[name].doc, roles: sections[name].roles }))
+}
+
 function cell(text: string): string {
   return text.replaceAll('|', String.raw`\|`)
 }
 
-/** The table of settings as Markdown, for documents that are generated. */
+/** The tables of settings and sections as Markdown, for documents that are generated. */
 export function settingsMarkdown(): string {
   const rows = listSettings().map(({ env, name, default: preset, doc, expects, roles }) => {
     const cells = [
@@ -44,6 +57,10 @@ export function settingsMarkdown(): string {
     '| Variable | In `muniment.yaml` | Default | Meaning | Read by |',
     '|---|---|---|---|---|',
     ...rows,
+    '',
+    '| Section of `muniment.yaml` | Meaning | Read by |',
+    '|---|---|---|',
+    ...listSections().map(({ name, doc, roles }) => `| \`${name}\` | ${cell(doc)} | ${roles.join(', ')} |`),
     '',
   ].join('\n')
 }

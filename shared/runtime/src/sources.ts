@@ -1,6 +1,7 @@
-import { LineCounter, parseDocument, visit } from 'yaml'
 import { invalid, nearest } from './invalid.ts'
+import { isSectionName, sections, type Section, type SectionName } from './sections.ts'
 import { settings, type Setting, type SettingName } from './settings.ts'
+import { isMap, parseYaml, type Yaml } from './yaml.ts'
 
 /** A value as it was written, and where: the name to use in messages. */
 interface Written {
@@ -17,7 +18,6 @@ export type Environment = Readonly<Record<string, string | undefined>>
 const prefix = 'MUNIMENT_'
 // Read by test runners, which pass their environment on to what they start.
 const ignoredPrefix = 'MUNIMENT_TEST_'
-const maxYamlLength = 1_000_000
 
 function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(settings, name)
@@ -34,6 +34,18 @@ function unknown(name: string, known: readonly string[]): Error {
   const meant = nearest(name, known)
   const hint = meant === undefined ? undefined : `Did you mean ${meant}?`
   return invalid(name.slice(0, 100), 'is not a setting.', hint)
+}
+
+function unknownInFile(name: string): Error {
+  const [top = ''] = name.split('.')
+  if (isSectionName(top))
+    return invalid(
+      `${name.slice(0, 100)} in muniment.yaml`,
+      'is not a setting.',
+      `Write it nested, under ${top}:.`,
+    )
+  const meant = nearest(top, Object.keys(sections))
+  return meant === undefined ? unknown(name, Object.keys(settings)) : unknown(top, [meant])
 }
 
 /** What the environment sets. An empty variable counts as absent; an unknown one of ours stops the start. */
@@ -54,10 +66,6 @@ function asText(name: string, value: unknown): string {
   throw invalid(`${name} in muniment.yaml`, 'must be one value.')
 }
 
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** Nested maps and dotted names are the same thing. */
 function* leaves(
   map: Readonly<Record<string, unknown>>,
@@ -70,34 +78,34 @@ function* leaves(
   }
 }
 
-function parseYaml(text: string): Readonly<Record<string, unknown>> {
-  if (text.length > maxYamlLength)
-    throw invalid('muniment.yaml', `is longer than ${maxYamlLength} characters.`)
-  const lines = new LineCounter()
-  // Pretty errors would quote the text, which may hold a password.
-  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, schema: 'core' })
-  const [error] = document.errors
-  if (error !== undefined)
-    throw invalid('muniment.yaml', `is not YAML: ${error.code} in line ${lines.linePos(error.pos[0]).line}.`)
-  // Nothing here needs aliases, and they can blow a small file up.
-  visit(document, {
-    Alias() {
-      throw invalid('muniment.yaml', 'uses an alias (*name): write the value out.')
-    },
-  })
-  const value: unknown = document.toJS()
-  if (value === null || value === undefined) return {}
-  if (!isMap(value)) throw invalid('muniment.yaml', 'must be a map of settings.')
-  return value
+function sectionOf(name: SectionName, { value, lineOf }: Yaml): Section {
+  return { name, value: value[name], lineOf: path => lineOf([name, ...path]) }
 }
 
-/** What `muniment.yaml` sets; a name without a value counts as absent. */
-export function fromYaml(text: string): WrittenSettings {
+/** What `muniment.yaml` says. */
+export interface WrittenFile {
+  readonly settings: WrittenSettings
+  readonly sections: Readonly<Partial<Record<SectionName, Section>>>
+}
+
+function settingsIn(map: Readonly<Record<string, unknown>>): WrittenSettings {
   const found = new Map<SettingName, Written>()
-  for (const [name, value] of leaves(parseYaml(text), '')) {
-    if (!isSettingName(name)) throw unknown(name, Object.keys(settings))
+  for (const [name, value] of leaves(map, '')) {
+    if (!isSettingName(name)) throw unknownInFile(name)
     if (found.has(name)) throw invalid(`${name} in muniment.yaml`, 'is set twice.')
     if (value !== null) found.set(name, { text: asText(name, value), as: `${name} in muniment.yaml` })
   }
   return found
+}
+
+/** Reads the file; a name without a value counts as absent. */
+export function fromYaml(text: string): WrittenFile {
+  const yaml = parseYaml(text)
+  const names = Object.keys(yaml.value).filter(isSectionName)
+  const rest = Object.entries(yaml.value).filter(([name]) => !isSectionName(name))
+  const present = names.filter(name => yaml.value[name] !== null)
+  return {
+    settings: settingsIn(Object.fromEntries(rest)),
+    sections: Object.fromEntries(present.map(name => [name, sectionOf(name, yaml)])),
+  }
 }

@@ -329,7 +329,8 @@ describe('the table of settings', () => {
   })
 
   test('is printed as Markdown, one row each', () => {
-    const lines = settingsMarkdown().trimEnd().split('\n')
+    const [table = ''] = settingsMarkdown().split('\n\n')
+    const lines = table.split('\n')
     expect(lines).toHaveLength(listSettings().length + 2)
     for (const line of lines) expect(line.split(/(?<!\\)\|/u)).toHaveLength(7)
   })

@@ -2,7 +2,7 @@ import { access, constants, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openArchive } from '@muniment/archive'
 import type { Bus } from '@muniment/bus'
-import { listSettings, type Config, type SettingInfo } from '@muniment/runtime'
+import { listSections, listSettings, type Config, type SettingInfo } from '@muniment/runtime'
 import { isAppError, topic, topics } from '@muniment/schema'
 import type { Call, CliCommand } from '../command.ts'
 import { openBusOf, openKeysOf, openStoreOf } from '../context.ts'
@@ -114,6 +114,8 @@ function printSettings({ printer, io }: Call): void {
     const facts = { setting: name, env, value, isDefault: io.env[env] === undefined, doc }
     printer.answer(facts, () => `${env.padEnd(36)} ${safe(value).padEnd(24)} ${doc}`)
   }
+  for (const { name, doc } of listSections())
+    printer.answer({ section: name, doc }, () => `${`${name}: in muniment.yaml`.padEnd(61)} ${doc}`)
 }
 
 function printFinding({ printer }: Call, finding: Finding): void {
