@@ -2,25 +2,19 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { AppError } from '@muniment/schema'
 import { frame, headBytes, nonceBytes, unframe, versionOf } from './frame.ts'
+import { awsClientOptions, type AwsReach } from './aws.ts'
 import { byBytes, maxValueBytes } from './limits.ts'
 import type { StateEntry, StateStore } from './state.ts'
 import type { GetObjectCommandOutput, ListObjectVersionsCommandOutput, S3 } from '@aws-sdk/client-s3'
 
-/** A bucket and how to reach it; what is absent comes from the AWS SDK's own settings. */
-export interface S3StateConfig {
+/** A bucket and how to reach it. */
+export interface S3StateConfig extends AwsReach {
   readonly bucket: string
   /** Put before every key with a slash between; empty = none. */
   readonly prefix: string
-  /** `true` for servers that are not AWS. */
-  readonly forcePathStyle?: boolean | undefined
-  readonly region?: string | undefined
-  readonly endpoint?: string | undefined
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined
 }
 
-const attempts = 4
-const requestTimeoutMs = 30_000
-const connectionTimeoutMs = 5_000
+const limits = { attempts: 4, requestTimeoutMs: 30_000 }
 const conflictRetries = 5
 const maxStoredBytes = maxValueBytes + headBytes
 
@@ -62,19 +56,7 @@ function failure(error: unknown, bucket: string): AppError {
 
 async function connect(config: S3StateConfig): Promise<S3> {
   const sdk = await import('@aws-sdk/client-s3')
-  const { region, endpoint, credentials, forcePathStyle } = config
-  return new sdk.S3({
-    maxAttempts: attempts,
-    requestHandler: {
-      requestTimeout: requestTimeoutMs,
-      connectionTimeout: connectionTimeoutMs,
-      throwOnRequestTimeout: true,
-    },
-    ...(region !== undefined && { region }),
-    ...(endpoint !== undefined && { endpoint }),
-    ...(credentials !== undefined && { credentials }),
-    ...(forcePathStyle !== undefined && { forcePathStyle }),
-  })
+  return new sdk.S3(awsClientOptions(config, limits))
 }
 
 interface Place {

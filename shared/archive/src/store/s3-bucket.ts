@@ -1,14 +1,15 @@
-import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
+import type { S3Client } from '@aws-sdk/client-s3'
 import { AppError } from '@muniment/schema'
+import { awsClientOptions, type AwsReach } from '@muniment/state/aws'
 
-/** Where the objects lie, and how to reach it; endpoint and credentials come from the AWS environment where left out. */
+/** Where the objects lie, and how to reach it. */
 export interface S3StoreConfig {
   readonly bucket: string
   /** Put before every key; empty or ending in `/`. */
   readonly prefix?: string
   /** `GOVERNANCE` only for test buckets that must be emptied again. */
   readonly lockMode?: 'COMPLIANCE' | 'GOVERNANCE'
-  readonly client?: Pick<S3ClientConfig, 'endpoint' | 'region' | 'credentials' | 'forcePathStyle'>
+  readonly client?: AwsReach
 }
 
 type Sdk = typeof import('@aws-sdk/client-s3')
@@ -18,6 +19,14 @@ export interface Bucket {
   readonly sdk: Sdk
   readonly client: S3Client
   readonly config: S3StoreConfig
+}
+
+const limits = { attempts: 5, requestTimeoutMs: 30_000 }
+
+/** A client for the bucket; loads the SDK on first use. */
+export async function openBucket(config: S3StoreConfig): Promise<Bucket> {
+  const sdk = await import('@aws-sdk/client-s3')
+  return { sdk, client: new sdk.S3Client(awsClientOptions(config.client ?? {}, limits)), config }
 }
 
 /** The stable name of what a store answered. */

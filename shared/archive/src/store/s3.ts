@@ -1,12 +1,18 @@
 import { createHash } from 'node:crypto'
 import { checkpointKey, type CheckpointStore } from './checkpoint-store.ts'
-import { failure, fullKey, isMissing, pause, statusOf, type Bucket, type S3StoreConfig } from './s3-bucket.ts'
+import {
+  failure,
+  fullKey,
+  isMissing,
+  openBucket,
+  pause,
+  statusOf,
+  type Bucket,
+  type S3StoreConfig,
+} from './s3-bucket.ts'
 import { get, head, list } from './s3-read.ts'
 import type { ArchiveStore, NewObject, PutResult } from './store.ts'
 
-const maxAttempts = 5
-const requestTimeoutMs = 30_000
-const connectionTimeoutMs = 5_000
 const conflictRetries = 8
 
 interface Upload {
@@ -121,17 +127,7 @@ function s3Checkpoint(bucket: Bucket): CheckpointStore {
  * locked until `retainUntil`, read by version.
  */
 export async function openS3Store(config: S3StoreConfig): Promise<ArchiveStore> {
-  const sdk = await import('@aws-sdk/client-s3')
-  const client = new sdk.S3Client({
-    maxAttempts,
-    requestHandler: {
-      requestTimeout: requestTimeoutMs,
-      connectionTimeout: connectionTimeoutMs,
-      throwOnRequestTimeout: true,
-    },
-    ...config.client,
-  })
-  const bucket: Bucket = { sdk, client, config }
+  const bucket = await openBucket(config)
   return {
     checkpoint: s3Checkpoint(bucket),
     put: object => putObject(bucket, object),
@@ -139,7 +135,7 @@ export async function openS3Store(config: S3StoreConfig): Promise<ArchiveStore> 
     head: (key, version) => head(bucket, key, version),
     list: (prefix, options = {}) => list(bucket, prefix, options),
     [Symbol.asyncDispose]() {
-      client.destroy()
+      bucket.client.destroy()
       return Promise.resolve()
     },
   }

@@ -1,9 +1,8 @@
-import { failure, nameOf, type S3StoreConfig } from './s3-bucket.ts'
+import { failure, nameOf, openBucket, type S3StoreConfig } from './s3-bucket.ts'
 
 /** Why a bucket would not keep objects against those who may write to it; `undefined` where it would. */
 export async function whyBucketIsUnsafe(config: S3StoreConfig): Promise<string | undefined> {
-  const sdk = await import('@aws-sdk/client-s3')
-  const client = new sdk.S3Client({ ...config.client })
+  const { sdk, client } = await openBucket(config)
   const { bucket } = config
   try {
     const { Status } = await client.send(new sdk.GetBucketVersioningCommand({ Bucket: bucket }))

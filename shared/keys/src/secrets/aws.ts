@@ -1,13 +1,11 @@
 import { AppError, type ErrorCode } from '@muniment/schema'
+import { awsClientOptions, type AwsReach } from '@muniment/state/aws'
 import type { SecretName, SecretStore } from './secrets.ts'
 
-/** Names and reach of the secrets in Secrets Manager; what is absent comes from the AWS SDK's own settings. */
-export interface AwsSecretsConfig {
+/** Names and reach of the secrets in Secrets Manager. */
+export interface AwsSecretsConfig extends Omit<AwsReach, 'forcePathStyle'> {
   /** Put before every name as it is, usually `muniment/`. */
   readonly prefix: string
-  readonly region?: string | undefined
-  readonly endpoint?: string | undefined
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined
 }
 
 type Action = 'GetSecretValue' | 'CreateSecret'
@@ -19,9 +17,7 @@ interface Attempt {
   readonly action: Action
 }
 
-const attempts = 3
-const requestTimeoutMs = 10_000
-const connectionTimeoutMs = 5_000
+const limits = { attempts: 3, requestTimeoutMs: 10_000 }
 
 // By the name of the error, never by its status: servers of this protocol disagree on statuses.
 const codes: Readonly<Record<string, ErrorCode>> = {
@@ -77,18 +73,7 @@ async function connect(
   config: AwsSecretsConfig,
 ): Promise<import('@aws-sdk/client-secrets-manager').SecretsManager> {
   const { SecretsManager } = await import('@aws-sdk/client-secrets-manager')
-  const { region, endpoint, credentials } = config
-  return new SecretsManager({
-    maxAttempts: attempts,
-    requestHandler: {
-      requestTimeout: requestTimeoutMs,
-      connectionTimeout: connectionTimeoutMs,
-      throwOnRequestTimeout: true,
-    },
-    ...(region !== undefined && { region }),
-    ...(endpoint !== undefined && { endpoint }),
-    ...(credentials !== undefined && { credentials }),
-  })
+  return new SecretsManager(awsClientOptions(config, limits))
 }
 
 async function run<T>(attempt: Attempt, call: () => Promise<T>): Promise<T> {
