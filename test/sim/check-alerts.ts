@@ -75,16 +75,6 @@ function checkGaps(events: readonly MunimentEvent[], alerts: readonly ArchivedAl
   ]
 }
 
-function isMended({ source }: MunimentEvent, events: readonly MunimentEvent[]): boolean {
-  return events.some(
-    ({ gap, source: { instance } }) =>
-      gap !== undefined &&
-      instance === source.instance &&
-      gap.from_seq <= source.seq &&
-      source.seq <= gap.to_seq,
-  )
-}
-
 function checkAttacks(
   attacks: ReadonlySet<number>,
   events: readonly MunimentEvent[],
@@ -94,8 +84,6 @@ function checkAttacks(
   for (const event of events) {
     const { id, kind, rpc_id: rpcId } = event
     if (kind !== 'call' || !attacks.has(Number(rpcId))) continue
-    // What came after it was given up is archived; the detector, like every reader by watermark, has gone on.
-    if (isMended(event, events)) continue
     const raised = alerts.filter(
       ({ finding_info: info }) =>
         info.analytic.name === 'path-traversal' && info.related_events.some(({ uid }) => uid === id),
@@ -116,9 +104,9 @@ function checkIds(expected: ReadonlySet<string>, alerts: readonly ArchivedAlert[
 }
 
 /** Lanes of which an alert says that numbers never arrived. */
-export function lanesWithHoles(alerts: readonly ArchivedAlert[]): ReadonlySet<string> {
+export function lanesWithHoles(alerts: readonly ArchivedAlert[]): readonly string[] {
   const holes = alerts.filter(({ finding_info: { analytic } }) => analytic.name === 'lane-hole')
-  return new Set(holes.map(({ unmapped }) => unmapped.dedup_key.split('|')[2] ?? ''))
+  return holes.map(({ unmapped }) => unmapped.dedup_key.split('|')[2] ?? '')
 }
 
 /** Every alert that is due once by its id, and no other. */

@@ -6,10 +6,6 @@ import type { LaneRecord, Poisoned } from './producer.ts'
 export interface LaneFacts {
   readonly record: LaneRecord
   readonly poisoned: readonly Poisoned[]
-  /** Whether a dead letter holds this number. */
-  readonly isLetter: (seq: number) => boolean
-  /** Whether an alert says that numbers never arrived. */
-  readonly isHoleTold: boolean
 }
 
 interface Lane extends LaneFacts {
@@ -64,24 +60,13 @@ function followGap(lane: Lane, progress: Progress, { gap, source }: MunimentEven
   progress.nextSeq = source.seq + 1
 }
 
-/**
- * The masker does not believe the clear header of a spoilt batch that the lane has come so far, when it has started anew and seen
- * only an old duplicate: then no gap event names the numbers, but the dead letter and an alert do.
- */
-function isTold({ isLetter, isHoleTold }: Lane, nextSeq: number, seq: number): boolean {
-  let at = nextSeq
-  while (at < seq && isLetter(at)) at += 1
-  return at === seq && isHoleTold
-}
-
 function followEvent(lane: Lane, progress: Progress, event: MunimentEvent): void {
   const { seq } = event.source
   if (event.kind === 'heartbeat') checkMark(lane, event)
   else checkCall(lane, event)
   // What was given up may come whole after all.
   if (progress.lost.delete(seq)) return
-  if (seq !== progress.nextSeq && !isTold(lane, progress.nextSeq, seq))
-    lane.say(`${seq} follows ${progress.nextSeq - 1}`)
+  if (seq !== progress.nextSeq) lane.say(`${seq} follows ${progress.nextSeq - 1}`)
   progress.nextSeq = seq + 1
 }
 
@@ -89,7 +74,7 @@ function follow(lane: Lane, progress: Progress, event: MunimentEvent): void {
   // A heartbeat repeats the lane's last number, and may come late.
   if (event.lane?.state !== 'alive')
     (event.gap === undefined ? followEvent : followGap)(lane, progress, event)
-  else if (event.source.seq >= progress.nextSeq && !isTold(lane, progress.nextSeq, event.source.seq + 1))
+  else if (event.source.seq >= progress.nextSeq)
     lane.say(`a heartbeat ${event.source.seq} follows ${progress.nextSeq - 1}`)
 }
 

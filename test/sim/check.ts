@@ -91,31 +91,6 @@ function groupByLane(events: readonly MunimentEvent[]): Map<string, MunimentEven
   return lanes
 }
 
-interface Letters {
-  readonly has: (lane: string, seq: number) => boolean
-}
-
-/** Numbers that lie in dead letters, by the headers of their batches. */
-function lettersOf({ site: { broker } }: World): Letters {
-  const letters = (broker.logs.get(deadLetterTopic(topic.raw)) ?? []).flat()
-  return {
-    has: (lane, seq) =>
-      letters.some(
-        ({ key, headers }) =>
-          key === lane && Number(headers['mun_first']) <= seq && seq <= Number(headers['mun_last']),
-      ),
-  }
-}
-
-/** Numbers that verification misses must be such as a dead letter holds, and an alert must have told of them. */
-function isTold(violation: string, letters: Letters, holes: ReadonlySet<string>): boolean {
-  const [, lane = '', first, last] =
-    /^verify: lane\.missing .* lane (\S+) lacks (\d+)(?:-(\d+))? without a word$/u.exec(violation) ?? []
-  if (!holes.has(lane)) return false
-  for (let seq = Number(first); seq <= Number(last ?? first); seq++) if (!letters.has(lane, seq)) return false
-  return true
-}
-
 /** Checks every promise; the archive is read as an auditor would. */
 export async function check(world: World): Promise<Found> {
   const { violations, manifests } = await checkArchive(world)
@@ -124,28 +99,17 @@ export async function check(world: World): Promise<Found> {
   const alertRecords = await archived(world, topic.alerts)
   const alerts: ArchivedAlert[] = alertRecords.map(record => JSON.parse(record.toString()))
   const lanes = groupByLane(events)
-  const letters = lettersOf(world)
-  const holes = lanesWithHoles(alerts)
   const known = new Set(world.producers.map(({ record }) => record.lane))
   const foreign = [...lanes.keys()].filter(lane => !known.has(lane))
   return {
     violations: [
-      ...violations.filter(each => !isTold(each, letters, holes)),
+      ...violations,
       ...checkOnce(events),
       ...foreign.map(lane => `nobody opened the lane ${lane}`),
-      ...world.producers.flatMap(({ record }) => {
-        const { lane } = record
-        const facts = {
-          record,
-          poisoned: world.poisoned,
-          isLetter: (seq: number) => letters.has(lane, seq),
-          isHoleTold: holes.has(lane),
-        }
-        return checkLane(facts, lanes.get(lane) ?? [])
-      }),
-      ...[...holes]
-        .filter(lane => !violations.some(each => each.includes(` lane ${lane} lacks `)))
-        .map(lane => `a hole was seen where there is none: ${lane}`),
+      ...world.producers.flatMap(({ record }) =>
+        checkLane({ record, poisoned: world.poisoned }, lanes.get(record.lane) ?? []),
+      ),
+      ...lanesWithHoles(alerts).map(lane => `a hole was seen where there is none: ${lane}`),
       ...(await checkAlerts(world, events, alerts)),
       ...(await checkSecrecy(world, [...records, ...alertRecords])),
       ...checkOrders(world),

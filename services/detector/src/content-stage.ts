@@ -37,7 +37,7 @@ interface Output {
   readonly signals: OutgoingRecord[]
   readonly refused: Refused[]
   readonly forwards: Set<string>
-  /** Per lane the contiguous ranges of numbers that the batch covers, in order. */
+  /** Per lane the contiguous ranges of numbers that the batch covers, and the claims between them, in order. */
   readonly covered: Map<string, Coverage[]>
 }
 
@@ -45,6 +45,8 @@ interface Coverage {
   readonly from: number
   to: number
   event: MunimentEvent
+  /** Whether only a claim says so, which the lane's partition accepts or refuses. */
+  readonly isClaim: boolean
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -120,25 +122,35 @@ function forwardToServer(stage: Stage, output: Output, signal: Signal): void {
   )
 }
 
+/** Claims stay by themselves, for they may be refused. */
+function goesOn(last: Coverage, { from, isClaim }: Coverage): boolean {
+  return !last.isClaim && !isClaim && from <= last.to + 1
+}
+
 function cover(output: Output, event: MunimentEvent, lane: string): void {
   // A replay of dead letters fills single ranges of a lane that is complete elsewhere.
   if (lane.includes('~')) return
-  const from = event.gap?.from_seq ?? event.source.seq
+  const next: Coverage = {
+    from: event.gap?.from_seq ?? event.source.seq,
+    to: event.source.seq,
+    event,
+    isClaim: event.gap?.claimed === true,
+  }
   const ranges = output.covered.get(lane) ?? []
   const last = ranges[ranges.length - 1]
-  if (last !== undefined && from <= last.to + 1) {
-    if (event.source.seq >= last.to) {
-      last.to = event.source.seq
-      last.event = event
-    }
-  } else ranges.push({ from, to: event.source.seq, event })
+  if (last === undefined || !goesOn(last, next)) ranges.push(next)
+  else if (next.to >= last.to) Object.assign(last, { to: next.to, event })
   output.covered.set(lane, ranges)
 }
 
 /** A gap that ends where its lane had already come: the batch came whole, and then again, spoilt. */
 function isCovered(output: Output, { gap }: MunimentEvent, lane: string): boolean {
   const ranges = output.covered.get(lane) ?? []
-  return gap !== undefined && ranges.some(({ to }) => gap.to_seq <= to)
+  return gap !== undefined && ranges.some(({ to, isClaim }) => !isClaim && gap.to_seq <= to)
+}
+
+function announceGap(output: Output, event: MunimentEvent, lane: string): void {
+  output.signals.push(signalRecord(`lane:${lane}`, signalOf(event, `${lane}#gap`, [])))
 }
 
 async function handle(stage: Stage, output: Output, incoming: BusRecord): Promise<void> {
@@ -147,8 +159,7 @@ async function handle(stage: Stage, output: Output, incoming: BusRecord): Promis
   if (isCovered(output, event, lane)) return
   cover(output, event, lane)
   if (event.gap !== undefined) {
-    const signal = signalOf(event, `${lane}#gap`, [])
-    output.signals.push(signalRecord(`${event.tenant}/lane:${lane}`, signal))
+    if (event.gap.claimed !== true) announceGap(output, event, lane)
     return
   }
   if (event.kind === 'heartbeat') return
@@ -168,16 +179,14 @@ function keyOf(stage: Stage, tenant: string): Promise<KeyObject> {
   return asked
 }
 
-/** One signal per lane and batch says which numbers were seen, so that the lane's partition can tell a hole for certain. */
+/** One signal per lane and batch says which numbers were seen, and one each which are claimed to be lost, so that the lane's partition can tell a hole for certain. */
 function addCoverage(output: Output): void {
   for (const [lane, ranges] of output.covered) {
-    for (const { from, to, event } of ranges) {
-      const { gap: _, ...whole } = event
+    for (const { from, to, event, isClaim } of ranges) {
+      const { gap: claim, ...whole } = event
       const signal = signalOf({ ...whole, kind: 'heartbeat' }, `${lane}#cover`, [])
-      const gap = { from_seq: from, to_seq: to, reason: 'covered', count: to - from + 1 }
-      output.signals.push(
-        signalRecord(`${event.tenant}/lane:${lane}`, { ...signal, definitions: undefined, gap, seq: to }),
-      )
+      const gap = isClaim ? claim : { from_seq: from, to_seq: to, reason: 'covered', count: to - from + 1 }
+      output.signals.push(signalRecord(`lane:${lane}`, { ...signal, definitions: undefined, gap, seq: to }))
     }
   }
 }

@@ -110,6 +110,58 @@ test('a gap over numbers that were seen before is no loss', async () => {
   expect(rulesOf(await alertsOn(lab.bus))).not.toContain('lane-gap')
 })
 
+function claim(from: number, to: number): MunimentEvent {
+  const gap = {
+    from_seq: from,
+    to_seq: to,
+    reason: 'BATCH_UNREADABLE',
+    count: to - from + 1,
+    claimed: true,
+  } as const
+  return event(to, { kind: 'gap', gap })
+}
+
+test.each([
+  ['at once', [[...incident.slice(0, 4), claim(3, 5), call(6, 'read_file', { path: 'a.txt' })]]],
+  ['one by one', [incident.slice(0, 4), [claim(3, 5)], [call(6, 'read_file', { path: 'a.txt' })]]],
+])(
+  'a claim that goes on where its lane has come to is a loss of what was not seen, %s',
+  async (_, batches) => {
+    await using lab = await openLab()
+    for (const batch of batches) {
+      await publish(lab.bus, batch)
+      await drain(lab)
+    }
+    const alerts = await alertsOn(lab.bus)
+    expect(rulesOf(alerts)).not.toContain('lane-hole')
+    const [alert, ...more] = alerts.filter(each => each.finding_info.analytic.name === 'lane-gap')
+    expect(alert?.message).toContain('2 events of lab-1/0 are missing (BATCH_UNREADABLE), numbers 4–5')
+    expect(more).toEqual([])
+  },
+)
+
+test('a forged claim that jumps over numbers to come raises no alert and hides no hole', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, [...incident.slice(0, 3), claim(50, 99)])
+  await drain(lab)
+  await publish(lab.bus, [claim(50, 99)])
+  await drain(lab)
+  expect(rulesOf(await alertsOn(lab.bus)).filter(rule => rule?.startsWith('lane'))).toEqual([])
+  await publish(lab.bus, [call(7, 'read_file', { path: 'a.txt' })])
+  await drain(lab)
+  const alert = (await alertsOn(lab.bus)).find(each => each.finding_info.analytic.name === 'lane-hole')
+  expect(alert?.message).toContain('numbers 3–6 of lab-1/0')
+})
+
+test('a lane that several tenants share has no hole where their events take turns', async () => {
+  await using lab = await openLab()
+  for (let seq = 0; seq < 6; seq++) {
+    await publish(lab.bus, [event(seq, { tenant: seq % 2 === 0 ? 'acme' : 'bolt' })])
+    await drain(lab)
+  }
+  expect(rulesOf(await alertsOn(lab.bus))).not.toContain('lane-hole')
+})
+
 function replayed(seq: number): MunimentEvent {
   const each = call(seq, 'read_file', { path: 'a.txt' })
   return { ...each, source: { ...each.source, instance: 'lab-1/0~r1' } }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { publishDeadLetter, type BusRecord } from '@muniment/bus'
 import { uuidv7, type AppError, type BatchHeaders, type Observation } from '@muniment/schema'
-import type { Lanes } from './lanes.ts'
 import { build, persist, queue, type Work } from './work.ts'
 
 interface GapFacts {
@@ -23,7 +22,13 @@ function gapFor(first: BusRecord, headers: BatchHeaders, facts: GapFacts): Obser
     time: new Date(first.timestampMs).toISOString(),
     tenant: facts.tenant,
     kind: 'gap',
-    gap: { from_seq: firstSeq, to_seq: lastSeq, reason: facts.reason, count: lastSeq - firstSeq + 1 },
+    gap: {
+      from_seq: firstSeq,
+      to_seq: lastSeq,
+      reason: facts.reason,
+      count: lastSeq - firstSeq + 1,
+      claimed: true,
+    },
     source: { instance: lane.slice(0, slash), epoch, seq: lastSeq, version: facts.version },
   }
 }
@@ -35,28 +40,20 @@ interface Fault {
 }
 
 /**
- * The numbers of a batch that nobody has accounted for. Its headers are not authenticated: a gap may fill the lane's next
- * numbers but never jump over events to come.
+ * Publishes a gap event for the numbers that a batch held, as far as none of them has been published. A whole batch with the same
+ * numbers is still taken, and mends it. The headers are not authenticated and this memory does not outlive a restart, so the
+ * event only claims its range; those who read it know for certain how far the lane has come, and refuse a claim that jumps.
  */
-function unaccounted(headers: BatchHeaders, known: ReturnType<Lanes['get']>): BatchHeaders | undefined {
-  // A batch may begin with a heartbeat, which repeats a number that was published.
-  const firstSeq = known?.accountedSeq ?? headers.firstSeq
-  return firstSeq < headers.firstSeq || firstSeq > headers.lastSeq ? undefined : { ...headers, firstSeq }
-}
-
-/** Publishes a gap event for the numbers that a batch held. A whole batch with the same numbers is still taken, and mends it. */
 async function publishGap(work: Work, first: BusRecord, { error, headers }: Fault): Promise<void> {
   if (headers === undefined || first.headers['mun_replay'] !== undefined) return
   const { lane, lastSeq } = headers
-  const { lanes } = work.state
-  const known = lanes.get(lane)
-  const missing = unaccounted(headers, known)
-  const tenant = known?.tenant ?? 'default'
-  const facts = { tenant, reason: error.code, version: work.options.version }
-  const gap = missing && gapFor(first, missing, facts)
+  const { nextSeq = 0, tenant = 'default' } = work.state.lanes.get(lane) ?? {}
+  if (nextSeq > lastSeq) return
+  // A batch may begin with a heartbeat, which repeats a number that was published.
+  const missing = { ...headers, firstSeq: Math.max(nextSeq, headers.firstSeq) }
+  const gap = gapFor(first, missing, { tenant, reason: error.code, version: work.options.version })
   if (!gap) return
   const event = await build(work, { frame: { envelope: new Uint8Array(0) }, observation: gap }, '')
-  lanes.set(lane, { nextSeq: known?.nextSeq ?? 0, accountedSeq: lastSeq + 1, tenant })
   await queue(work, lane, [event])
 }
 

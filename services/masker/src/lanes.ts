@@ -1,11 +1,9 @@
 import { AppError, laneOf, type BatchHeaders, type Observation } from '@muniment/schema'
 
-/** What the masker remembers of a lane. */
+/** What the masker remembers of a lane since it was given its partition: enough to drop most duplicates, never proof of how far the lane has come. */
 interface LaneState {
   /** The number after the last event that was published. */
   readonly nextSeq: number
-  /** The number after the last that was published or given up; by headers that anybody may have written. */
-  readonly accountedSeq: number
   readonly tenant: string
 }
 

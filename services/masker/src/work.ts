@@ -106,9 +106,8 @@ export async function queue(work: Work, lane: string, events: readonly BuiltEven
 /** Remembers how far a lane has come, so that what comes again is known. */
 export function remember({ state: { lanes } }: Work, events: readonly BuiltEvent[]): void {
   for (const { seq, tenant, laneKey } of events) {
-    const known = lanes.get(laneKey)
-    const nextSeq = Math.max(known?.nextSeq ?? 0, seq + 1)
-    lanes.set(laneKey, { nextSeq, accountedSeq: Math.max(known?.accountedSeq ?? 0, nextSeq), tenant })
+    const nextSeq = Math.max(lanes.get(laneKey)?.nextSeq ?? 0, seq + 1)
+    lanes.set(laneKey, { nextSeq, tenant })
   }
 }
 

@@ -51,7 +51,12 @@ test.each([
     event({ seq: 3 }),
     { tenant: 'acme', place: { kind: 'event', lane: 'server-1/0', seq: 3, endsLane: false } },
   ],
-  ['a gap', gapEvent({ from: 2, to: 4 }), { place: { kind: 'gap', fromSeq: 2, seq: 4 } }],
+  ['a gap', gapEvent({ from: 2, to: 4 }), { place: { kind: 'gap', fromSeq: 2, seq: 4, isClaim: false } }],
+  [
+    'a gap that is only claimed',
+    gapEvent({ from: 2, to: 4, claimed: true }),
+    { place: { kind: 'gap', fromSeq: 2, seq: 4, isClaim: true } },
+  ],
   ['a heartbeat', heartbeat({ seq: 4, timeMs: 1000 }), { timeMs: 1000, place: { kind: 'alive', seq: 4 } }],
   [
     'the end of a lane',

@@ -56,13 +56,18 @@ export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
 }
 
 /** A gap event: `from` to `to` of the lane are lost. */
-export function gapEvent(fields: { readonly from: number; readonly to: number }): Buffer {
+export function gapEvent(fields: {
+  readonly from: number
+  readonly to: number
+  readonly claimed?: true
+}): Buffer {
   const base = eventObject({ seq: fields.to })
   const gap = {
     from_seq: fields.from,
     to_seq: fields.to,
     reason: 'overflow',
     count: fields.to - fields.from + 1,
+    claimed: fields.claimed,
   }
   return Buffer.from(JSON.stringify({ ...base, kind: 'gap', gap }))
 }

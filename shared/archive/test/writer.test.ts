@@ -136,6 +136,16 @@ describe('a cut', () => {
     expect(second.manifest.watermarks).toMatchObject([{ next: 6, declared: [[4, 4]] }])
   })
 
+  test('takes a claimed gap where the lane has come to, and refuses one that jumps over numbers to come', async () => {
+    const { store, keys, writer } = bench()
+    const forged = gapEvent({ from: 50, to: 99, claimed: true })
+    const claim = gapEvent({ from: 1, to: 4, claimed: true })
+    const { manifest } = await write(writer, [...events(0, 2), forged, claim, forged, ...events(5, 6)])
+    expect(manifest.manifest.lanes).toMatchObject([{ declared: [[2, 4]], missing: [] }])
+    expect(manifest.manifest.watermarks).toMatchObject([{ next: 6 }])
+    expect(await archived(store, keys)).toEqual([...events(0, 2), claim, ...events(5, 6)])
+  })
+
   test('keeps heartbeats once and learns from them what the lane has lost', async () => {
     const { writer } = bench()
     const beat = heartbeat({ seq: 1, timeMs: now() })

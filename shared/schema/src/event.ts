@@ -52,8 +52,17 @@ const label = z.object({ name: text, version: text.optional(), id: text.optional
 /** Position in a lane: events of one `(instance, epoch)` are numbered `seq` = 0, 1, 2 … without holes. */
 const position = z.object({ instance: text, epoch: seq, seq, version: text })
 
-/** The range of sequence numbers, both ends included, that a gap event stands for; its `source.seq` equals `to_seq`. */
-const gap = z.object({ from_seq: seq, to_seq: seq, reason: text, count: seq })
+/**
+ * The range of sequence numbers, both ends included, that a gap event stands for; its `source.seq` equals `to_seq`. `claimed`: nobody but
+ * the clear headers of an unreadable batch says so, so a reader takes it only where it does not jump over numbers still to come.
+ */
+const gap = z.object({
+  from_seq: seq,
+  to_seq: seq,
+  reason: text,
+  count: seq,
+  claimed: z.literal(true).optional(),
+})
 
 /** Start and end of a lane are events of it; a heartbeat (`alive`) repeats the last `seq` and takes no number. */
 const lane = z.object({ state: z.enum(['start', 'alive', 'end']) })

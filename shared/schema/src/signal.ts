@@ -34,7 +34,13 @@ export const signalSchema = z.object({
   definitions: z.record(z.string(), z.string()).optional(),
   pii: z.record(z.string(), z.number()).optional(),
   gap: z
-    .object({ from_seq: z.number(), to_seq: z.number(), reason: z.string(), count: z.number() })
+    .object({
+      from_seq: z.number(),
+      to_seq: z.number(),
+      reason: z.string(),
+      count: z.number(),
+      claimed: z.literal(true).optional(),
+    })
     .optional(),
   /** Lane and number of the event, to drop duplicates. */
   lane: z.string(),

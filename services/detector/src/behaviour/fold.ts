@@ -35,10 +35,11 @@ interface Step {
   readonly fields: Observation['fields']
 }
 
-/** Whether the record was folded before. */
-function isKnown(state: PartitionState, signal: Signal): boolean {
-  const known = state.watermarks.get(signal.lane)
-  return known !== undefined && signal.seq <= known[0]
+/** Whether the record was folded before; or claims that numbers are lost which are still to come: whoever may publish can forge that. */
+function isIgnored(state: PartitionState, { lane, seq, gap }: Signal): boolean {
+  const known = state.watermarks.get(lane)
+  if (known === undefined) return false
+  return seq <= known[0] || (gap?.claimed === true && gap.from_seq > known[0] + 1)
 }
 
 /** Moves the watermark of a lane. */
@@ -100,14 +101,19 @@ function onGap(step: Step): readonly Observation[] {
   // What was seen before is not lost: its batch came whole, and then again, spoilt.
   const seen = step.state.watermarks.get(`${step.lane}#cover`)?.[0] ?? -1
   if (gap.to_seq <= seen) return []
-  const sentence = `${gap.count} events of ${step.lane} are missing (${gap.reason}), numbers ${gap.from_seq}–${gap.to_seq}`
-  return [observation(step, rule, { score: 0.9, sentence, evidence: { ...gap } })]
+  const { reason, to_seq: to } = gap
+  const from = Math.max(gap.from_seq, seen + 1)
+  const count = to - from + 1
+  const sentence = `${count} events of ${step.lane} are missing (${reason}), numbers ${from}–${to}`
+  const evidence = { from_seq: from, to_seq: to, reason, count }
+  return [observation(step, rule, { score: 0.9, sentence, evidence })]
 }
 
 function onCoverage(step: Step): readonly Observation[] {
-  const { parts, before, lane } = step
+  const { parts, before, lane, signal } = step
+  if (signal.gap?.claimed === true) return onGap(step)
   const rule = parts.behaviours.get('lane_hole')
-  const from = step.signal.gap?.from_seq
+  const from = signal.gap?.from_seq
   if (rule === undefined || from === undefined || before === undefined || from <= before + 1) return []
   const evidence = { from_seq: before + 1, to_seq: from - 1 }
   const sentence = `numbers ${before + 1}–${from - 1} of ${lane} never arrived and no gap accounts for them`
@@ -136,7 +142,7 @@ export function createFold(pack: RulePack, partition: number): Fold {
   const laneOf = (state: PartitionState): string => `detector.p${partition}/${state.epoch}`
   return {
     step: (state, signal, timestampMs) => {
-      if (isKnown(state, signal)) return []
+      if (isIgnored(state, signal)) return []
       const found = observe(parts, state, signal)
       advance(state, signal, timestampMs)
       if (found.length === 0) return []

@@ -47,9 +47,13 @@ function endsLane(event: Json): boolean {
   return isObject(event['lane']) && event['lane']['state'] === 'end'
 }
 
-function gapStart(event: Json, seq: number): number | undefined {
-  const from = event['kind'] === 'gap' && isObject(event['gap']) ? event['gap']['from_seq'] : undefined
-  return isSeq(from) && from <= seq ? from : undefined
+function gapOf(
+  event: Json,
+  seq: number,
+): { readonly fromSeq: number; readonly isClaim: boolean } | undefined {
+  const gap = event['kind'] === 'gap' && isObject(event['gap']) ? event['gap'] : {}
+  const from = gap['from_seq']
+  return isSeq(from) && from <= seq ? { fromSeq: from, isClaim: gap['claimed'] === true } : undefined
 }
 
 function eventPlace(event: Json, timeMs: number | undefined): Place {
@@ -58,8 +62,8 @@ function eventPlace(event: Json, timeMs: number | undefined): Place {
   const { seq } = event['source']
   if (lane === undefined || !isSeq(seq)) return nowhere
   if (isAlive(event)) return { kind: 'alive', lane, seq, timeMs: timeMs ?? 0 }
-  const fromSeq = gapStart(event, seq)
-  if (fromSeq !== undefined) return { kind: 'gap', lane, fromSeq, seq }
+  const gap = gapOf(event, seq)
+  if (gap !== undefined) return { kind: 'gap', lane, seq, ...gap }
   return { kind: 'event', lane, seq, endsLane: endsLane(event) }
 }
 

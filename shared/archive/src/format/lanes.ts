@@ -12,8 +12,14 @@ export type Place =
   /** Not of a lane; `id`, where there is one, is the same whenever the record is published again. */
   | { readonly kind: 'none'; readonly id?: string }
   | { readonly kind: 'event'; readonly lane: string; readonly seq: number; readonly endsLane: boolean }
-  /** The producer's or the masker's word that `fromSeq` to `seq` are lost. */
-  | { readonly kind: 'gap'; readonly lane: string; readonly fromSeq: number; readonly seq: number }
+  /** The producer's word that `fromSeq` to `seq` are lost; or the masker's, which is only a claim of the headers of a batch that nobody can open. */
+  | {
+      readonly kind: 'gap'
+      readonly lane: string
+      readonly fromSeq: number
+      readonly seq: number
+      readonly isClaim: boolean
+    }
   /** A heartbeat: repeats the last `seq` and takes no number. */
   | { readonly kind: 'alive'; readonly lane: string; readonly seq: number; readonly timeMs: number }
 
@@ -92,6 +98,8 @@ function onAlive(state: Watermark, seq: number, timeMs: number): Step | undefine
 }
 
 function step(state: Watermark, place: Exclude<Place, { kind: 'none' }>): Step | undefined {
+  // Whoever may publish can forge a claim: it fills the next numbers at most, and never makes numbers missing that are still to come.
+  if (place.kind === 'gap' && place.isClaim && place.fromSeq > state.next) return undefined
   if (place.kind === 'gap') return onGap(state, place.fromSeq, place.seq)
   if (place.kind === 'alive') return onAlive(state, place.seq, place.timeMs)
   const next = onEvent(state, place.seq)
@@ -108,7 +116,7 @@ interface OpenLane {
 
 /** Decides, record by record, what is new, and sums up what a cut adds. */
 export interface LaneTracker {
-  /** `false`: the archive has this record already. */
+  /** `false`: the archive has this record already, or it is a claim that cannot be true yet. */
   readonly accept: (place: Place) => boolean
   readonly lanes: () => readonly LaneCut[]
   readonly watermarks: () => readonly Watermark[]
