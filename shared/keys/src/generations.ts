@@ -11,7 +11,8 @@ export interface Generation {
 }
 
 const keyBytes = 32
-const maxGenerations = 100
+/** Most generations of one secret. */
+export const maxGenerations = 100
 const idForm = /^[A-Za-z0-9_-]{1,64}$/u
 
 /** Where new keys come from. */
@@ -25,14 +26,24 @@ export function newGenerationId(number: number, { randomBytes }: Source): string
   return `${number}-${Buffer.from(randomBytes(4)).toString('hex')}`
 }
 
+/** The text of a secret with these generations. */
+export function secretText(generations: readonly Generation[]): string {
+  const shown = generations.map(({ id, activeFromMs, key }) => ({
+    id,
+    active_from: new Date(activeFromMs).toISOString(),
+    key: Buffer.from(key).toString('base64url'),
+  }))
+  return `${JSON.stringify({ v: 1, generations: shown }, undefined, 2)}\n`
+}
+
+/** Generation `number` of a secret, fresh. */
+export function newGeneration(number: number, activeFromMs: number, source: Source): Generation {
+  return { id: newGenerationId(number, source), activeFromMs, key: source.randomBytes(keyBytes) }
+}
+
 /** The text of a new secret with one generation. */
 export function newSecretText(source: Source): string {
-  const generation = {
-    id: newGenerationId(1, source),
-    active_from: new Date(source.now()).toISOString(),
-    key: Buffer.from(source.randomBytes(keyBytes)).toString('base64url'),
-  }
-  return `${JSON.stringify({ v: 1, generations: [generation] }, undefined, 2)}\n`
+  return secretText([newGeneration(1, source.now(), source)])
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

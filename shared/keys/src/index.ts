@@ -1,3 +1,4 @@
+export type { KeyAdmin } from './admin.ts'
 export {
   createControlVerifier,
   type ControlSigner,
@@ -12,3 +13,5 @@ export type { MaskingKeys } from './masking.ts'
 export { openSecrets, type SecretsConfig } from './secrets/open.ts'
 export { secretNames, type SecretName, type SecretStore } from './secrets/secrets.ts'
 export type { DataKey, SegmentKeys } from './segment-keys.ts'
+export type { Rotation } from './rotate.ts'
+export type { TenantKeyInfo } from './tenant-key-admin.ts'

@@ -1,5 +1,6 @@
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
 import { AppError } from '@muniment/schema'
+import { createKeyAdmin, type KeyAdmin } from './admin.ts'
 import {
   createControlSigner,
   createControlVerifier,
@@ -58,6 +59,8 @@ export interface Keys {
   readonly controlVerifier: () => Promise<ControlVerifier>
   /** Public keys of every live generation, for those who hold no secret. Secret: control. */
   readonly controlPublicKeys: () => Promise<readonly string[]>
+  /** Turns keys over and destroys them. */
+  readonly admin: KeyAdmin
 }
 
 function ingestPair({ id, key }: Generation): IngestKeyPair {
@@ -117,9 +120,10 @@ interface Sealed {
 
 /** Opens the keys; nothing is read before it is needed. */
 export function openKeys(options: KeysOptions): Keys {
-  const { state, now, randomBytes, cacheTtlMs } = options
+  const { secrets, state, now, randomBytes, cacheTtlMs } = options
   const rings = openKeyrings(options)
-  const tenantKeys = createTenantKeys({ root: rings.root, state, now, randomBytes, cacheTtlMs })
+  const tenantKeyOptions = { root: rings.root, state, now, randomBytes, cacheTtlMs }
+  const tenantKeys = createTenantKeys(tenantKeyOptions)
   const controlPublicKeys = async (): Promise<readonly string[]> =>
     (await rings.control.all()).map(signer => signer.publicKey)
   return {
@@ -139,5 +143,6 @@ export function openKeys(options: KeysOptions): Keys {
     controlSigner: async () => await rings.control.current(),
     controlVerifier: async () => createControlVerifier(await controlPublicKeys()),
     controlPublicKeys,
+    admin: createKeyAdmin({ ...tenantKeyOptions, secrets }),
   }
 }

@@ -12,7 +12,7 @@ export interface RootKey {
 }
 
 /** A tenant's key: it wraps that tenant's data keys. */
-interface TenantKey {
+export interface TenantKey {
   readonly generation: string
   readonly key: KeyObject
 }
@@ -39,7 +39,8 @@ const maxCached = 10_000
 const tenantForm = /^[a-z0-9][a-z0-9_.-]{0,62}$/u
 const generationForm = /^([1-9]\d{0,8})-[0-9a-f]{8}$/u
 
-function tenantKeyPrefix(tenant: string): string {
+/** Where a tenant's keys lie. Throws `INVALID_INPUT` for what cannot be a tenant's name. */
+export function tenantKeyPrefix(tenant: string): string {
   if (!tenantForm.test(tenant))
     throw new AppError(
       'INVALID_INPUT',
@@ -52,13 +53,17 @@ function stateKey(tenant: string, number: number): string {
   return `${tenantKeyPrefix(tenant)}${String(number).padStart(9, '0')}`
 }
 
-interface Stored {
+/** A tenant key as it lies in the state. */
+export interface StoredTenantKey {
   readonly id: string
   readonly root: string
   readonly wrapped: string
+  /** When it was made, milliseconds since the epoch; 0 where its writer did not say. */
+  readonly madeMs: number
 }
 
-function parseStored(value: Uint8Array, place: string): Stored {
+/** Reads what lies at `place`. Throws `KEY_UNKNOWN` where that is no tenant key. */
+export function parseStoredKey(value: Uint8Array, place: string): StoredTenantKey {
   const malformed = (): AppError =>
     new AppError('KEY_UNKNOWN', `The tenant key in ${place} is damaged.`, {
       hint: 'Restore the state from a copy.',
@@ -70,13 +75,25 @@ function parseStored(value: Uint8Array, place: string): Stored {
     throw malformed()
   }
   if (typeof stored !== 'object' || stored === null || !('v' in stored) || stored.v !== 1) throw malformed()
-  const { id, root, wrapped } = { id: undefined, root: undefined, wrapped: undefined, ...stored }
+  const {
+    id,
+    root,
+    wrapped,
+    made_ms: made,
+  } = {
+    id: undefined,
+    root: undefined,
+    wrapped: undefined,
+    made_ms: 0,
+    ...stored,
+  }
   if (typeof id !== 'string' || typeof root !== 'string' || typeof wrapped !== 'string') throw malformed()
-  return { id, root, wrapped }
+  return { id, root, wrapped, madeMs: typeof made === 'number' ? made : 0 }
 }
 
-function bindingOf(tenant: string, id: string, root: string): Binding {
-  return ['muniment/tenant-key/v1', tenant, id, root]
+function bindingOf(tenant: string, { id, root, madeMs }: Omit<StoredTenantKey, 'wrapped'>): Binding {
+  const made = madeMs === 0 ? [] : [String(madeMs)]
+  return ['muniment/tenant-key/v1', tenant, id, root, ...made]
 }
 
 function unknown(tenant: string, generation: string, cause?: unknown): AppError {
@@ -86,12 +103,14 @@ function unknown(tenant: string, generation: string, cause?: unknown): AppError 
   })
 }
 
-async function unwrapStored(
+/** Opens a stored key. Throws `KEY_UNKNOWN` where its root generation is not held or it was altered. */
+export async function unwrapTenantKey(
   options: TenantKeyOptions,
   tenant: string,
-  { id, root, wrapped }: Stored,
+  stored: StoredTenantKey,
 ): Promise<TenantKey> {
-  const binding = bindingOf(tenant, id, root)
+  const { id, root, wrapped } = stored
+  const binding = bindingOf(tenant, stored)
   const tryOnce = async (): Promise<KeyObject | undefined> => {
     const found = await options.root.find(root)
     return found && unwrapKey(found.key, wrapped, binding)
@@ -115,18 +134,31 @@ async function load(
 ): Promise<TenantKey | undefined> {
   const place = stateKey(tenant, number)
   const entry = await options.state.get(place)
-  return entry && (await unwrapStored(options, tenant, parseStored(entry.value, place)))
+  return entry && (await unwrapTenantKey(options, tenant, parseStoredKey(entry.value, place)))
+}
+
+/** The form in which a tenant key lies in the state: wrapped under the root generation that is current. */
+export async function wrapTenantKey(
+  { root, randomBytes }: TenantKeyOptions,
+  tenant: string,
+  { generation: id, key, madeMs }: TenantKey & { readonly madeMs: number },
+): Promise<Uint8Array> {
+  const rootKey = await root.current()
+  const binding = bindingOf(tenant, { id, root: rootKey.id, madeMs })
+  const wrapped = wrapKey(rootKey.key, key, { binding, nonce: randomBytes(wrapNonceBytes) })
+  return Buffer.from(JSON.stringify({ v: 1, id, root: rootKey.id, made_ms: madeMs, wrapped }))
 }
 
 /** Makes generation `number`, or reads the one that another process made meanwhile. */
-async function create(options: TenantKeyOptions, tenant: string, number: number): Promise<TenantKey> {
-  const { root, state, randomBytes } = options
-  const rootKey = await root.current()
+export async function createTenantKey(
+  options: TenantKeyOptions,
+  tenant: string,
+  number: number,
+): Promise<TenantKey> {
+  const { state, randomBytes, now } = options
   const id = newGenerationId(number, options)
   const key = createSecretKey(randomBytes(keyBytes))
-  const binding = bindingOf(tenant, id, rootKey.id)
-  const wrapped = wrapKey(rootKey.key, key, { binding, nonce: randomBytes(wrapNonceBytes) })
-  const stored = Buffer.from(JSON.stringify({ v: 1, id, root: rootKey.id, wrapped }))
+  const stored = await wrapTenantKey(options, tenant, { generation: id, key, madeMs: now() })
   if ((await state.put(stateKey(tenant, number), stored, undefined)) !== undefined)
     return { generation: id, key }
   const theirs = await load(options, tenant, number)
@@ -134,13 +166,19 @@ async function create(options: TenantKeyOptions, tenant: string, number: number)
   return theirs
 }
 
-async function newest(options: TenantKeyOptions, tenant: string): Promise<TenantKey> {
+/** The highest number among a tenant's keys; 0 where it has none. */
+export async function newestNumber(state: StateStore, tenant: string): Promise<number> {
   let number = 0
-  for await (const place of options.state.list(tenantKeyPrefix(tenant)))
+  for await (const place of state.list(tenantKeyPrefix(tenant)))
     number = Math.max(number, Number(place.slice(place.lastIndexOf('/') + 1)) || 0)
+  return number
+}
+
+async function newest(options: TenantKeyOptions, tenant: string): Promise<TenantKey> {
+  const number = await newestNumber(options.state, tenant)
   return (
     (number > 0 ? await load(options, tenant, number) : undefined) ??
-    (await create(options, tenant, number + 1))
+    (await createTenantKey(options, tenant, number + 1))
   )
 }
 

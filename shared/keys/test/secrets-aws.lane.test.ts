@@ -1,6 +1,10 @@
 import { createServer } from 'node:http'
 import { randomBytes } from 'node:crypto'
-import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openState } from '@muniment/state'
 import { initSecrets, openKeys, openSecrets, type SecretStore } from '../src/index.ts'
@@ -43,6 +47,27 @@ describeLanes(['secrets'], 'secrets in Secrets Manager', () => {
     expect((await initSecrets(secrets, source)).some(({ isCreated }) => isCreated)).toBe(false)
     expect(await secrets.read('root')).toBe(root)
     expect(await keys.ingestPublicKey()).toMatch(/^1-[0-9a-f]{8}\./u)
+  })
+
+  test('turn over and are destroyed within one secret, and no stage keeps what was destroyed', async () => {
+    await using secrets = await openAt(server.endpoint, 'retire/')
+    await using state = await openState({ kind: 'memory' })
+    let nowMs = Date.now()
+    const keys = openKeys({ secrets, state, now: () => nowMs, randomBytes, cacheTtlMs: 1000 })
+    await initSecrets(secrets, { now: () => nowMs, randomBytes })
+    const [kid = ''] = (await keys.ingestPublicKey()).split('.')
+    await keys.admin.rotate('ingest')
+    nowMs += 60_000
+    await keys.admin.retire('ingest', kid)
+    expect(await secrets.read('ingest')).not.toContain(kid)
+    const client = new SecretsManagerClient({ endpoint: server.endpoint, region, credentials })
+    const previous = new GetSecretValueCommand({ SecretId: 'retire/ingest', VersionStage: 'AWSPREVIOUS' })
+    const text = await client.send(previous).then(
+      ({ SecretString }) => SecretString,
+      (error: unknown) => (error instanceof Error ? error.name : ''),
+    )
+    client.destroy()
+    expect(text).toBe('ResourceNotFoundException')
   })
 
   test('are read at their current stage, and a new generation is found without waiting for the cache', async () => {

@@ -37,5 +37,21 @@ export function secretsContract(name: string, setUp: () => Promise<SecretStore>)
       expect(made.filter(Boolean)).toHaveLength(1)
       expect(await secrets.read('ingest')).toBe('abcd'[made.indexOf(true)])
     })
+
+    test('one is replaced only while it is what the caller has seen', async () => {
+      await secrets.create('control', 'one')
+      expect(await secrets.replace('control', { text: 'two', expected: 'zero' })).toBe(false)
+      expect(await secrets.read('control')).toBe('one')
+      expect(await secrets.replace('control', { text: 'two', expected: 'one' })).toBe(true)
+      expect(await secrets.replace('control', { text: 'three', expected: 'one' })).toBe(false)
+      expect(await secrets.replace('control', { text: 'four', expected: 'two', forgetsOld: true })).toBe(true)
+      expect(await secrets.read('control')).toBe('four')
+    })
+
+    test('a missing one is not replaced but named', async () => {
+      await expect(secrets.replace('log', { text: 'new', expected: '' })).rejects.toMatchObject({
+        code: 'SECRET_MISSING',
+      })
+    })
   })
 }

@@ -20,6 +20,8 @@ export const errorCodes = {
   SECRET_MALFORMED: 'Restore the secret named in the message from its previous version.',
   KEY_UNKNOWN:
     'The key generation named in the message is not held here; it may have been destroyed on purpose.',
+  KEY_IN_USE: 'Wait until nothing depends on the generation named in the message, then try again.',
+  LEGAL_HOLD: 'Release the hold named in the message with `muniment hold release`, if you may.',
   STORE_CONFLICT: 'Another process owns this position; this one re-reads and goes on.',
   STORE_REFUSED:
     'Check the permissions and the Object Lock settings of the store; `muniment doctor` tests both.',

@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '@muniment/schema'
 import { awsClientOptions, type AwsReach } from '@muniment/state/aws'
-import type { SecretName, SecretStore } from './secrets.ts'
+import type { SecretChange, SecretName, SecretStore } from './secrets.ts'
 
 /** Names and reach of the secrets in Secrets Manager. */
 export interface AwsSecretsConfig extends Omit<AwsReach, 'forcePathStyle'> {
@@ -8,7 +8,7 @@ export interface AwsSecretsConfig extends Omit<AwsReach, 'forcePathStyle'> {
   readonly prefix: string
 }
 
-type Action = 'GetSecretValue' | 'CreateSecret'
+type Action = 'GetSecretValue' | 'CreateSecret' | 'PutSecretValue' | 'UpdateSecretVersionStage'
 
 interface Attempt {
   readonly name: SecretName
@@ -69,9 +69,9 @@ function failure(attempt: Attempt, error: unknown): AppError {
   })
 }
 
-async function connect(
-  config: AwsSecretsConfig,
-): Promise<import('@aws-sdk/client-secrets-manager').SecretsManager> {
+type Client = import('@aws-sdk/client-secrets-manager').SecretsManager
+
+async function connect(config: AwsSecretsConfig): Promise<Client> {
   const { SecretsManager } = await import('@aws-sdk/client-secrets-manager')
   return new SecretsManager(awsClientOptions(config, limits))
 }
@@ -89,29 +89,89 @@ function whetherExists(error: unknown): boolean {
   throw error
 }
 
+interface Current {
+  readonly text: string | undefined
+  readonly version: string | undefined
+}
+
+async function readCurrent(client: Client, attempt: Attempt): Promise<Current> {
+  // The stage is named because one server of this protocol returns an old value without it.
+  const request = { SecretId: attempt.secretId, VersionStage: 'AWSCURRENT' }
+  const { SecretString: text, VersionId: version } = await run(
+    attempt,
+    async () => await client.getSecretValue(request),
+  )
+  return { text, version }
+}
+
+/** Somebody else moved the stage in the meantime. */
+function whetherMoved(error: unknown): boolean {
+  if (error instanceof Error && error.name === 'InvalidParameterException') return false
+  throw error
+}
+
+/** The new text becomes a version without a stage first; then the stage moves, which only succeeds from the version that was compared. */
+async function replaceCurrent(
+  client: Client,
+  at: (action: Action) => Attempt,
+  { text, expected, forgetsOld = false }: SecretChange,
+): Promise<boolean> {
+  const current = await readCurrent(client, at('GetSecretValue'))
+  if (current.text !== expected) return false
+  const { secretId: SecretId } = at('PutSecretValue')
+  const put = { SecretId, SecretString: text, VersionStages: ['AWSPENDING'] }
+  const { VersionId } = await run(at('PutSecretValue'), async () => await client.putSecretValue(put))
+  const attempt = at('UpdateSecretVersionStage')
+  const move = async (
+    VersionStage: string,
+    to: string | undefined,
+    from: string | undefined,
+  ): Promise<boolean> =>
+    await run(
+      attempt,
+      async () =>
+        await client
+          .updateSecretVersionStage({
+            SecretId,
+            VersionStage,
+            MoveToVersionId: to,
+            RemoveFromVersionId: from,
+          })
+          .then(() => true, whetherMoved),
+    )
+  if (!(await move('AWSCURRENT', VersionId, current.version))) return false
+  // A version without a stage cannot be read by name any more, and Secrets Manager deletes it in time.
+  if (forgetsOld) await move('AWSPREVIOUS', undefined, current.version)
+  return true
+}
+
 /** Secrets in AWS Secrets Manager, or a server that speaks its protocol. They are administered elsewhere, so nothing is created on use. */
 export async function openAwsSecrets(config: AwsSecretsConfig): Promise<SecretStore> {
   const client = await connect(config)
+  const attemptAt = (name: SecretName, action: Action): Attempt => ({
+    name,
+    secretId: `${config.prefix}${name}`,
+    action,
+  })
 
   return {
     createsOnUse: false,
     async read(name) {
-      const attempt: Attempt = { name, secretId: `${config.prefix}${name}`, action: 'GetSecretValue' }
-      // The stage is named because one server of this protocol returns an old value without it.
-      const request = { SecretId: attempt.secretId, VersionStage: 'AWSCURRENT' }
-      const { SecretString } = await run(attempt, async () => await client.getSecretValue(request))
-      if (SecretString === undefined)
+      const attempt = attemptAt(name, 'GetSecretValue')
+      const { text } = await readCurrent(client, attempt)
+      if (text === undefined)
         throw new AppError('SECRET_MALFORMED', `The secret ${name} (${attempt.secretId}) is not text.`)
-      return SecretString
+      return text
     },
     async create(name, text) {
-      const attempt: Attempt = { name, secretId: `${config.prefix}${name}`, action: 'CreateSecret' }
+      const attempt = attemptAt(name, 'CreateSecret')
       const request = { Name: attempt.secretId, SecretString: text, Description: `Muniment: ${name}` }
       return await run(
         attempt,
         async () => await client.createSecret(request).then(() => true, whetherExists),
       )
     },
+    replace: async (name, change) => await replaceCurrent(client, action => attemptAt(name, action), change),
     async [Symbol.asyncDispose]() {
       await Promise.resolve(client.destroy())
     },

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, rm } from 'node:fs/promises'
+import { link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '@muniment/schema'
-import type { SecretName, SecretStore } from './secrets.ts'
+import { openLock } from '@muniment/state'
+import type { SecretChange, SecretName, SecretStore } from './secrets.ts'
 
 const maxBytes = 256 * 1024
 const foreignBits = 0o077
@@ -48,9 +49,8 @@ async function syncFolder(dir: string): Promise<void> {
   await handle.sync()
 }
 
-/** A link appears whole or not at all, and only where there was nothing, so that of two creators one wins. */
-async function createSecret(dir: string, path: string, text: string): Promise<boolean> {
-  await mkdir(dir, { recursive: true, mode: 0o700 })
+/** Writes a durable draft and hands it to `place`; its name is gone afterwards. */
+async function withDraft<T>(path: string, text: string, place: (draft: string) => Promise<T>): Promise<T> {
   const draft = `${path}.${randomUUID()}.new`
   try {
     {
@@ -58,15 +58,40 @@ async function createSecret(dir: string, path: string, text: string): Promise<bo
       await handle.writeFile(text)
       await handle.sync()
     }
-    await link(draft, path)
+    return await place(draft)
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+/** A link appears whole or not at all, and only where there was nothing, so that of two creators one wins. */
+async function createSecret(dir: string, path: string, text: string): Promise<boolean> {
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  try {
+    await withDraft(path, text, async draft => await link(draft, path))
     await syncFolder(dir)
     return true
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
     throw error
-  } finally {
-    await rm(draft, { force: true })
   }
+}
+
+interface Replacement extends SecretChange {
+  readonly dir: string
+  readonly path: string
+  readonly name: SecretName
+}
+
+/** Comparing and renaming are two steps, so both are done under a lock that ends with its holder. */
+async function replaceSecret({ dir, path, name, text, expected }: Replacement): Promise<boolean> {
+  using lock = openLock(join(dir, '.lock'))
+  return await lock.hold(async () => {
+    if ((await readSecret(name, path)) !== expected) return false
+    await withDraft(path, text, async draft => await rename(draft, path))
+    await syncFolder(dir)
+    return true
+  })
 }
 
 /** Secrets as one file each, mode 0600, in a folder of mode 0700; files that others may read are refused. */
@@ -86,6 +111,14 @@ export function openFileSecrets(dir: string): SecretStore {
         return await createSecret(dir, pathOf(name), text)
       } catch (error) {
         throw failure(name, pathOf(name), error)
+      }
+    },
+    async replace(name, change) {
+      const path = pathOf(name)
+      try {
+        return await replaceSecret({ ...change, dir, path, name })
+      } catch (error) {
+        throw failure(name, path, error)
       }
     },
     async [Symbol.asyncDispose]() {

@@ -4,15 +4,22 @@ import type { SecretName, SecretStore } from './secrets.ts'
 /** Secrets that end with the process, for tests and one-off runs. */
 export function openMemorySecrets(): SecretStore {
   const texts = new Map<SecretName, string>()
+  const held = (name: SecretName): string => {
+    const text = texts.get(name)
+    if (text === undefined) throw new AppError('SECRET_MISSING', `There is no secret ${name}.`)
+    return text
+  }
   return {
     createsOnUse: true,
-    async read(name) {
-      const text = texts.get(name)
-      if (text === undefined) throw new AppError('SECRET_MISSING', `There is no secret ${name}.`)
-      return await Promise.resolve(text)
-    },
+    read: async name => await Promise.resolve().then(() => held(name)),
     async create(name, text) {
       if (texts.has(name)) return await Promise.resolve(false)
+      texts.set(name, text)
+      return true
+    },
+    async replace(name, { text, expected }) {
+      await Promise.resolve()
+      if (held(name) !== expected) return false
       texts.set(name, text)
       return true
     },

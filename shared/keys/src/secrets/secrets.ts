@@ -4,9 +4,18 @@ export const secretNames = ['root', 'masking', 'ingest', 'log', 'control'] as co
 /** The name of one secret: `root` wraps tenant keys, `masking` digests and tokens, `ingest` opens batches, `log` signs checkpoints, `control` signs decisions. */
 export type SecretName = (typeof secretNames)[number]
 
+/** A new text for a secret. */
+export interface SecretChange {
+  readonly text: string
+  /** The text that it replaces; where the secret has another by now, nothing happens. */
+  readonly expected: string
+  /** Whether the old text must not stay anywhere that this place can reach: for keys that are destroyed. */
+  readonly forgetsOld?: boolean
+}
+
 /**
  * Where secrets lie, each one JSON text that holds every live generation.
- * Durability: a `create` that resolved survives a crash. Concurrency: of several creators one wins; nothing is ever overwritten.
+ * Durability: a `create` that resolved survives a crash. Concurrency: of several creators one wins, and of several that replace one text one wins.
  * Errors name the secret and the permission: `SECRET_MISSING`, `SECRET_DENIED`, `SECRET_MALFORMED`, `DEPENDENCY_UNREACHABLE`. Values are in no error.
  */
 export interface SecretStore extends AsyncDisposable {
@@ -16,4 +25,6 @@ export interface SecretStore extends AsyncDisposable {
   read(name: SecretName): Promise<string>
   /** `false` where the secret exists already. */
   create(name: SecretName, text: string): Promise<boolean>
+  /** `false` where the secret is no longer `expected`. */
+  replace(name: SecretName, change: SecretChange): Promise<boolean>
 }
