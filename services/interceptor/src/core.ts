@@ -4,7 +4,7 @@ import { createLane, type Lane, type LaneStats } from './lane.ts'
 import { observeChannel, type Channel, type ObserveLimits } from './observe.ts'
 import { fenced, problem, throttled, type OnProblem } from './problem.ts'
 import { createPublisher, type PublisherStats } from './publisher.ts'
-import type { ChannelInfo, Entry, Labels } from './record.ts'
+import type { AdminAct, ChannelInfo, Entry, Labels } from './record.ts'
 import { createRing } from './ring.ts'
 import { createRounds } from './rounds.ts'
 import type { Sink } from './sink.ts'
@@ -42,6 +42,8 @@ export interface CoreOptions {
 export interface Core {
   readonly lane: string
   readonly open: (info: ChannelInfo, labels?: Labels) => Channel
+  /** Records an administrative act. */
+  readonly act: (act: AdminAct) => void
   /** Resolves when everything recorded so far is durable. */
   readonly flush: () => Promise<void>
   /** Ends open requests and the lane, and resolves when that is durable. */
@@ -81,6 +83,7 @@ function openLane(
 export function createInterceptorCore(options: CoreOptions): Core {
   const { clock, limits, deadlineMs = defaults.deadlineMs } = options
   const { lane, publisher } = openLane(options, throttled(fenced(options.onProblem), clock.nowMs))
+  const bounds = limits === undefined ? {} : { limits }
   const busy = new Set<Channel>()
   const stopHeartbeat = repeat(clock, options.heartbeatMs ?? defaults.heartbeatMs, lane.alive)
   const stopSweep = repeat(clock, Math.min(60_000, deadlineMs), () => {
@@ -88,11 +91,7 @@ export function createInterceptorCore(options: CoreOptions): Core {
   })
 
   function open(info: ChannelInfo, labels: Labels = {}): Channel {
-    const onBusy = (isBusy: boolean): void => {
-      if (isBusy) busy.add(channel)
-      else busy.delete(channel)
-    }
-    const bounds = limits === undefined ? {} : { limits }
+    const onBusy = (isBusy: boolean): void => void (isBusy ? busy.add(channel) : busy.delete(channel))
     const channel = observeChannel({ info, clock, onBusy, labels, emit: lane.record, ...bounds })
     return channel
   }
@@ -103,9 +102,11 @@ export function createInterceptorCore(options: CoreOptions): Core {
     lane.end()
   }
   const { flush, flushSync } = publisher
+  const { name, act } = lane
   return {
-    lane: lane.name,
+    lane: name,
     open,
+    act,
     flush,
     flushSync,
     close: () => {

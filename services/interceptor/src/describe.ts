@@ -1,7 +1,7 @@
 import { uuidv7, type Frame, type Observation } from '@muniment/schema'
 import { isMembers, textMember } from './json.ts'
 import { clip, labelOf } from './message.ts'
-import type { Body, Entry, Exchange, Label } from './record.ts'
+import type { AdminAct, Body, Entry, Exchange, Label } from './record.ts'
 import type { Rounds } from './rounds.ts'
 
 /** What turns records into observations beside the records themselves. */
@@ -133,9 +133,22 @@ function describeExchange(exchange: Exchange, rounds: Rounds): Described {
   }
 }
 
+function describeAct({
+  method,
+  target,
+  outcome,
+  principal,
+  details,
+}: AdminAct): Omit<Described, 'timeMs' | 'tenant'> {
+  const { bytes, sizes } = textOf({ json: details, sizeBytes: 0 })
+  const fields = { kind: 'admin', outcome, method: clip(method), target: clipped(target), principal } as const
+  return { fields: { ...fields, request: sizes }, request: bytes }
+}
+
 function describeItem({ item }: Entry, { tenant, rounds }: DescribeOptions): Described {
   if (item.type === 'exchange') return describeExchange(item.exchange, rounds)
   const { timeMs } = item
+  if (item.type === 'admin') return { timeMs, tenant, ...describeAct(item.act) }
   if (item.type === 'lane')
     return { timeMs, tenant, fields: { kind: 'heartbeat', lane: { state: item.state } } }
   const { fromSeq, toSeq, reason, count } = item.gap

@@ -20,6 +20,10 @@ export interface Host {
   readonly core: Core
   /** A name for one more channel, unique within the lane and, by its instance, everywhere. */
   readonly nextChannelId: () => string
+  /** Whether there is a key to seal to. */
+  readonly canSeal: () => boolean
+  /** Whether everything recorded so far became durable in time. */
+  readonly isFlushed: (deadlineMs: number) => Promise<boolean>
   /** Ends the lane and waits until that is durable, at most `deadlineMs`; what is not durable then is written at once. */
   readonly close: (deadlineMs: number) => Promise<void>
 }
@@ -141,6 +145,8 @@ export function openHost(settings: Settings): Host {
   return {
     core,
     nextChannelId: () => `${instance}.${(channels++).toString(36)}`,
+    canSeal: () => sealer() !== undefined,
+    isFlushed: async deadlineMs => await until(core.flush(), deadlineMs),
     close: async deadlineMs => {
       if (isClosed) return
       isClosed = true

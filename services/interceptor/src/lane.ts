@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import type { Entry, Exchange, Item } from './record.ts'
+import type { AdminAct, Entry, Exchange, Item } from './record.ts'
 import type { Ring } from './ring.ts'
 
 /** The numbering of one producer: every number is given out once and covered once, by a record or by a gap. */
@@ -7,6 +7,7 @@ export interface Lane {
   /** `<instance>/<epoch>` */
   readonly name: string
   readonly record: (exchange: Exchange) => void
+  readonly act: (act: AdminAct) => void
   /** Repeats the last number to say that the producer lives; not while records that say so are waiting. */
   readonly alive: () => void
   /** Puts the record of what was lost into the ring, once there is room. */
@@ -75,7 +76,7 @@ function mark(state: State, laneState: 'start' | 'end'): void {
   state.nextSeq += 1
 }
 
-function record(state: State, exchange: Exchange): void {
+function record(state: State, item: Item, sizeBytes: number): void {
   const { ring, ringMaxBytes } = state
   state.recorded += 1
   if (state.isClosed) {
@@ -84,8 +85,7 @@ function record(state: State, exchange: Exchange): void {
   }
   if (state.gapFrom !== undefined && ring.sizeBytes() > ringMaxBytes * resumeBelow) return lose(state)
   settle(state)
-  const item: Item = { type: 'exchange', exchange }
-  if (!ring.push({ seq: state.nextSeq, item, sizeBytes: exchangeBytes(exchange) })) return lose(state)
+  if (!ring.push({ seq: state.nextSeq, item, sizeBytes })) return lose(state)
   state.nextSeq += 1
   state.onEntry()
 }
@@ -103,7 +103,8 @@ export function createLane(options: LaneOptions): Lane {
   mark(state, 'start')
   return {
     name: options.name,
-    record: exchange => record(state, exchange),
+    record: exchange => record(state, { type: 'exchange', exchange }, exchangeBytes(exchange)),
+    act: act => record(state, { type: 'admin', act, timeMs: state.clock.nowMs() }, overheadBytes),
     alive: () => {
       if (state.isClosed || state.ring.length() > 0) return
       settle(state)

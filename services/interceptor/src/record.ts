@@ -73,9 +73,22 @@ interface Gap {
   readonly reason: string
 }
 
+/** Something that a person or program did to Muniment itself, or read out of it. */
+export interface AdminAct {
+  /** What was done, as in `muniment/keys.rotate`. */
+  readonly method: string
+  /** To what. */
+  readonly target?: string
+  readonly outcome: 'ok' | 'denied' | 'rpc_error'
+  readonly principal: Principal
+  /** Facts of the act; masked like any message. */
+  readonly details: Readonly<Record<string, unknown>>
+}
+
 /** What a lane carries. */
 export type Item =
   | { readonly type: 'exchange'; readonly exchange: Exchange }
+  | { readonly type: 'admin'; readonly act: AdminAct; readonly timeMs: number }
   | { readonly type: 'lane'; readonly state: 'start' | 'alive' | 'end'; readonly timeMs: number }
   | { readonly type: 'gap'; readonly gap: Gap; readonly timeMs: number }
 
