@@ -1,7 +1,9 @@
+import type { KeyObject } from 'node:crypto'
 import { AppError } from '@muniment/schema'
 import type { CommittedManifest, Segment } from './format/manifest.ts'
+import { manifestKey, parsePath } from './format/paths.ts'
 import { keyContext, type SegmentOpener } from './keys.ts'
-import { listManifests, newestManifest, type ManifestQuery } from './manifests.ts'
+import { listManifests, newestManifest, readManifest, type ManifestQuery } from './manifests.ts'
 import { openParquet, type ByteSource, type ParquetReader } from './parquet/read.ts'
 import type { Store } from './store/store.ts'
 
@@ -30,6 +32,10 @@ interface FindOptions {
 export interface Archive {
   readonly manifests: (topic: string, query?: ManifestQuery) => AsyncIterable<CommittedManifest>
   readonly newest: (topic: string, partition: number) => Promise<CommittedManifest | undefined>
+  /** The manifest that names a data object, by the object's key; `undefined` where none does. */
+  readonly manifestOf: (objectKey: string) => Promise<CommittedManifest | undefined>
+  /** The key that opens a segment with any tool. Throws `KEY_UNKNOWN` where the tenant's key is gone. */
+  readonly dataKey: (found: CommittedManifest, segment: Segment) => Promise<KeyObject>
   /** Throws `KEY_UNKNOWN` where the tenant's key is gone, `ARCHIVE_DAMAGED` where the bytes are not the archived ones. */
   readonly openSegment: (
     found: CommittedManifest,
@@ -68,15 +74,35 @@ function segmentSource(
   }
 }
 
+async function manifestOf(
+  { store }: ArchiveOptions,
+  objectKey: string,
+): Promise<CommittedManifest | undefined> {
+  const path = parsePath(objectKey)
+  if (path?.kind !== 'segment' && path?.kind !== 'bundle') return undefined
+  const key = manifestKey(path.topic, path.partition, path.first)
+  if ((await store.head(key)) === undefined) return undefined
+  const found = await readManifest(store, key)
+  return found.manifest.objects.some(object => object.key === objectKey) ? found : undefined
+}
+
+function dataKey(
+  { keys }: ArchiveOptions,
+  { manifest }: CommittedManifest,
+  segment: Segment,
+): Promise<KeyObject> {
+  return keys.openDataKey(segment.tenant, keyContext(manifest), segment.wrapped_key)
+}
+
 async function openSegment(
   { store, keys }: ArchiveOptions,
-  { manifest }: CommittedManifest,
+  found: CommittedManifest,
   at: { readonly segment: Segment; readonly signal: AbortSignal | undefined },
 ): Promise<ParquetReader> {
   const { segment, signal } = at
-  const object = manifest.objects[segment.object]
+  const object = found.manifest.objects[segment.object]
   if (object === undefined) throw gone(`number ${segment.object}`)
-  const key = await keys.openDataKey(segment.tenant, keyContext(manifest), segment.wrapped_key)
+  const key = await dataKey({ store, keys }, found, segment)
   const place = { key: object.key, version: object.version, ...(signal === undefined ? {} : { signal }) }
   return openParquet(segmentSource(store, segment, place), key, segment.footer_bytes)
 }
@@ -125,6 +151,8 @@ export function openArchive(options: ArchiveOptions): Archive {
   const reading: Omit<Archive, 'find'> = {
     manifests: (topic, query = {}) => listManifests(options.store, topic, query),
     newest: (topic, partition) => newestManifest(options.store, topic, partition),
+    manifestOf: objectKey => manifestOf(options, objectKey),
+    dataKey: (found, segment) => dataKey(options, found, segment),
     openSegment: (found, segment, signal) => openSegment(options, found, { segment, signal }),
   }
   return { ...reading, find: (id, wanted) => find(reading, id, wanted) }

@@ -4,6 +4,10 @@ import { AppError } from '@muniment/schema'
 import type { Call, CliCommand } from '../command.ts'
 import { openKeysOf } from '../context.ts'
 import { publishIngestKey } from '../ingest-key.ts'
+import { showDataKey } from '../keys/data.ts'
+import { retire } from '../keys/retire.ts'
+import { announce, rewrap, rotate } from '../keys/rotate.ts'
+import { showStatus } from '../keys/status.ts'
 import { argument } from '../options.ts'
 
 /** Creates the secrets that are missing and says what interceptors need. */
@@ -35,22 +39,46 @@ async function showVerifier(call: Call): Promise<number> {
 
 const actions: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   init,
+  status: showStatus,
   ingest: showPublic,
   log: showVerifier,
+  rotate,
+  announce,
+  rewrap,
+  retire,
+  data: showDataKey,
 }
 
-/** Creates secrets and shows public keys. */
+/** Creates, shows, turns over and destroys keys. */
 export const keysCommand: CliCommand = {
   name: 'keys',
-  summary: 'Create the secrets that are missing; show public keys',
-  help: 'init never overwrites a secret. With MUNIMENT_SECRETS=file: the secrets are files under MUNIMENT_HOME and are created on first use; with aws: run init once.',
+  summary: 'Create secrets, show public keys, turn keys over and retire them',
+  help: `init never overwrites a secret. With MUNIMENT_SECRETS=file: the secrets are files under MUNIMENT_HOME and are created on first use; with aws: run init once.
+
+rotate adds a generation. A secret is written with it once every process has read the secret again (MUNIMENT_KEYS_CACHE_TTL_MS); old generations keep
+opening what they opened, and archived objects are never touched. After root, rewrap; after ingest, announce; --wait does both. retire destroys a
+generation, and refuses, naming what, while something needs it. Every act but showing public keys is an event of the archive.`,
   examples: [
     ['muniment keys init', 'create what is missing, and print the key for interceptors'],
+    ['muniment keys status', 'every generation of every secret and tenant, and no key'],
     ['muniment keys ingest', 'the public key that interceptors seal to'],
     ['muniment keys log', 'the public key that auditors verify the log with'],
+    ['muniment keys rotate root --wait', 'a new root; wraps all tenant keys by it when its time has come'],
+    ['muniment keys rotate --tenant acme', 'a new key for one tenant'],
+    ['muniment keys retire root 1-0badcafe', 'destroy a generation that nothing needs'],
+    ['muniment keys data seg/v1/t=acme/….parquet --print', "a segment's own key, for Spark or PyArrow"],
   ],
   configure: command => {
-    command.argument('<action>', 'init, ingest or log')
+    command
+      .argument('<action>', Object.keys(actions).join(', '))
+      .argument('[what]', 'a secret (root, masking, ingest, log, control), or an object for data')
+      .argument('[generation]', 'for retire')
+      .option(
+        '--tenant <name>',
+        'the key of this tenant instead of a secret; for data, whose segment of a bundle',
+      )
+      .option('--wait', 'rotate: wait until the new generation is active, then rewrap or announce')
+      .option('--print', 'data: yes, print the key')
   },
   run: async call => {
     const name = argument(call.args, 0, 'action')

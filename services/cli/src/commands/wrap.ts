@@ -1,24 +1,8 @@
-import type { WrapOptions } from '@muniment/interceptor/stdio'
-import type { Config } from '@muniment/runtime'
 import { AppError } from '@muniment/schema'
 import type { CliCommand } from '../command.ts'
+import { destination } from '../destination.ts'
 import { ensureIngestKey } from '../ingest-key.ts'
 import { textOption } from '../options.ts'
-
-type Destination = Pick<WrapOptions, 'bus' | 'kafka' | 'topicPrefix'>
-
-/** Where the interceptor publishes, wherever the setting was written. Tokens it reads itself, again and again, from their file. */
-function destination({ bus }: Config): Destination {
-  if (bus.kind !== 'kafka')
-    return bus.kind === 'embedded' ? { bus: 'embedded:', topicPrefix: bus.topicPrefix } : {}
-  const { brokers, clientId, tls, sasl, topicPrefix } = bus
-  const where = { bus: `kafka://${brokers.join(',')}`, topicPrefix }
-  if (sasl?.mechanism === 'oauthbearer') return where
-  return {
-    ...where,
-    kafka: { brokers, clientId, ...(tls !== undefined && { tls }), ...(sasl !== undefined && { sasl }) },
-  }
-}
 
 /** Runs a stdio MCP server and observes it. */
 export const wrapCommand: CliCommand = {
