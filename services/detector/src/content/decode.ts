@@ -52,7 +52,9 @@ function decodeOnce(text: string): string {
   let decoded = text
   if (/%(?:u?[0-9a-f]{2})/iu.test(decoded)) decoded = decodePercent(decoded)
   if (/&[#a-z0-9]{2,8};?/iu.test(decoded))
-    decoded = decoded.replaceAll(/&(#x?[0-9a-f]{1,6}|[a-z]{2,7});?/giu, entityText)
+    decoded = decoded
+      .replaceAll(/&(lt|gt|quot|apos)(?![;a-z]?;)/giu, entityText)
+      .replaceAll(/&(#x0{0,8}[0-9a-f]{1,6}|#0{0,8}\d{1,7}|[a-z]{2,7});?/giu, entityText)
   if (/\\[xu]/iu.test(decoded)) decoded = decodeEscapes(decoded)
   return decoded
 }

@@ -30,6 +30,8 @@ export type ContentKind =
   | 'ssrf'
   | 'template'
   | 'markup'
+  | 'entity'
+  | 'directory'
   | 'hidden'
   | 'instruction'
   | 'exfiltration'

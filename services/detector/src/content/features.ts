@@ -28,6 +28,8 @@ export const feature = {
   space: 1 << 24,
   /** A run of 24 or more letters and digits, as encoded data has. */
   run: 1 << 25,
+  /** Letters of the scripts beyond the Indic ones: Thai, Chinese, Japanese, Korean. */
+  distant: 1 << 26,
 } as const
 
 const byChar: Readonly<Record<string, number>> = {
@@ -68,6 +70,11 @@ for (let code = 0; code < 32; code += 1)
   table[code] = code === 9 || code === 10 || code === 13 ? 0 : feature.rare
 for (const [char, bits] of Object.entries(byChar)) table[char.charCodeAt(0)] = bits
 
+function bitsBeyond(code: number): number {
+  const isNear = code < 0x0e00 || (code >= 0x2000 && code < 0x3000)
+  return isNear ? feature.rare : feature.rare | feature.distant
+}
+
 /** The bits of all characters of the text. */
 export function featuresOf(text: string): number {
   let bits = 0
@@ -75,7 +82,7 @@ export function featuresOf(text: string): number {
   let longest = 0
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at)
-    const own = code < 128 ? (table[code] ?? 0) : feature.rare
+    const own = code < 128 ? (table[code] ?? 0) : bitsBeyond(code)
     bits |= own
     // A plus or a slash continues a run of base64; a slash sets its own bit as well.
     run = own === 0 || code === 47 ? run + 1 : 0

@@ -2,6 +2,7 @@ import { nothing, type ContentKind, type Document, type Source, type Span } from
 import { detectExfiltration } from './exfiltration.ts'
 import { feature } from './features.ts'
 import { detectHidden } from './hidden.ts'
+import { detectDirectory, detectEntity } from './injection.ts'
 import { inspection, type Inspection } from './inspection.ts'
 import { detectInstruction } from './instruction.ts'
 import { detectMarkup } from './markup.ts'
@@ -98,6 +99,20 @@ const detectors: readonly Detector[] = [
     except: ['command', 'code', 'query'],
     needs: angle | equals | paren | colon | decodable,
     detect: detectMarkup,
+  },
+  {
+    kind: 'entity',
+    sources: ['argument', 'result'],
+    except: ['command', 'query'],
+    needs: angle | decodable,
+    detect: detectEntity,
+  },
+  {
+    kind: 'directory',
+    sources: argument,
+    except: ['command', 'code', 'query', 'text', 'path', 'url'],
+    needs: paren | decodable,
+    detect: detectDirectory,
   },
   {
     kind: 'exfiltration',

@@ -1,5 +1,6 @@
 import { nothing, type Span } from './document.ts'
 import type { Inspection } from './inspection.ts'
+import { isSentence } from './prose.ts'
 import type { Role } from './roles.ts'
 
 const longest = 8192
@@ -16,15 +17,21 @@ const scriptUrl =
 const knownTags =
   /^(?:a|abbr|address|article|aside|b|base|blockquote|body|br|button|canvas|center|code|col|dd|details|div|dl|dt|em|fieldset|figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|label|legend|li|link|main|meta|nav|ol|option|p|picture|pre|script|section|select|small|source|span|strong|style|sub|summary|sup|svg|table|tbody|td|textarea|tfoot|th|thead|title|tr|u|ul|video|audio|path|g|rect|circle)$/u
 
+const templated = /\{%|\{\{|<%|<template[\s>]/u
+
 /** Whether the text is a page or a fragment of one, where scripts of its own are ordinary. */
 function isPage(text: string): boolean {
   return (
+    templated.test(text) ||
     /<!doctype|<html[\s>].{0,4000}<\/|<head[\s>]/isu.test(text) ||
     (text.match(/<\/\w{1,12}>/gu)?.length ?? 0) > 6
   )
 }
 
 const showsOff = /\b(?:alert|confirm|prompt|eval)\b|fromcharcode|cookie|atob/iu
+
+const breakout =
+  /["'`>]\s{0,4}\/?>\s{0,4}<\s{0,4}(?:script|svg|img|iframe|body|math|video|audio|details|input|object|embed|marquee|style)\b/iu
 
 /** Where markup stands: in a value that has no business with it, in a text, or in a page of which scripts are a part. */
 type Place = 'value' | 'text' | 'page'
@@ -52,16 +59,20 @@ function judgeHandlers(tag: string, place: Place): number {
 
 /** How much a script element tells, by what follows its name. */
 function scriptScores(body: string): Scores {
-  if (act.test(body)) return { value: 0.92, text: 0.9, page: 0.3 }
+  const end = body.search(/<\/script/iu)
+  const own = (end < 0 ? body : body.slice(0, end)).replace(/^[^>]{0,300}>/u, '')
+  if (act.test(body)) return { value: 0.92, text: act.test(own) ? 0.9 : 0.3, page: 0.3 }
+  // A script of its own is ordinary in a text that is markup; in a value it is not.
   const isElement = /<\/script|src\s{0,4}=/iu.test(body)
-  return isElement ? { value: 0.7, text: 0.55, page: 0.1 } : { value: 0.3, text: 0, page: 0 }
+  return isElement ? { value: 0.7, text: 0.3, page: 0.1 } : { value: 0.3, text: 0, page: 0 }
 }
 
 const urlScores: Scores = { value: 0.9, text: 0.85, page: 0.6 }
 const loadScores: Scores = { value: 0.75, text: 0.6, page: 0.2 }
 
 const loading = /^<(?:iframe|embed|object|base|meta|link)\b/iu
-const loaded = /srcdoc|rel\s{0,4}=\s{0,4}["']?import|data:text/iu
+const loaded =
+  /srcdoc|rel\s{0,4}=\s{0,4}["']?import|data:text|^<(?:object|embed|base)[\s/]{1,8}(?:data|src|href|code)\s{0,4}=\s{0,4}["']?\/\//iu
 
 /** Elements that no page has, with a handler in any spelling. */
 function isOdd(tag: string): boolean {
@@ -69,37 +80,61 @@ function isOdd(tag: string): boolean {
   return name !== undefined && !knownTags.test(name) && /on\w{3,24}\s{0,4}=|%6f|o%6e/iu.test(tag)
 }
 
+/** Position after the tag; a bracket inside a quoted attribute ends none. */
+function tagEnd(text: string, start: number): number {
+  const most = Math.min(text.length, start + 1500)
+  let quote = ''
+  for (let at = start + 1; at < most; at += 1) {
+    const char = text.charAt(at)
+    if (quote !== '') quote = char === quote ? '' : quote
+    else if ((char === '"' || char === "'") && text.charAt(at - 1) === '=') quote = char
+    else if (char === '>') return at + 1
+  }
+  return most
+}
+
+/** The tag as browsers read it: white space inside a scheme is skipped. */
+function squeezed(tag: string): string {
+  // oxlint-disable-next-line no-control-regex -- browsers skip them
+  return tag.replaceAll(/[\u{0}-\u{20}]/gu, '')
+}
+
 function judgeTag(text: string, start: number, place: Place): Span {
-  const close = text.indexOf('>', start)
-  const end = Math.min(close < 0 ? text.length : close + 1, start + 1500)
+  const end = tagEnd(text, start)
   const tag = text.slice(start, end)
   const scores = [judgeHandlers(tag, place), isOdd(tag) ? 0.7 : 0]
   if (loading.test(tag) && loaded.test(tag)) scores.push(loadScores[place])
-  if (scriptUrl.test(tag)) scores.push(urlScores[place])
+  if (scriptUrl.test(tag) || scriptUrl.test(squeezed(tag))) scores.push(urlScores[place])
   if (/^<[\s/<]{0,8}(?:script|scr\b)/iu.test(tag))
     scores.push(scriptScores(text.slice(start + 4, start + 600))[place])
   return { score: Math.max(...scores), start, end }
 }
 
 /** Text that closes the attribute or script around it and goes on as code. */
-function judgeBreakout(text: string): Span {
+function judgeBreakout(text: string, place: Place): Span {
   const found =
     /^[^<]{0,40}["'`][\s/]{0,4}(?:autofocus[\s/]{1,4})?on[a-z]{3,24}\s{0,4}=|^\s{0,8}(?:javascript|vbscript)\s{0,4}:[^\s]|(?:["'`]\s{0,4}[;)}\]+,-]{1,4}|^)\s{0,4}(?:alert|confirm|prompt|eval)\s{0,4}[(`][^)`]{0,200}[)`]?\s{0,4}(?:;|\/\/|["'`]|$)|["'>]\s{0,4}>?\s{0,4}alert\s{0,4}\(/iu.exec(
       text,
     )
-  if (found === null) return nothing
+  if (found === null) {
+    const at = place === 'value' ? text.search(breakout) : -1
+    return at < 0 ? nothing : { score: 0.7, start: at, end: text.length }
+  }
   const isSure = act.test(text)
   return { score: isSure ? 0.88 : 0.5, start: found.index, end: found.index + found[0].length }
 }
 
-function placeOf(text: string, role: Role): Place {
+/** Parameters that are there to carry markup. */
+const carrying = /html|template|body|content|markdown|markup|text|data|page|source|snippet/iu
+
+function placeOf(text: string, role: Role, name: string): Place {
   if (isPage(text)) return 'page'
-  return role === 'text' ? 'text' : 'value'
+  return role === 'text' && (carrying.test(name) || isSentence(text)) ? 'text' : 'value'
 }
 
-function judgeText(text: string, role: Role): Span {
-  const place = placeOf(text, role)
-  let best = judgeBreakout(text)
+function judgeText(text: string, role: Role, name: string): Span {
+  const place = placeOf(text, role, name)
+  let best = judgeBreakout(text, place)
   let count = 0
   for (let at = text.indexOf('<'); at >= 0 && count < mostTags; at = text.indexOf('<', at + 1)) {
     count += 1
@@ -111,11 +146,11 @@ function judgeText(text: string, role: Role): Span {
 }
 
 /** Markup that runs code for whoever is shown it. */
-export function detectMarkup({ text, role, readings }: Inspection): Span {
+export function detectMarkup({ document, text, role, readings }: Inspection): Span {
   const shown = text.length > longest ? [text.slice(0, longest)] : readings()
   let best = nothing
   for (const reading of shown) {
-    const found = hint.test(reading) ? judgeText(reading, role) : nothing
+    const found = hint.test(reading) ? judgeText(reading, role, document.name) : nothing
     if (found.score > best.score) best = found
   }
   return best

@@ -13,7 +13,7 @@ const places: readonly (readonly [RegExp, number])[] = [
     0.88,
   ],
   [
-    /^\/(?:etc|proc|root|boot|sys|dev)(?:\/|$)|^\/var\/(?:log|adm|spool|mail|lib|cpanel|backups|www|apache\w*|run|db)(?:\/|$)|^\/?[a-z]:\/(?:system32|windows|winnt|boot|inetpub|program\s?files\/(?:$|apache|mysql|php|filezilla)|xampp|wamp|apache|php|mysql)/iu,
+    /^\/(?:etc|proc|root|boot|sys|dev)(?:\/|$)|^\/var\/(?:log|adm|spool|mail|cpanel|backups|www|apache\w*|run|db|lib\/(?:mlocate|mysql|php\d?|sudo|cloud|kubelet|docker))(?:\/|$)|^\/?[a-z]:\/(?:system32|windows|winnt|boot|inetpub|program\s?files\/(?:$|apache|mysql|php|filezilla)|xampp|wamp|apache|php|mysql)/iu,
     0.75,
   ],
   [
@@ -53,7 +53,10 @@ function climbs(text: string): number {
   return text.match(/(?:^|[^.\w])\.{2,8}(?=\/)/gu)?.length ?? 0
 }
 
+const documentation = /^\/usr\/(?:share\/(?:doc|man|info|locale)|lib|include|src)\//u
+
 function placeScore(text: string): number {
+  if (documentation.test(text)) return 0
   if ((harmless.test(text) && !/\.(?:ini|conf|cnf|log)$/u.test(text)) || /\w:\//u.test(text.slice(2)))
     return 0
   for (const [place, score] of places) if (place.test(text)) return score

@@ -1,5 +1,8 @@
 import type { Source } from './document.ts'
 import { feature } from './features.ts'
+import { foreignOverrides } from './languages.ts'
+import { liftedGuards } from './lifted-guards.ts'
+import { requests } from './requests.ts'
 
 /** What a phrase does, of which a text that steers a model needs one strong or several weak ones. */
 export type Aim =
@@ -40,7 +43,12 @@ const prompt: readonly Source[] = ['prompt']
 
 /** Texts whose reader is meant to be told something: an agent's own orders. */
 const orders =
-  '(?:instructions?|directions?|directives?|prompts?|rules?|guidelines?|commands?|orders?|polic(?:y|ies)|constraints?|restrictions?|programming|safeguards?|guardrails?|protocols?|conditioning|configurations?|system\\s(?:messages?|prompts?))'
+  '(?:instructions?|directions?|directives?|prompts?|guidelines?|programming|safeguards?|guardrails?|conditioning|system\\s(?:messages?|prompts?))'
+/** What programs and people have as well: it needs to be said whose. */
+const anyRules =
+  '(?:rules?|commands?|orders?|polic(?:y|ies)|constraints?|restrictions?|protocols?|configurations?)'
+const earlier =
+  'all|previous(?:ly)?|prior|above|earlier|preceding|before|your|my|these|those|existing|original|initial|current|foregoing|system|given|safety|past|last'
 
 const override: readonly Phrase[] = [
   {
@@ -82,7 +90,7 @@ const override: readonly Phrase[] = [
       'system',
     ],
     pattern: new RegExp(
-      `(?<!(?:\\bnot|n['’]t|\\bnever|\\bnot\\sto)\\s)\\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|es|ing)|bypass(?:ing)?|discard|neglect|dismiss|abandon|erase|skip|drop|cancel)\\b[^.?!\\n]{0,40}\\b(?:all|any|every(?:thing)?|previous(?:ly)?|prior|above|earlier|preceding|before|your|my|these|those|existing|original|initial|current|foregoing|system|given|safety|past|last)\\b[^.?!\\n]{0,30}\\b${orders}`,
+      `(?<!(?:\\bnot|n['’]t|\\bnever|\\bnot\\sto)\\s)\\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|es|ing)|bypass(?:ing)?|discard|neglect|dismiss|abandon|erase|skip|drop|cancel)\\b[^.?!\\n]{0,40}\\b(?:(?:${earlier}|any|every(?:thing)?)\\b[^.?!\\n]{0,30}\\b${orders}|(?:${earlier})\\b[^.?!\\n]{0,30}\\b${anyRules})`,
       'u',
     ),
   },
@@ -154,7 +162,7 @@ const conceal: readonly Phrase[] = [
     ],
     also: ['user', 'human', 'customer', 'operator', 'anyone', 'anybody', 'them'],
     pattern:
-      /\b(?:do\snot|don'?t|never|avoid|no\sneed\sto|must\snot|should\snot|shouldn'?t|mustn'?t|refrain\sfrom)\s(?:ever\s|explicitly\s|directly\s)?(?:(?:mention|reveal|disclose|show|display|report|say|surface)(?:ing)?\s(?:this|it|that|these|any\sof\sthis|anything|the\s\w{2,16})\b[^.\n]{0,24}\bto\s(?:the\s)?(?:users?|human|customer|operator|anyone|anybody)|(?:tell|inform|notify|alert|warn)(?:ing)?\s(?:the\s)?(?:users?|human|customer|operator|anyone|anybody|them)\b\s?(?:about|of|that\s(?!you|they)|this|anything|what|[.,;!)]|$)|let(?:ting)?\s(?:the\s)?(?:users?|human|customer|anyone)\s(?:know|see|notice))|\bno\sneed\sto\s(?:tell|inform|notify|ask)\s(?:them|the\suser)|\bwithout\s(?:ever\s)?(?:telling|informing|notifying|alerting|asking|mentioning\s(?:it|this)\sto)\s(?:the\s)?(?:users?|human|customer|operator|anyone|them)\b|\b(?:must|should|shall)\snot\sbe\s(?:surfaced|shown|mentioned|disclosed|revealed|visible|reported|displayed)\s(?:to|by)\s(?:the\s)?(?:users?|human|customer)/u,
+      /\b(?:do\snot|don'?t|never|avoid|no\sneed\sto|must\snot|should\snot|shouldn'?t|mustn'?t|refrain\sfrom)\s(?:ever\s|explicitly\s|directly\s)?(?:(?:mention|reveal|disclose|show|display|report|say|surface)(?:ing)?\s(?:this|it|that|these|any\sof\sthis|anything|the\s\w{2,16})\b[^.\n]{0,24}\bto\s(?:the\s)?(?:users?|human|customer|operator)|(?:tell|inform|notify|alert|warn)(?:ing)?\s(?:the\s)?(?:users?|human|customer|operator|anyone|anybody|them)\b\s?(?:about|of|that\s(?!you|they)|this|anything|what|[.,;!)]|$)|let(?:ting)?\s(?:the\s)?(?:users?|human|customer|anyone)\s(?:know|see|notice))|\bno\sneed\sto\s(?:tell|inform|notify|ask)\s(?:them|the\suser)|\bwithout\s(?:ever\s)?(?:telling|informing|notifying|alerting|asking|mentioning\s(?:it|this)\sto)\s(?:the\s)?(?:users?|human|customer|operator|anyone|them)\b|\b(?:must|should|shall)\snot\sbe\s(?:surfaced|shown|mentioned|disclosed|revealed|visible|reported|displayed)\s(?:to|by)\s(?:the\s)?(?:users?|human|customer)/u,
   },
   {
     aim: 'conceal',
@@ -277,7 +285,7 @@ const address: readonly Phrase[] = [
     sources: told,
     needs: feature.angle | feature.bracket | feature.hash,
     pattern:
-      /<\s?\/?\s?(?:system[_ -](?:prompt|message|instructions?|override|note|reminder)|secret|override|llm|ai)\s?>|<!--\s{0,4}(?:\[?(?:assistant|ai\b|llm|agent|claude|gpt|ai\smodel|hidden\s(?:instruction|prompt|note)|note\sto\s(?:the\s)?(?:ai|assistant|model|agent)|system\s?(?:prompt|:|instruction|override|message))|[^>]{0,60}\bignore\s(?:all|any|previous|your))|\[\s?(?:system|hidden|admin|internal|ai|secret)\s(?:message|prompt|override|note|instructions?|directives?|requirement|command)\b[^\]\n]{0,24}\]|\[\s?(?:override|jailbreak|inst)\s?\]|<\|(?:im_start|im_end|system|user|assistant|endoftext|start_header_id)\|?>|<<\s?sys\s?>>|###\s?(?:new\s|system\s)instructions?\b|<end\sof\s(?:session|document|context|prompt|input)>|[-=#*]{3}\s?end\sof\s(?:data|document|content|input|context|prompt|page|email)\b/u,
+      /<\s?\/?\s?(?:system[_ -](?:prompt|message|instructions?|override|note|reminder)|override|llm|ai)\s?>|<\s?\/\s?secret\s?>|<!--\s{0,4}(?:\[?(?:assistant|ai\b|llm|agent|claude|gpt|ai\smodel|hidden\s(?:instruction|prompt|note)|note\sto\s(?:the\s)?(?:ai|assistant|model|agent)|system\s?(?:prompt|:|instruction|override|message))|[^>]{0,60}\bignore\s(?:all|any|previous|your))|\[\s?(?:system|hidden|admin|internal|ai|secret)\s(?:message|prompt|override|note|instructions?|directives?|requirement|command)\b[^\]\n]{0,24}\]|\[\s?(?:override|jailbreak|inst)\s?\]|<\|(?:im_start|im_end|system|user|assistant|endoftext|start_header_id)\|?>|<<\s?sys\s?>>|###\s?(?:new\s|system\s)instructions?\b|<end\sof\s(?:session|document|context|prompt|input)>|[-=#*]{3}\s?end\sof\s(?:data|document|content|input|context|prompt|page|email)\b/u,
   },
   {
     aim: 'address',
@@ -522,7 +530,7 @@ const toolOrders: readonly Phrase[] = [
   {
     aim: 'secret',
     score: 0.84,
-    sources: told,
+    sources: description,
     words: [
       'ssh',
       'id_',
@@ -560,6 +568,48 @@ const toolOrders: readonly Phrase[] = [
     ],
     pattern:
       /\b(?:read|open|send|fetch|access|load|cat|include|get|retrieve|copy|upload|extract|dump|attach|append|contents?\sof)\b[^.\n]{0,40}(?:~\/|\/root\/|\/home\/|\/etc\/|%userprofile%|[a-z]:\\|\$home|\s|`|'|")[^\s]{0,40}(?:\.ssh\/|id_rsa|id_ed25519|\.env\b|\.aws\/|\.kube\/|mcp\.json|\.cursor\/|gh\/hosts\.yml|\/etc\/(?:passwd|shadow)|\.netrc|\.npmrc|\.git-credentials|wallet\.dat)/u,
+  },
+  {
+    aim: 'secret',
+    score: 0.84,
+    sources: result,
+    words: [
+      'ssh',
+      'id_',
+      'env',
+      'aws',
+      'kube',
+      'mcp',
+      'cursor',
+      'hosts',
+      'netrc',
+      'npmrc',
+      'git',
+      'wallet',
+      'passwd',
+      'shadow',
+    ],
+    also: [
+      'read',
+      'open',
+      'send',
+      'fetch',
+      'access',
+      'load',
+      'cat',
+      'includ',
+      'get',
+      'retrieve',
+      'copy',
+      'upload',
+      'extract',
+      'dump',
+      'attach',
+      'content',
+      'append',
+    ],
+    pattern:
+      /\b(?:send|upload|extract|dump|attach|append|exfiltrate|forward|e-?mail|post|steal|contents?\sof)\b[^.\n]{0,40}(?:~\/|\/root\/|\/home\/|\/etc\/|%userprofile%|[a-z]:\\|\$home|\s|`|'|")[^\s]{0,40}(?:\.ssh\/|id_rsa|id_ed25519|\.env\b|\.aws\/|\.kube\/|gh\/hosts\.yml|\/etc\/(?:passwd|shadow)|\.netrc|\.git-credentials|wallet\.dat)/u,
   },
   {
     aim: 'order',
@@ -736,7 +786,7 @@ const persona: readonly Phrase[] = [
     ],
     also: ['mode', 'access', 'prompt'],
     pattern:
-      /<\s?(?:system|god|developer|dev|admin|debug|sudo|root|master|superuser|maintenance|override)\s?(?:mode|access|prompt)?\s?>|\b(?:god|developer|dev|sudo|jailbreak|dan|unrestricted|superuser|opposite|override|maintenance|debug(?:ging)?|admin(?:istrator)?)[\s_]mode\b[^.\n]{0,40}\b(?:enabled?|activated?|on|output|override|display|show|responses?|called|you|ignore|must|when)\b|\b(?:enable|activate|enter|switch\sto|now\sin)\s(?:\w{2,12}\s){0,2}(?:god|developer|dev|sudo|jailbreak|dan|unrestricted|maintenance|debug|admin)\s?mode\b/u,
+      /<\s?(?:system|god|developer|dev|admin|debug|sudo|root|master|superuser|maintenance|override)\s?(?:mode|access|prompt)?\s?>|\b(?:god|sudo|jailbreak|dan|unrestricted|superuser|opposite|override)[\s_]mode\b[^.\n]{0,40}\b(?:enabled?|activated?|on|output|override|display|show|responses?|called|you|ignore|must|when)\b|\b(?:enable|activate|enter|switch\sto|now\sin)\s(?:\w{2,12}\s){0,2}(?:god|sudo|jailbreak|dan|unrestricted)\s?mode\b/u,
   },
   {
     aim: 'mode',
@@ -902,51 +952,7 @@ const embed: readonly Phrase[] = [
 ]
 
 const foreign: readonly Phrase[] = [
-  {
-    aim: 'foreign',
-    score: 0.82,
-    words: [
-      'ignor',
-      'olvid',
-      'omit',
-      'descart',
-      'oubli',
-      'vergis',
-      'vergess',
-      'missacht',
-      'dimentic',
-      'trascur',
-      'esque',
-      'desconsider',
-      'negeer',
-      'vergeet',
-      'zignoruj',
-      'zapomnij',
-      'pomi',
-      'abaikan',
-      'lupakan',
-      'bỏ',
-      'quên',
-      'phớt',
-      'huwag',
-      'balewalain',
-      'kalimutan',
-      'talimat',
-      'komut',
-      'yönerge',
-      'emir',
-      'glöm',
-    ],
-    pattern:
-      /\b(?:ignor|olvid|omit|descart)\p{L}{0,6}\b.{0,40}\binstrucci|\b(?:ignor|oubli)\p{L}{0,5}\b.{0,40}\b(?:instruction|consigne|directive)s?\s(?:pr[ée]c|ant|ci-dessus|initial)|\b(?:ignorier|vergiss|vergess|missacht)\p{L}{0,4}\b.{0,48}\b(?:anweisung|instruktion|befehl|vorgabe)|\b(?:ignor|dimentic|trascur)\p{L}{0,4}\b.{0,40}\bistruzion|\b(?:ignor|esque[cç]|desconsider)\p{L}{0,5}\b.{0,40}\binstru[cç][õo]|\b(?:negeer|vergeet)\b.{0,40}\b(?:instructie|opdracht|aanwijzing)|\b(?:zignoruj|ignoruj|zapomnij|pomi[nń])\p{L}{0,3}\b.{0,40}(?:instrukcj|polece|wskaz[oó]w)|\b(?:abaikan|lupakan)\b.{0,40}(?:instruksi|perintah|petunjuk|arahan)|(?:b[oỏ]\squa|qu[eê]n|ph[oớ]t\sl[oờ]).{0,40}(?:h[ưu][ớo]ng\sd[ẫa]n|ch[iỉ]\sd[ẫa]n|l[eệ]nh|ch[iỉ]\sth[iị])|\b(?:huwag\spansinin|balewalain|kalimutan)\b.{0,60}(?:tagubilin|instruksyon|utos|panuto)|(?:talimat|komut|y[öo]nerge|emir)\p{L}{0,8}.{0,40}(?:unut|yok\ssay|g[öo]rmezden|yoksay|dikkate\salma)|\b(?:ignorera|gl[öo]m)\b.{0,40}instruktion|\bignora[țt]i?\b.{0,40}instruc/u,
-  },
-  {
-    aim: 'foreign',
-    score: 0.82,
-    needs: feature.rare,
-    pattern:
-      /(?:игнорир|проигнорир|забуд|забыт|отбрось|пренебре)\p{L}{0,8}.{0,48}(?:инструкц|указан|команд|правил|распоряжен)|(?:ігнору|забуд)\p{L}{0,6}.{0,40}(?:інструкц|вказів|команд)|(?:忽略|无视|無視|忘记|忘記|忽視|忽视|忘掉|不要理会|不理会).{0,24}(?:指令|指示|说明|說明|提示|命令|规则|規則|内容)|(?:指示|命令|指令|プロンプト|説明).{0,16}(?:無視|忘れ|破棄)|(?:지시|명령|지침|프롬프트|설명|안내)\p{L}{0,4}.{0,16}(?:무시|잊)|(?:تجاهل|انس[َى]?|تجاهلي|اهمل|إهمال).{0,40}(?:تعليمات|التعليمات|الأوامر|التوجيهات|الإرشادات)|(?:निर्देश|आदेश|अनुदेश|इंस्ट्रक्शन)\p{L}?.{0,48}(?:अनदेखा|नज़रअंदाज़|नजरअंदाज|नज़रअंदाज|उपेक्षा|भूल|ध्यान\sन|अनदेखी|भुला)|(?:अनदेखा|नज़रअंदाज़|उपेक्षा|भूल).{0,40}(?:निर्देश|आदेश)|(?:নির্দেশ|আদেশ|নির্দেশনা).{0,48}(?:উপেক্ষা|ভুলে|অগ্রাহ্য|অবহেলা)|(?:উপেক্ষা|ভুলে).{0,40}(?:নির্দেশ|আদেশ)|(?:คำสั่ง|คำแนะนำ).{0,30}(?:ละเว้น|เพิกเฉย|ลืม)|(?:ละเว้น|เพิกเฉย|ลืม|ไม่ต้องสนใจ).{0,30}(?:คำสั่ง|คำแนะนำ)|(?:התעלם|שכח|תתעלם).{0,40}(?:הוראות|ההנחיות|הנחיות)|(?:αγνόησε|ξέχνα|αγνοήστε)\p{L}{0,4}.{0,40}(?:οδηγί|εντολ)|(?:نادیده|فراموش).{0,40}(?:دستور)|(?:دستور|ہدایات).{0,40}(?:نادیده|فراموش|نظر\sانداز)/u,
-  },
+  ...foreignOverrides,
   {
     aim: 'foreign',
     score: 0.6,
@@ -968,4 +974,6 @@ export const phrases: readonly Phrase[] = [
   ...attack,
   ...embed,
   ...foreign,
+  ...liftedGuards,
+  ...requests,
 ]

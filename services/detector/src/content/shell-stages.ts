@@ -136,7 +136,7 @@ export function commandOf(stage: Stage): {
 } {
   let index = 0
   while (
-    index < stage.words.length &&
+    index < stage.words.length - 1 &&
     (prefixes.has(stage.words[index] ?? '') || /^\w{1,64}=/u.test(stage.words[index] ?? ''))
   ) {
     index += 1

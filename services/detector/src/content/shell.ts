@@ -1,5 +1,6 @@
 import { nothing as noSpan, type Span } from './document.ts'
 import type { Inspection } from './inspection.ts'
+import { isSentence, withoutQuotedCode } from './prose.ts'
 import type { Role } from './roles.ts'
 import { commandOf, shellStages, type Stage } from './shell-stages.ts'
 
@@ -11,6 +12,8 @@ const hint =
 const looking = new Set([
   'id',
   'whoami',
+  'env',
+  'printenv',
   'pwd',
   'ls',
   'dir',
@@ -315,7 +318,7 @@ function fetchScore(text: string): number {
     text,
   )
     ? 0.92
-    : 0.6
+    : 0.45
 }
 
 /** `ping -c 1 ; ls`: the first command lacks what it is for, because its place was filled by a second one. */
@@ -376,6 +379,9 @@ function judgeCommand(text: string): Verdict {
   return better(best, judgeSecrets(text, stages), 0)
 }
 
+/** A statement of a program that closes what was before it and comments out what comes after. */
+const brokenOut =
+  /^[^'";]{0,40}['"]?\s{0,4}[;.)]{1,3}\s{0,4}\w{2,32}\s{0,4}\(.{0,200}\)\s{0,4};\s{0,4}(?:#|\/\/|\/\*)/u
 const call =
   /(?:^|[^\w.])(?:system|exec|passthru|shell_exec|popen|proc_open|eval|assert|phpinfo|pcntl_exec|os\.system|subprocess\.\w{2,16}|child_process|runtime\.getruntime)\s{0,4}\(\s{0,4}(?:['"$)\\]|\w{1,32}\()|\$\{@?\w{1,32}\(|\{\$\{|__import__\s{0,4}\(/iu
 
@@ -385,9 +391,10 @@ function judgeValue(text: string): Verdict {
     .replaceAll(/\\[nr]|%0[ad]/giu, '\n')
     .replaceAll('${IFS}', ' ')
     .replaceAll('$IFS', ' ')
-  const called = text.search(call)
+  const called = Math.max(text.search(call), text.search(brokenOut))
   const best = better(judgeShapes(line), called < 0 ? 0 : 0.85, Math.max(0, called))
-  const injected = judgeInjected(shellStages(line, 'ignored'))
+  const shown = isSentence(line) ? withoutQuotedCode(line) : line
+  const injected = judgeInjected(shellStages(shown, 'ignored'))
   return better(best, injected.score, injected.at)
 }
 

@@ -1,9 +1,14 @@
 import { nothing as noSpan, type Span } from './document.ts'
 import { feature } from './features.ts'
 import type { Inspection } from './inspection.ts'
+import { isSentence, withoutQuotedCode } from './prose.ts'
 import { sqlTokens, type SqlToken } from './sql-tokens.ts'
 
 const longest = 4096
+const longestText = 400
+/** What programs and templates have and SQL does not. */
+const program =
+  /===|=>|\{%|\{\{|<\/\w|\b(?:function|const|var|let|def|import|return|typeof)\s|#include|\);\s{0,8}\n/u
 /** Something that a payload cannot do without. */
 const hint =
   /union|select|sleep|benchmark|waitfor|order\s{1,8}by|--|#|\/\*|xp_|,\s{0,4}null|schema|@@|\|\||&&|randomblob|utl_|;\s{0,8}(?:drop|exec|insert|update|delete|create|alter|shutdown|grant)|\b(?:insert|delete|create|drop|exec|bulk)\b/iu
@@ -13,7 +18,7 @@ const comparing = feature.equals | feature.angle | feature.quote | feature.paren
 /** What a condition in prose needs: quotes and dashes are everywhere there. */
 const comparingInProse = feature.equals | feature.angle
 const statement =
-  /^\s{0,16}\(?\s{0,4}(?:select|insert\s+into|update|delete\s+from|with|create|drop|alter|explain|pragma|copy|merge|replace|truncate|attach|prepare|execute|call|values|set|show|describe|from)\b/iu
+  /^\s{0,16}(?:\/\*(?:[^*]|\*(?!\/)){0,2048}\*\/\s{0,64}|--[^\n]{0,256}\n\s{0,64}){0,8}\(?\s{0,4}(?:select|insert\s+into|update|delete\s+from|with|create|drop|alter|explain|pragma|copy|merge|replace|truncate|attach|prepare|execute|exec|begin|declare|grant|revoke|analyze|vacuum|use|call|values|set|show|describe|from)\b/iu
 const connectives = new Set(['or', 'and', '||', '&&', 'xor', 'having', 'where', 'when', 'rlike'])
 const leading = new Set(['(', 'not'])
 const trailing = new Set(['(', 'not', '=', '<', '>'])
@@ -61,6 +66,7 @@ const verbs = new Set([
   'if',
   'begin',
   'bulk',
+  'call',
 ])
 const inner =
   /^(?:xp_\w{2,32}|information_schema|sysobjects|syscolumns|sqlite_master|sqlite_version|utl_\w{2,16}|dba_\w{2,32}|all_tables|pg_(?:shadow|read_file|ls_dir|user|group|catalog|sleep)|load_file|outfile|dumpfile|extractvalue|updatexml|@@\w{2,32}|current_setting|sp_\w{4,32}|sys_context|dbms_\w{2,32}|openrowset|make_set|elt|procedure)$/u
@@ -151,7 +157,8 @@ function judgeCondition(view: View, index: number): number {
 
 /** `or true--` */
 function judgeBare(view: View, index: number, { first, end }: Condition): number {
-  if (!isLiteral(view.tokens[first]) || !isEnd(view, end)) return 0
+  const isCall = view.isBroken && view.tokens[first]?.kind === 'word' && word(view, first + 1) === '('
+  if (!(isLiteral(view.tokens[first]) || isCall) || !isEnd(view, end)) return 0
   return view.isBroken ? 0.8 : Number(index === 0) * 0.55
 }
 
@@ -195,7 +202,7 @@ function judgeCall(view: View, index: number): number {
   const [name, next] = [word(view, index), word(view, index + 1)]
   if (word(view, index - 1) === '.') return judgeName(view, index)
   if (name === 'waitfor' && next === 'delay') return 0.93
-  if (delays.has(name) && (next === '(' || next === '.')) return 0.88
+  if (delays.has(name) && next === (name.startsWith('dbms_') ? '.' : '(')) return 0.88
   return isCoded(view, index) ? 0.8 : judgeName(view, index)
 }
 
@@ -258,12 +265,19 @@ function judgeView(view: View): Evidence {
   return best
 }
 
+/** Without comments between words, which are spaces to a database. */
+function joined(tokens: readonly SqlToken[]): readonly SqlToken[] {
+  return tokens.filter(
+    ({ kind, text }, index) => kind !== 'comment' || !text.endsWith('*/') || index === tokens.length - 1,
+  )
+}
+
 /** The value as it stands, and as it goes on when a quote around it is closed by its own first quote. */
 function viewsOf(text: string): readonly View[] {
-  const views: View[] = [{ tokens: sqlTokens(text, 0), isBroken: false }]
+  const views: View[] = [{ tokens: joined(sqlTokens(text, 0)), isBroken: false }]
   for (const quote of ["'", '"', '`']) {
     const at = text.indexOf(quote)
-    if (at >= 0) views.push({ tokens: sqlTokens(text, at + 1), isBroken: true })
+    if (at >= 0) views.push({ tokens: joined(sqlTokens(text, at + 1)), isBroken: true })
   }
   return views
 }
@@ -288,8 +302,9 @@ function isHinted(text: string): boolean {
 
 /** A string inside a query that is itself SQL going on behind its quote. */
 function judgeString(found: SqlToken): number {
-  if (found.text.length < 4 || !isHinted(found.text)) return 0
-  return strongest(viewsOf(found.text).map(judgeView)).score
+  // A name or a whole statement between quotes is what databases take there; neither goes on behind it.
+  if (found.text.length < 4 || /^[\w.@]{0,64}$|^\s{0,8}(?:select|insert|begin)\b/iu.test(found.text)) return 0
+  return isHinted(found.text) ? strongest(viewsOf(found.text).map(judgeView)).score : 0
 }
 
 /** Judges what is inside a string of a query; one without an end holds the rest of the query. */
@@ -319,15 +334,37 @@ function judgeQuery(text: string): Evidence {
   return strongest(view.tokens.map((each, index) => ({ score: judgeQueryToken(view, index), at: each.at })))
 }
 
+/** What is read of an argument, and from which score on it counts. */
+interface Reading {
+  readonly texts: readonly string[]
+  readonly enough: number
+}
+
+/** A document or a program, of which what looks like SQL is one part among others. */
+function isDocument({ text, role }: Inspection, isProse: boolean): boolean {
+  return role === 'text' && text.length > longestText && (isProse || program.test(text))
+}
+
+/** Sentences hold much that looks like SQL; code that a sentence quotes is not run. */
+function readingOf(found: Inspection): Reading {
+  const { text, role } = found
+  const isProse = isSentence(text) && !(role === 'query' && statement.test(text))
+  if (isDocument(found, isProse)) return { texts: [], enough: 1 }
+  const enough = role === 'text' || isProse ? 0.85 : 0.5
+  const shown = isProse ? withoutQuotedCode(text) : text
+  if (shown !== text || text.length > longest) return { texts: [shown.slice(0, longest)], enough }
+  return { texts: found.readings(), enough }
+}
+
 /** SQL injection in an argument: by the grammar of what follows a break-out, not by words. */
-export function detectSql({ text, role, readings, features }: Inspection): Span {
+export function detectSql(found: Inspection): Span {
+  const { text, role, features } = found
   const compares = (features & (role === 'text' ? comparingInProse : comparing | feature.percent)) !== 0
-  const read = text.length > longest ? [text.slice(0, longest)] : readings()
-  const judged = read.map(reading => {
+  const { texts, enough } = readingOf(found)
+  const judged = texts.map(reading => {
     if (!hint.test(reading) && !(compares && connective.test(`${reading} `))) return none
     return role === 'query' && statement.test(reading) ? judgeQuery(reading) : judgeValue(reading)
   })
   const { score, at } = strongest(judged)
-  const isEnough = score >= (role === 'text' ? 0.85 : 0.5)
-  return isEnough ? { score, start: at, end: text.length } : noSpan
+  return score >= enough ? { score, start: at, end: text.length } : noSpan
 }

@@ -28,7 +28,7 @@ const reaches: readonly (readonly [RegExp, number])[] = [
     0.96,
   ],
   [
-    /\bos\s{0,4}[.\])]\s{0,4}(?:system|popen|environ)|popen\s{0,4}\(|child_process|require\s{0,4}\(\s{0,4}['"]\w|subprocess|shell_exec|passthru|\bsystem\s{0,4}\(|\bexec\s{0,4}\(|process\.(?:mainmodule|env|binding)|constructor\.constructor|constructor\s{0,4}\(\s{0,4}['"]|lipsum\b|cycler\b|joiner\b|url_for\.|get_flashed_messages\.|import\s{0,4}os\b|file_get_contents|file\.open|file\.read|dir\.entries|io\.popen|kernel\.|\bopen\s{0,4}\(\s{0,4}['"|]/iu,
+    /\bos\s{0,4}[.\])]\s{0,4}(?:system|popen|environ)|popen\s{0,4}\(|child_process|require\s{0,4}\(\s{0,4}['"]\w|subprocess|shell_exec|passthru|\bsystem\s{0,4}\(|\bexec\s{0,4}\(|process\.(?:mainmodule|binding)|constructor\.constructor|constructor\s{0,4}\(\s{0,4}['"]|\b(?:lipsum|cycler|joiner|namespace|url_for|get_flashed_messages)\s{0,4}[.[|]|import\s{0,4}os\b|file_get_contents|file\.open|file\.read|dir\.entries|io\.popen|kernel\.|\bopen\s{0,4}\(\s{0,4}['"|]/iu,
     0.93,
   ],
   [
@@ -39,15 +39,16 @@ const reaches: readonly (readonly [RegExp, number])[] = [
     /^\s{0,8}-?\s{0,2}\(?\s{0,4}\d{1,8}\s{0,4}[*+/-]\s{0,4}['"]?\d{1,8}['"]?\s{0,4}\)?\s{0,8}$|^\s{0,4}['"]\w{0,8}['"]\s{0,4}[*+]|^\s{0,4}\d{1,6}\s{0,4}\*\s{0,4}['"]/u,
     0.9,
   ],
-  [
-    /config\.(?:items|iteritems|from_object|root_path)|\bconfig\s{0,4}\[|^\s{0,4}(?:self|config|request|dump\s{0,4}\(\s{0,4}\w{0,16}\s{0,4}\)|app|_context|settings\.secret_key|debug|app\.request.{0,200}|namespace.{0,200}|php_?info.{0,20}|session|handler\.settings|this\.constructor.{0,100})\s{0,4}(?:\|.{0,40})?$|smarty\.(?:version|template_object|now|const)|\.getenv\s{0,4}\(|\bphpinfo\s{0,4}\(|\$smarty\b|@include|range\.constructor|@java\.lang/iu,
-    0.72,
-  ],
 ]
 
-function judgeExpression(body: string): number {
+/** Names of what surrounds a template. */
+const names =
+  /config\.(?:items|iteritems|from_object|root_path)|\bconfig\s{0,4}\[|^\s{0,4}(?:self|config|request|dump\s{0,4}\(\s{0,4}\w{0,16}\s{0,4}\)|app|_context|settings\.secret_key|debug|app\.request.{0,200}|namespace|process\.env.{0,200}|php_?info.{0,20}|session|handler\.settings|this\.constructor.{0,100})\s{0,4}(?:\|.{0,40})?$|smarty\.(?:version|template_object|now|const)|\.getenv\s{0,4}\(|\bphpinfo\s{0,4}\(|\$smarty\b|@include|range\.constructor|@java\.lang/iu
+
+/** `isWhole`: the expression is all there is of the value; what is everyday inside a template is not in place of a name. */
+function judgeExpression(body: string, isWhole: boolean): number {
   for (const [reach, score] of reaches) if (reach.test(body)) return score
-  return 0
+  return isWhole && names.test(body) ? 0.72 : 0
 }
 
 function judgeText(text: string): Span {
@@ -61,7 +62,8 @@ function judgeText(text: string): Span {
     const close = text.indexOf(closings[mark] ?? '}', start)
     const body = text.slice(start, Math.min(close < 0 ? text.length : close, start + 2048))
     const isNested = mark === '${' || mark === '#{' || mark === '{{'
-    const score = judgeExpression(isNested ? body.replace(/^[{\s]{1,4}/u, '') : body)
+    const isWhole = body.length * 2 + 8 > text.length
+    const score = judgeExpression(isNested ? body.replace(/^[{\s]{1,4}/u, '') : body, isWhole)
     if (score > best.score) best = { score, start: found.index, end: start + body.length }
   }
   return best

@@ -155,12 +155,15 @@ function hostScore(host: string): number {
 
 /** Hosts that two readers of one URL take differently. */
 function confusionScore(text: string, authority: string): number {
-  if (/[\\#].{0,80}@|@{2}|\s@|@.{0,80}@/u.test(text.slice(0, 256)) || /\?{3}/u.test(authority)) return 0.75
+  // What stands behind the first slash of the path confuses nobody about the host.
+  const host = /^[^/]{0,32}:[/\\]{0,4}[^/]{0,256}/u.exec(text)?.[0] ?? ''
+  if (/[\\#].{0,80}@|@{2}|\s@|@.{0,80}@/u.test(host) || /\?{3}/u.test(authority)) return 0.75
   return /[\u2460-\u24ff\uff00-\uffef\u3002]/u.test(authority) ? 0.85 : 0
 }
 
-/** Ports on which people run what they are developing. */
-const developing = /:(?:3\d{3}|4200|4321|5000|5173|5174|6006|8\d{3}|9000)$/u
+/** Ports beyond the reserved ones, where people run what they are developing, less those of stores and control planes. */
+const developing =
+  /:(?!(?:1433|1521|2049|2375|2376|2379|2380|3306|3389|4194|4243|5432|5672|5900|5984|6379|6443|8500|9042|9200|9300|10250|10255|11211|15672|27017|28017|50070)$)(?:[1-9]\d{3}|[1-5]\d{4})$/u
 
 function targetScore(authority: string): number {
   const at = authority.lastIndexOf('@')
