@@ -1,4 +1,4 @@
-import { AppError } from '@muniment/schema'
+import { adminTenant, AppError } from '@muniment/schema'
 import { openHost } from './host.ts'
 import { readSettings } from './main-env.ts'
 import type { AttachOptions } from './options.ts'
@@ -11,9 +11,6 @@ export interface AdminLane extends AsyncDisposable {
   /** Resolves when the act is durable: on the bus, or sealed in the spool of this machine. Rejects with `DEPENDENCY_UNREACHABLE` where it is not in time. */
   readonly record: (act: AdminAct) => Promise<void>
 }
-
-/** Acts belong to a tenant of their own: they must outlive the tenants that they are about. */
-export const adminTenant = 'muniment.admin'
 
 /** How long recording may take before the act is refused. */
 const deadlineMs = 10_000

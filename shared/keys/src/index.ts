@@ -5,6 +5,7 @@ export {
   type ControlVerifier,
   type UnsignedDecision,
 } from './control.ts'
+export { createHolds, type Hold } from './holds.ts'
 export { initSecrets, type InitResult } from './init.ts'
 export { inspectSecrets, type SecretStatus } from './inspect.ts'
 export { openKeys, type Keys, type KeysOptions } from './keys.ts'
@@ -15,3 +16,4 @@ export { secretNames, type SecretName, type SecretStore } from './secrets/secret
 export type { DataKey, SegmentKeys } from './segment-keys.ts'
 export type { Rotation } from './rotate.ts'
 export type { TenantKeyInfo } from './tenant-key-admin.ts'
+export type { Subject, TokenVault } from './vault.ts'

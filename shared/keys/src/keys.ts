@@ -14,6 +14,7 @@ import { createMaskingKeys, type MaskingKeys } from './masking.ts'
 import { createSegmentKeys, type SegmentKeys } from './segment-keys.ts'
 import { createTenantKeys, tenantKeyFolder, type RootKey } from './tenant-keys.ts'
 import { openSealed, type IngestKeyPair } from './unseal.ts'
+import { createTokenVault, type TokenVault } from './vault.ts'
 import type { Generation } from './generations.ts'
 import type { SecretName, SecretStore } from './secrets/secrets.ts'
 import type { StateStore } from '@muniment/state'
@@ -59,6 +60,8 @@ export interface Keys {
   readonly controlVerifier: () => Promise<ControlVerifier>
   /** Public keys of every live generation, for those who hold no secret. Secret: control. */
   readonly controlPublicKeys: () => Promise<readonly string[]>
+  /** Random tokens that can be erased one by one. Secret: masking. */
+  readonly vault: TokenVault
   /** Turns keys over and destroys them. */
   readonly admin: KeyAdmin
 }
@@ -143,6 +146,12 @@ export function openKeys(options: KeysOptions): Keys {
     controlSigner: async () => await rings.control.current(),
     controlVerifier: async () => createControlVerifier(await controlPublicKeys()),
     controlPublicKeys,
+    vault: createTokenVault({
+      state,
+      generations: rings.masking.all,
+      current: rings.masking.current,
+      randomBytes,
+    }),
     admin: createKeyAdmin({ ...tenantKeyOptions, secrets }),
   }
 }

@@ -2,6 +2,7 @@ import { createMasker } from './masker.ts'
 import { scan } from './scan.ts'
 import type { Detection } from './types.ts'
 
+export { normalise } from './actions.ts'
 export type { Action, ActionKind, Keyed } from './actions.ts'
 export { createMasker } from './masker.ts'
 export type { Finding, Masked, Masker, MaskOptions } from './masker.ts'

@@ -149,3 +149,6 @@ export type MunimentEvent = z.infer<typeof eventSchema>
 export function laneOf(source: { readonly instance: string; readonly epoch: number }): string {
   return `${source.instance}/${source.epoch}`
 }
+
+/** The tenant of administrative acts: they must outlive the tenants that they are about. */
+export const adminTenant = 'muniment.admin'

@@ -1,5 +1,6 @@
 export { AppError, errorCodes, isAppError, type ErrorCode } from './error.ts'
 export {
+  adminTenant,
   envelopeLimits,
   eventKinds,
   eventSchema,
