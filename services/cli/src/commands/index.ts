@@ -4,6 +4,8 @@ import { benchCommand } from './bench.ts'
 import { completionCommand } from './completion.ts'
 import { doctorCommand } from './doctor.ts'
 import { dlqCommand } from './dlq.ts'
+import { eraseCommand } from './erase.ts'
+import { holdCommand } from './hold.ts'
 import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
 import { queryCommand } from './query.ts'
@@ -24,6 +26,8 @@ const everyday: readonly CliCommand[] = [
   verifyCommand,
   maskCommand,
   keysCommand,
+  eraseCommand,
+  holdCommand,
   dlqCommand,
   doctorCommand,
   runCommand,

@@ -59,6 +59,12 @@ async function* checkpointBy({ keys, store }: Dependents): Found {
   if (!signatures.some(isBy)) yield 'the checkpoint of the log, which the current key has not signed yet'
 }
 
+/** Digests and keyed tokens are compared, never opened: without the key, old and new ones cannot be compared any more, and that is all. */
+async function* vaultRowsUnder({ keys }: Dependents, id: string): Found {
+  for await (const place of keys.vault.under(id))
+    yield `the row ${place} of the token vault (run: muniment keys rewrap)`
+}
+
 /** What still needs a generation of a secret, one line each. */
 export function neededBy(name: SecretName, id: string, dependents: Dependents): Found {
   const search: Readonly<Record<SecretName, () => Found>> = {
@@ -66,8 +72,7 @@ export function neededBy(name: SecretName, id: string, dependents: Dependents): 
     ingest: () => batchesFor(dependents, id),
     control: () => decisionsOnlyBy(dependents, id),
     log: () => checkpointBy(dependents),
-    // Digests and tokens are compared, never opened: without the key, old and new ones only cannot be compared any more.
-    masking: async function* () {},
+    masking: () => vaultRowsUnder(dependents, id),
   }
   return search[name]()
 }

@@ -11,6 +11,7 @@ import { secretArgument } from './retire.ts'
 /** What a person does once the new generation is active. */
 const next: Partial<Record<SecretName, string>> = {
   root: 'muniment keys rewrap, so that no tenant key needs the old one',
+  masking: 'muniment keys rewrap, so that no row of the token vault needs the old one',
   ingest: 'muniment keys announce, so that interceptors seal to it',
 }
 
@@ -55,7 +56,7 @@ export async function rotate(call: Call): Promise<number> {
   if (flag(call.options, 'wait')) {
     await waitFor(rotation, call)
     if (name === 'ingest') return await announce(call)
-    if (name === 'root') return await rewrap(call)
+    if (name === 'root' || name === 'masking') return await rewrap(call)
   } else if (next[name] !== undefined) call.printer.say(`Then run: ${next[name]}.`)
   return 0
 }
@@ -78,14 +79,19 @@ export async function announce(call: Call): Promise<number> {
   return 0
 }
 
-/** Wraps all tenant keys under the current root. */
+/** Wraps all tenant keys under the current root, and all rows of the token vault under the current masking secret. */
 export async function rewrap(call: Call): Promise<number> {
   const config = await call.config()
   await using context = await openKeysOf(config)
-  const work = async (): Promise<{ rewrapped: number }> => ({
-    rewrapped: await context.keys.admin.tenants.rewrap(),
+  const { admin, vault } = context.keys
+  const work = async (): Promise<{ tenant_keys: number; vault_rows: number }> => ({
+    tenant_keys: await admin.tenants.rewrap(),
+    vault_rows: await vault.rewrap(),
   })
-  const result = await perform(config, { name: 'keys.rewrap', target: 'root' }, work)
-  call.printer.answer(result, () => `${result.rewrapped} tenant keys wrapped by the current root`)
+  const result = await perform(config, { name: 'keys.rewrap' }, work)
+  call.printer.answer(
+    result,
+    () => `wrapped anew  ${result.tenant_keys} tenant keys, ${result.vault_rows} rows of the token vault`,
+  )
   return 0
 }
