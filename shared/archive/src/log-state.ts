@@ -1,8 +1,19 @@
 import { AppError } from '@muniment/schema'
-import { parseEntry, type LogEntry } from './format/entry.ts'
+import { parseEntry, parseHeartbeat, type LogEntry } from './format/entry.ts'
 import { leafHash } from './format/merkle.ts'
-import { bundleBytes, heightOf, parseBundle, sequenceKey, tileWidth, type Tile } from './format/tiles.ts'
+import {
+  bundleBytes,
+  heightOf,
+  parseBundle,
+  sequenceKey,
+  tileKey,
+  tilesBetween,
+  tileWidth,
+  type Tile,
+} from './format/tiles.ts'
 import { createTree, type MerkleTree } from './format/tree.ts'
+import { inOrder } from './in-order.ts'
+import type { TreeHead } from './format/proofs.ts'
 import type { Store } from './store/store.ts'
 
 /** The entries of a log and what follows from them. */
@@ -11,11 +22,13 @@ export interface LogState {
   readonly tree: MerkleTree
   /** Newest entry of each partition, by `topic/partition`. */
   readonly newest: Map<string, LogEntry>
+  /** Time of the newest heartbeat, milliseconds since the epoch. */
+  beatMs: number | undefined
 }
 
 /** A log without entries. */
 export function emptyLog(): LogState {
-  return { entries: [], tree: createTree(), newest: new Map() }
+  return { entries: [], tree: createTree(), newest: new Map(), beatMs: undefined }
 }
 
 /** The name under which a partition's newest entry is kept. */
@@ -30,6 +43,7 @@ export function appendEntries(state: LogState, entries: readonly Buffer[]): void
     state.tree.append(leafHash(bytes))
     const entry = parseEntry(bytes)
     if (entry !== undefined) state.newest.set(partitionName(entry), entry)
+    else state.beatMs = parseHeartbeat(bytes) ?? state.beatMs
   }
 }
 
@@ -63,4 +77,37 @@ export async function catchUp(store: Store, state: LogState): Promise<void> {
     if (entries === undefined) return
     appendEntries(state, entries)
   }
+}
+
+const bundlesAhead = 16
+
+/** The entries below a signed checkpoint, from the bundles: a fraction of the requests that the batches would cost. */
+async function readBundles(store: Store, size: number): Promise<readonly Buffer[]> {
+  const bundles = tilesBetween(0, size).filter(({ level }) => level === 'entries')
+  const entries: Buffer[] = []
+  for await (const { key, bytes } of inOrder(bundles, bundlesAhead, async tile => {
+    const name = tileKey(tile)
+    return { key: name, bytes: await store.get(name) }
+  })) {
+    const parsed = bytes && parseBundle(bytes)
+    if (parsed === undefined) throw damagedLog(key, 'is missing or cannot be read')
+    entries.push(...parsed)
+  }
+  return entries
+}
+
+/** An `ARCHIVE_DAMAGED` that names an object of the log. */
+export function damagedLog(key: string, why: string): AppError {
+  return new AppError('ARCHIVE_DAMAGED', `${key} ${why}`, { details: { key } })
+}
+
+/** The log as far as a checkpoint goes; throws `ARCHIVE_DAMAGED` where the stored entries do not give its root. */
+export async function readPublished(store: Store, head: TreeHead): Promise<LogState> {
+  const state = emptyLog()
+  appendEntries(state, await readBundles(store, head.treeSize))
+  const { length } = state.entries
+  if (length !== head.treeSize || !state.tree.rootAt(length).equals(head.root)) {
+    throw damagedLog('log/checkpoint', 'does not match the entries of the log')
+  }
+  return state
 }

@@ -1,5 +1,5 @@
 import { AppError, topic, topics } from '@muniment/schema'
-import { entryBytes } from './format/entry.ts'
+import { entryBytes, heartbeatBytes } from './format/entry.ts'
 import {
   parseCheckpoint,
   isSignedBy,
@@ -8,8 +8,17 @@ import {
   type NoteSigner,
 } from './format/checkpoint.ts'
 import { manifestKey } from './format/paths.ts'
-import { bundleBytes, parseBundle, sequenceKey, tileKey, tilesBetween } from './format/tiles.ts'
-import { appendEntries, catchUp, emptyLog, partitionName, tileBytes, type LogState } from './log-state.ts'
+import { bundleBytes, cosignedKey, sequenceKey, tileKey, tilesBetween } from './format/tiles.ts'
+import {
+  appendEntries,
+  catchUp,
+  damagedLog,
+  emptyLog,
+  partitionName,
+  readPublished,
+  tileBytes,
+  type LogState,
+} from './log-state.ts'
 import { readManifest } from './manifests.ts'
 import type { CommittedManifest } from './format/manifest.ts'
 import type { ArchiveStore } from './store/store.ts'
@@ -31,6 +40,8 @@ export interface LogOptions {
   readonly partitions?: readonly LogPartition[]
   readonly now: () => number
   readonly retentionDays?: number
+  /** After how long without anything to add the log gets a heartbeat; never where left out. */
+  readonly heartbeatMs?: number | undefined
 }
 
 /** The log as it stands after an integration. */
@@ -51,11 +62,15 @@ export interface Log {
    * call it at the same time: they converge on one order.
    */
   readonly integrate: () => Promise<LogHead>
+  /** Proof that the log of `size` entries extends that of `olderSize`; after an `integrate` that reached `size`. */
+  readonly consistencyProof: (olderSize: number, size: number) => readonly Buffer[]
+  /** Keeps a checkpoint of the log with cosignatures for good, and publishes it unless a newer one stands there. */
+  readonly publishCosigned: (note: string) => Promise<void>
 }
 
 const dayMs = 86_400_000
 const maxBatchEntries = 4096
-const bundlesAhead = 16
+const partitionsAhead = 16
 
 function allPartitions(): readonly LogPartition[] {
   const archived = new Set<string>([topic.events, topic.alerts, topic.control])
@@ -74,26 +89,8 @@ interface Working {
   readonly nextOffset: Map<string, number>
   /** Size of the log whose tiles and checkpoint this process knows to stand in the store. */
   published: number
-}
-
-function damagedLog(key: string, why: string): AppError {
-  return new AppError('ARCHIVE_DAMAGED', `${key} ${why}`, { details: { key } })
-}
-
-/** The entries below a signed checkpoint, from the bundles: a fraction of the requests that the batches would cost. */
-async function readBundles(working: Working, size: number): Promise<readonly Buffer[]> {
-  const { store } = working.options
-  const bundles = tilesBetween(0, size).filter(({ level }) => level === 'entries')
-  const entries: Buffer[] = []
-  for await (const { key, bytes } of inOrder(bundles, bundlesAhead, async tile => {
-    const name = tileKey(tile)
-    return { key: name, bytes: await store.get(name) }
-  })) {
-    const parsed = bytes && parseBundle(bytes)
-    if (parsed === undefined) throw damagedLog(key, 'is missing or cannot be read')
-    entries.push(...parsed)
-  }
-  return entries
+  /** When this process last saw the log grow, or began to look. */
+  grownMs: number
 }
 
 /** Rebuilds the state from the store alone. */
@@ -106,12 +103,7 @@ async function restore(working: Working): Promise<void> {
   if (checkpoint === undefined || !isSignedBy(checkpoint, verifiers)) {
     throw damagedLog('log/checkpoint', `is not signed by ${signer.name}`)
   }
-  const state = emptyLog()
-  appendEntries(state, await readBundles(working, checkpoint.treeSize))
-  if (!state.tree.rootAt(state.entries.length).equals(checkpoint.root)) {
-    throw damagedLog('log/checkpoint', 'does not match the entries of the log')
-  }
-  working.state = state
+  working.state = await readPublished(store, checkpoint)
   working.published = checkpoint.treeSize
 }
 
@@ -158,7 +150,7 @@ async function newInPartition(working: Working, place: LogPartition): Promise<re
 async function newEntries(working: Working): Promise<readonly NewEntry[]> {
   const found: NewEntry[] = []
   const search = (place: LogPartition): Promise<readonly NewEntry[]> => newInPartition(working, place)
-  for await (const entries of inOrder(working.partitions, bundlesAhead, search)) found.push(...entries)
+  for await (const entries of inOrder(working.partitions, partitionsAhead, search)) found.push(...entries)
   return found.slice(0, maxBatchEntries)
 }
 
@@ -168,7 +160,6 @@ function retention({ now, retentionDays }: LogOptions): { readonly retainUntil?:
 
 /** Decides the next batch; `false` where another process was faster, whose batch then counts. */
 async function decide(working: Working, batch: readonly NewEntry[]): Promise<boolean> {
-  const { options, state } = working
   const entries = batch.map(({ committed: { manifest, sha256 } }) =>
     entryBytes({
       topic: manifest.topic,
@@ -177,13 +168,30 @@ async function decide(working: Working, batch: readonly NewEntry[]): Promise<boo
       sha256,
     }),
   )
+  if (!(await append(working, entries))) return false
+  for (const { name, committed } of batch) working.nextOffset.set(name, committed.manifest.next_offset)
+  return true
+}
+
+async function append(working: Working, entries: readonly Buffer[]): Promise<boolean> {
+  const { options, state } = working
   const key = sequenceKey(state.entries.length)
   const bytes = bundleBytes(entries)
   const { kind } = await options.store.put({ key, bytes, ifTaken: 'refuse', ...retention(options) })
   if (kind === 'taken') return false
   appendEntries(state, entries)
-  for (const { name, committed } of batch) working.nextOffset.set(name, committed.manifest.next_offset)
+  working.grownMs = options.now()
   return true
+}
+
+/** Says that the log's notary is there though it has nothing to add; another process may be faster. */
+async function beat(working: Working): Promise<number> {
+  const { options, state, grownMs } = working
+  const { now, heartbeatMs = Infinity } = options
+  if (now() - Math.max(grownMs, state.beatMs ?? 0) < heartbeatMs) return 0
+  if (await append(working, [heartbeatBytes(now())])) return 1
+  await takeOthers(working)
+  return 0
 }
 
 /** Entries first, then tiles: a published checkpoint never names what is not there. */
@@ -197,7 +205,7 @@ async function publishTiles(working: Working): Promise<void> {
     const { kind } = await options.store.put({ key, bytes, ifTaken: 'refuse', ...retention(options) })
     if (kind === 'taken') throw damagedLog(key, 'does not follow from the order of entries')
   }
-  for await (const _ of inOrder(tiles, bundlesAhead, write)) continue
+  for await (const _ of inOrder(tiles, partitionsAhead, write)) continue
 }
 
 /** Moves the checkpoint forward, never back. */
@@ -220,7 +228,9 @@ async function takeOthers(working: Working): Promise<void> {
   const { state, options } = working
   const before = state.entries.length
   await catchUp(options.store, state)
-  if (state.entries.length > before) working.nextOffset.clear()
+  if (state.entries.length === before) return
+  working.nextOffset.clear()
+  working.grownMs = options.now()
 }
 
 async function integrate(working: Working): Promise<LogHead> {
@@ -231,11 +241,27 @@ async function integrate(working: Working): Promise<LogHead> {
     if (await decide(working, batch)) added += batch.length
     else await takeOthers(working)
   }
+  if (added === 0) added += await beat(working)
   const treeSize = state.entries.length
   if (treeSize > working.published) await publishTiles(working)
   const checkpoint = treeSize === 0 ? undefined : await publishCheckpoint(working)
   working.published = treeSize
   return { treeSize, root: state.tree.rootAt(treeSize).toString('hex'), checkpoint, added }
+}
+
+/** First for good, then at the place where readers look: what they see there is always kept. */
+async function publishCosigned(options: LogOptions, note: string): Promise<void> {
+  const bytes = Buffer.from(note)
+  const cosigned = parseCheckpoint(bytes)
+  if (cosigned === undefined) throw new AppError('INVALID_INPUT', 'not a checkpoint')
+  const key = cosignedKey(cosigned.treeSize, bytes)
+  await options.store.put({ key, bytes, ifTaken: 'beside', ...retention(options) })
+  const { checkpoint } = options.store
+  for (;;) {
+    const current = await checkpoint.read()
+    const isOurs = current !== undefined && parseCheckpoint(current.bytes)?.text === cosigned.text
+    if (!isOurs || (await checkpoint.replace(bytes, current.tag))) return
+  }
 }
 
 /** Opens the log; its state is rebuilt from the store on first use and after any failure. */
@@ -246,8 +272,10 @@ export function openLog(options: LogOptions): Log {
     state: emptyLog(),
     nextOffset: new Map(),
     published: 0,
+    grownMs: options.now(),
   })
   let working: Working | undefined
+  let { tree } = emptyLog()
   return {
     async integrate() {
       const current = working ?? fresh()
@@ -256,7 +284,10 @@ export function openLog(options: LogOptions): Log {
       working = undefined
       const head = await integrate(current)
       working = current
+      tree = current.state.tree
       return head
     },
+    consistencyProof: (olderSize, size) => tree.consistencyProof(olderSize, size),
+    publishCosigned: note => publishCosigned(options, note),
   }
 }

@@ -1,4 +1,6 @@
+import { parseVerifierKey } from './format/checkpoint.ts'
 import { parsePath } from './format/paths.ts'
+import { parsePolicy, type Trust } from './format/policy.ts'
 import { logPrefix } from './format/tiles.ts'
 import type { SegmentOpener } from './keys.ts'
 import type { ArchiveStore, ObjectInfo } from './store/store.ts'
@@ -14,6 +16,8 @@ export interface VerifyOptions {
   readonly keys?: SegmentOpener
   /** Verifier keys of the log, all generations, from a source you trust; without one signatures are not checked. */
   readonly verifierKey?: string | readonly string[]
+  /** A policy: more keys of the log, its witnesses, and how many of them must have cosigned. Without one cosignatures are not checked. */
+  readonly policy?: string
   /** Checkpoints kept from earlier: the log must be an extension of each. */
   readonly remembered?: readonly string[]
   readonly onProgress?: (progress: Readonly<Progress>) => void
@@ -48,12 +52,20 @@ function isLog({ key }: ObjectInfo): boolean {
   return key.startsWith(logPrefix)
 }
 
+function trustOf({ verifierKey, policy }: VerifyOptions): Trust {
+  return {
+    verifiers: [verifierKey ?? []].flat().map(parseVerifierKey),
+    policy: policy === undefined ? undefined : parsePolicy(policy),
+  }
+}
+
 /**
  * Checks everything that can be checked of an archive, reading all of it once. Resolves to a report; rejects only where
  * the store cannot be read.
  */
 export async function verifyArchive(options: VerifyOptions): Promise<VerifyReport> {
   const { store, keys, signal, onProgress } = options
+  const trust = trustOf(options)
   // Read before the listing, so that on an archive in use everything it names is listed.
   const checkpoint = await store.checkpoint.read()
   const listed = await listAll(store, signal)
@@ -74,7 +86,7 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyRepor
     store,
     checkpoint: checkpoint?.bytes,
     checkpointAfter: checkpointAfter?.bytes,
-    verifierKeys: [options.verifierKey ?? []].flat(),
+    trust,
     remembered: options.remembered ?? [],
     listed: listed.filter(isLog),
     committed: audit.committed,

@@ -270,6 +270,24 @@ async function openNewest(small: Small): Promise<Awaited<ReturnType<typeof fill>
   return openArchive(small).newest(topic.events, 0)
 }
 
+test('a log with nothing to add says that it is there, as often as asked', async () => {
+  const small = await smallArchive()
+  let nowMs = now()
+  const log = openLog({ ...options(small.store), now: () => nowMs, heartbeatMs: 60_000 })
+  const sizes: number[] = []
+  for (const stepMs of [0, 30_000, 30_000, 59_000, 1000, 600_000]) {
+    nowMs += stepMs
+    sizes.push((await log.integrate()).treeSize)
+  }
+  expect(sizes).toEqual([4, 4, 5, 5, 6, 7])
+  expect(await openLog({ ...options(small.store), now: () => nowMs }).integrate()).toMatchObject({
+    treeSize: 7,
+  })
+  const report = await verifyArchive({ ...small, verifierKey })
+  expect(report.problems).toEqual([])
+  expect(report.notes.map(({ code }) => code)).not.toContain('log.entries')
+})
+
 describe('attacks that only the log can show', () => {
   test.each([
     'manifest/v1/mcp.events/0/00000000000000000003.json',

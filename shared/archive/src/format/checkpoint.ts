@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, verify, type KeyObject } from 'node:crypto'
 import { AppError } from '@muniment/schema'
+import { decodeBase64 } from './base64.ts'
 
 /** The head of the log: https://c2sp.org/tlog-checkpoint in a https://c2sp.org/signed-note */
 export interface Checkpoint {
@@ -53,12 +54,6 @@ export function signCheckpoint(
   return `${text}\n\u2014 ${signer.name} ${line}\n`
 }
 
-function decodeBase64(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, 'base64')
-  // Node skips what it does not know: only the one canonical form is accepted.
-  return bytes.toString('base64') === text ? bytes : undefined
-}
-
 function parseSignature(line: string): NoteSignature | undefined {
   const match = /^\u2014 ([^\s+]+) ([A-Za-z0-9+/=]+)$/u.exec(line)
   const bytes = match?.[2] === undefined ? undefined : decodeBase64(match[2])
@@ -98,8 +93,8 @@ export function parseCheckpoint(bytes: Buffer): Checkpoint | undefined {
   return head === undefined || signatures === undefined ? undefined : { ...head, text, signatures }
 }
 
-/** Reads a verifier key; throws `INVALID_INPUT` where it is not one. */
-export function parseVerifierKey(vkey: string): NoteVerifier {
+/** Reads a verifier key of one type of signature; throws `INVALID_INPUT` where it is not `what`. */
+export function parseKey(vkey: string, type: number, what: string): NoteVerifier {
   const [name = '', idHex = '', ...rest] = vkey.split('+')
   const key = decodeBase64(rest.join('+'))
   const keyId = createHash('sha256')
@@ -107,14 +102,19 @@ export function parseVerifierKey(vkey: string): NoteVerifier {
     .update(key ?? '')
     .digest()
     .subarray(0, 4)
-  const isEd25519 = key?.[0] === ed25519Type && key.length === 1 + ed25519Bytes
-  if (key === undefined || !isEd25519 || name === '' || keyId.toString('hex') !== idHex) {
-    throw new AppError('INVALID_INPUT', 'not a verifier key of a log', {
-      hint: 'A verifier key looks like `example.com/log+0123abcd+AQ…`; `muniment keys status` prints it.',
+  const isOfType = key?.[0] === type && key.length === 1 + ed25519Bytes
+  if (key === undefined || !isOfType || !/^\S+$/u.test(name) || keyId.toString('hex') !== idHex) {
+    throw new AppError('INVALID_INPUT', `not ${what}`, {
+      hint: 'A verifier key looks like `example.com/log+0123abcd+AQ…`; `muniment keys log` prints that of the log.',
     })
   }
   const der = Buffer.concat([spkiPrefix, key.subarray(1)])
   return { name, keyId, publicKey: createPublicKey({ key: der, format: 'der', type: 'spki' }) }
+}
+
+/** Reads a verifier key of a log; throws `INVALID_INPUT` where it is not one. */
+export function parseVerifierKey(vkey: string): NoteVerifier {
+  return parseKey(vkey, ed25519Type, 'a verifier key of a log')
 }
 
 /** Whether one of the signers signed the checkpoint of its own log; a second line of the same key is not accepted. */
@@ -122,12 +122,15 @@ export function isSignedBy(checkpoint: Checkpoint, verifiers: readonly NoteVerif
   return verifiers.some(verifier => isSignedByOne(checkpoint, verifier))
 }
 
+/** What stands in the one line of a key; `undefined` where it has none, or more than one. */
+export function ownLine({ signatures }: Checkpoint, { name, keyId }: NoteVerifier): Buffer | undefined {
+  const own = signatures.filter(line => line.name === name && line.keyId.equals(keyId))
+  return own.length === 1 ? own[0]?.signature : undefined
+}
+
 function isSignedByOne(checkpoint: Checkpoint, verifier: NoteVerifier): boolean {
   if (checkpoint.origin !== verifier.name) return false
-  const own = checkpoint.signatures.filter(
-    ({ name, keyId }) => name === verifier.name && keyId.equals(verifier.keyId),
-  )
-  const [line] = own
-  if (line === undefined || own.length > 1 || line.signature.length !== signatureBytes) return false
-  return verify(null, Buffer.from(checkpoint.text), verifier.publicKey, line.signature)
+  const signature = ownLine(checkpoint, verifier)
+  if (signature?.length !== signatureBytes) return false
+  return verify(null, Buffer.from(checkpoint.text), verifier.publicKey, signature)
 }

@@ -24,3 +24,17 @@ export function parseEntry(bytes: Buffer): LogEntry | undefined {
   const [, topic = '', partition = '', firstOffset = '', sha256 = ''] = match
   return { topic, partition: Number(partition), firstOffset: Number(firstOffset), sha256 }
 }
+
+const heartbeatMark = 'muniment/heartbeat/v1'
+const heartbeatPattern = /^muniment\/heartbeat\/v1\n(0|[1-9]\d{0,15})\n$/u
+
+/** The entry that a notary with nothing to add makes: it was there at this time, milliseconds since the epoch. */
+export function heartbeatBytes(timeMs: number): Buffer {
+  return Buffer.from(`${heartbeatMark}\n${timeMs}\n`)
+}
+
+/** The time in a heartbeat; `undefined` for an entry of another kind. */
+export function parseHeartbeat(bytes: Buffer): number | undefined {
+  const digits = heartbeatPattern.exec(bytes.toString())?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}

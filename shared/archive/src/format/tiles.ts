@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { AppError } from '@muniment/schema'
 
 /** A log in tiles: https://c2sp.org/tlog-tiles. Paths are below `log/`. */
@@ -46,6 +47,14 @@ export function parseTileKey(key: string): Tile | undefined {
 /** Key of the batch of entries that starts at `start`. */
 export function sequenceKey(start: number): string {
   return `${sequencePrefix}${String(start).padStart(20, '0')}`
+}
+
+/** Checkpoints with cosignatures, kept for good. */
+export const cosignedPrefix = 'log/cosigned/v1/'
+
+/** Key of a checkpoint with cosignatures: by its size and content, so that no byte of it can change unseen. */
+export function cosignedKey(treeSize: number, note: Uint8Array): string {
+  return `${cosignedPrefix}${String(treeSize).padStart(20, '0')}-${hash('sha256', note, 'hex').slice(0, 32)}`
 }
 
 /** How many hashes a level has in a log of `size` entries; each stands for 256^level entries. */

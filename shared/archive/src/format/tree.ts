@@ -10,6 +10,8 @@ export interface MerkleTree {
   readonly level: (height: number) => readonly Buffer[]
   /** Audit path of a leaf in the tree of the first `size` leaves, leaf first (RFC 6962 §2.1.1). */
   readonly inclusionProof: (index: number, size: number) => readonly Buffer[]
+  /** Proof that the tree of `size` leaves extends that of `olderSize` (RFC 6962 §2.1.2); empty for equal sizes and size 0. */
+  readonly consistencyProof: (olderSize: number, size: number) => readonly Buffer[]
 }
 
 /** Largest power of two below `size`. */
@@ -17,6 +19,32 @@ function split(size: number): number {
   let left = 1
   while (left * 2 < size) left *= 2
   return left
+}
+
+type Subtree = (start: number, end: number) => Buffer
+
+interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+function pathTo(subtree: Subtree, index: number, { start, end }: Span): Buffer[] {
+  if (end - start <= 1) return []
+  const middle = start + split(end - start)
+  return index < middle
+    ? [...pathTo(subtree, index, { start, end: middle }), subtree(middle, end)]
+    : [...pathTo(subtree, index, { start: middle, end }), subtree(start, middle)]
+}
+
+/** RFC 6962 §2.1.2; `isWhole` while the older tree's root is still known to whoever checks. */
+function extensionOf(subtree: Subtree, older: number, span: Span & { readonly isWhole: boolean }): Buffer[] {
+  const { start, end, isWhole } = span
+  if (older === end - start) return isWhole ? [] : [subtree(start, end)]
+  const middle = start + split(end - start)
+  if (start + older <= middle)
+    return [...extensionOf(subtree, older, { start, end: middle, isWhole }), subtree(middle, end)]
+  const right = { start: middle, end, isWhole: false }
+  return [...extensionOf(subtree, older - (middle - start), right), subtree(start, middle)]
 }
 
 /** Creates an empty tree. */
@@ -35,14 +63,6 @@ export function createTree(): MerkleTree {
     const middle = start + split(size)
     return nodeHash(subtree(start, middle), subtree(middle, end))
   }
-  const path = (index: number, range: { start: number; end: number }): Buffer[] => {
-    const { start, end } = range
-    if (end - start <= 1) return []
-    const middle = start + split(end - start)
-    return index < middle
-      ? [...path(index, { start, end: middle }), subtree(middle, end)]
-      : [...path(index, { start: middle, end }), subtree(start, middle)]
-  }
   return {
     size: () => levelAt(0).length,
     append(leaf) {
@@ -54,6 +74,8 @@ export function createTree(): MerkleTree {
     },
     rootAt: size => (size === 0 ? rootOf(Buffer.alloc(0)) : subtree(0, size)),
     level: levelAt,
-    inclusionProof: (index, size) => path(index, { start: 0, end: size }),
+    inclusionProof: (index, size) => pathTo(subtree, index, { start: 0, end: size }),
+    consistencyProof: (olderSize, size) =>
+      olderSize === 0 ? [] : extensionOf(subtree, olderSize, { start: 0, end: size, isWhole: true }),
   }
 }

@@ -1,14 +1,10 @@
-import {
-  isSignedBy,
-  parseCheckpoint,
-  parseVerifierKey,
-  type Checkpoint,
-  type NoteVerifier,
-} from '../format/checkpoint.ts'
-import { parseEntry, type LogEntry } from '../format/entry.ts'
+import { isSignedBy, parseCheckpoint, type Checkpoint, type NoteVerifier } from '../format/checkpoint.ts'
+import { parseEntry, parseHeartbeat, type LogEntry } from '../format/entry.ts'
 import type { CommittedManifest } from '../format/manifest.ts'
 import { manifestKey } from '../format/paths.ts'
+import type { Trust } from '../format/policy.ts'
 import {
+  cosignedPrefix,
   parseBundle,
   parseTileKey,
   sequenceKey,
@@ -19,6 +15,9 @@ import {
 import { appendEntries, emptyLog, partitionName, tileBytes, type LogState } from '../log-state.ts'
 import { checkpointKey } from '../store/checkpoint-store.ts'
 import type { ObjectInfo, Store } from '../store/store.ts'
+import { inOrder } from '../in-order.ts'
+import { checkClocks } from './clocks.ts'
+import { checkPublished, readCosigned, witnessedBy, witnessedHeads, type WitnessedHead } from './cosigned.ts'
 import { positionOf } from './cut.ts'
 import type { Anchor, FindingCode, Findings } from './report.ts'
 
@@ -29,8 +28,8 @@ export interface LogInput {
   readonly checkpoint: Buffer | undefined
   /** The checkpoint after everything was listed: on an archive in use it may be newer. */
   readonly checkpointAfter: Buffer | undefined
-  /** None: signatures are not checked. */
-  readonly verifierKeys: readonly string[]
+  /** Without any key: signatures are not checked. */
+  readonly trust: Trust
   /** Checkpoints that somebody kept: the log must be an extension of each. */
   readonly remembered: readonly string[]
   /** Everything below `log/`. */
@@ -39,10 +38,12 @@ export interface LogInput {
   readonly committed: ReadonlyMap<string, CommittedManifest>
 }
 
+const objectsAhead = 16
+
 interface Working {
   readonly input: LogInput
   readonly findings: Findings
-  readonly verifiers: readonly NoteVerifier[]
+  readonly trust: Trust
   readonly state: LogState
   /** Keys of the batches that the entries come from. */
   readonly batches: Set<string>
@@ -63,13 +64,17 @@ function readCheckpoint(working: Working, bytes: Buffer, object: string): Checkp
     report(working, 'log.checkpoint', { object, reason: 'not a checkpoint' })
     return undefined
   }
-  const { verifiers } = working
-  if (verifiers.length > 0 && !isSignedBy(checkpoint, verifiers)) {
-    const names = verifiers.map(({ name }) => name)
-    report(working, 'log.key', { object, reason: `not signed by ${names.join(' or ')}` })
+  const keys = logKeys(working.trust)
+  if (keys.length > 0 && !isSignedBy(checkpoint, keys)) {
+    const names = new Set(keys.map(({ name }) => name))
+    report(working, 'log.key', { object, reason: `not signed by ${[...names].join(' or ')}` })
     return undefined
   }
   return checkpoint
+}
+
+function logKeys({ verifiers, policy }: Trust): readonly NoteVerifier[] {
+  return [...verifiers, ...(policy?.logs ?? [])]
 }
 
 /** Reads the batches in which entries were decided, as far as they follow each other. */
@@ -118,16 +123,19 @@ async function readNewerEntries(working: Working): Promise<void> {
 async function checkTiles(working: Working, size: number): Promise<void> {
   const { store, listed } = working.input
   const present = new Set<string>()
-  for (const info of listed) {
-    const tile = parseTileKey(info.key)
-    if (info.isDeleteMarker || tile === undefined) continue
-    present.add(info.key)
+  const tiles = listed.flatMap(({ key, version, isDeleteMarker }) => {
+    const tile = isDeleteMarker ? undefined : parseTileKey(key)
+    return tile === undefined ? [] : [{ key, version, tile }]
+  })
+  const read = async ({ key, version, tile }: (typeof tiles)[number]): Promise<void> => {
+    present.add(key)
     const expected = tileBytes(working.state, tile)
-    const bytes = await store.get(info.key, { version: info.version })
+    const bytes = await store.get(key, { version })
     if (expected === undefined || bytes?.equals(expected) !== true) {
-      report(working, 'log.tile', { object: info.key, reason: 'does not follow from the entries of the log' })
+      report(working, 'log.tile', { object: key, reason: 'does not follow from the entries of the log' })
     }
   }
+  for await (const _ of inOrder(tiles, objectsAhead, read)) continue
   for (const tile of tilesBetween(0, size)) {
     const key = tileKey(tile)
     if (!present.has(key)) report(working, 'log.tile', { object: key, reason: 'is missing' })
@@ -139,6 +147,7 @@ function checkStrangers(working: Working): void {
     const isKnown =
       info.key === checkpointKey ||
       info.key.startsWith(sequencePrefix) ||
+      info.key.startsWith(cosignedPrefix) ||
       parseTileKey(info.key) !== undefined
     if (info.isDeleteMarker) {
       report(working, 'object.hidden', { object: info.key, reason: 'hidden by a delete marker' })
@@ -206,6 +215,7 @@ function checkEntries(working: Working, size: number): ReadonlyMap<string, LogEn
   const newest = new Map<string, LogEntry>()
   for (const [index, bytes] of working.state.entries.slice(0, size).entries()) {
     const entry = parseEntry(bytes)
+    if (entry === undefined && parseHeartbeat(bytes) !== undefined) continue
     if (entry === undefined) {
       const found = { object: checkpointKey, reason: `entry ${index} is of an unknown kind` }
       note(working, 'log.entries', found)
@@ -266,16 +276,39 @@ function newestCheckpoint(working: Working, checkpoint: Checkpoint | undefined):
   return readCheckpoint(working, after, checkpointKey)
 }
 
+/** Where something must be that extends from the entries, the log's checkpoint included. */
+function checkHeads(working: Working, checkpoint: Checkpoint | undefined): void {
+  checkAge(working, newestCheckpoint(working, checkpoint))
+  checkRemembered(working)
+}
+
+async function checkCosigned(
+  working: Working,
+  checkpoint: Checkpoint | undefined,
+): Promise<readonly WitnessedHead[]> {
+  const { input, findings, trust } = working
+  const read = (bytes: Buffer, object: string): Checkpoint | undefined => {
+    const found = readCheckpoint(working, bytes, object)
+    // On an archive in use one may be newer than the entries that were read.
+    if (found !== undefined && found.treeSize <= working.state.entries.length)
+      checkExtends(working, found, object)
+    return found
+  }
+  const cosigned = await readCosigned({ store: input.store, listed: input.listed, read }, findings)
+  checkPublished(cosigned, checkpoint, findings)
+  return witnessedHeads(cosigned, trust)
+}
+
 /** Checks the log; resolves to how far its checkpoint reaches, `undefined` where there is none. */
 export async function checkLog(input: LogInput, findings: Findings): Promise<Anchor | undefined> {
-  const verifiers = input.verifierKeys.map(parseVerifierKey)
-  const working: Working = { input, findings, verifiers, state: emptyLog(), batches: new Set() }
+  const { trust } = input
+  const working: Working = { input, findings, trust, state: emptyLog(), batches: new Set() }
   checkStrangers(working)
   await readEntries(working)
   const checkpoint = input.checkpoint && readCheckpoint(working, input.checkpoint, checkpointKey)
-  checkAge(working, newestCheckpoint(working, checkpoint))
-  checkRemembered(working)
+  checkHeads(working, checkpoint)
   await checkVersions(working)
+  const heads = await checkCosigned(working, checkpoint)
   const size = checkpoint?.treeSize ?? 0
   await checkTiles(working, size)
   if (checkpoint === undefined) {
@@ -286,10 +319,21 @@ export async function checkLog(input: LogInput, findings: Findings): Promise<Anc
   const newest = checkEntries(working, size)
   const until = anchoredUntil(working, newest)
   noteUnanchored(working, until)
-  if (verifiers.length === 0) {
+  checkClocks({ entries: working.state.entries.slice(0, size), committed: input.committed, heads }, findings)
+  return anchorOf(working, checkpoint, { until, heads })
+}
+
+function anchorOf(
+  working: Working,
+  { origin, treeSize, root }: Checkpoint,
+  { until, heads }: { readonly until: Anchor['until']; readonly heads: readonly WitnessedHead[] },
+): Anchor {
+  const { trust, findings } = working
+  const isSignatureChecked = logKeys(trust).length > 0
+  if (!isSignatureChecked) {
     const reason = 'its signature was not checked: no verifier key was given'
     note(working, 'log.key', { object: checkpointKey, reason })
   }
-  const { origin, treeSize, root } = checkpoint
-  return { origin, treeSize, root: root.toString('hex'), isSignatureChecked: verifiers.length > 0, until }
+  const witnessed = trust.policy && witnessedBy(heads, { policy: trust.policy, treeSize }, findings)
+  return { origin, treeSize, root: root.toString('hex'), isSignatureChecked, until, witnessed }
 }

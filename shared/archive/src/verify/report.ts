@@ -41,6 +41,11 @@ export type FindingCode =
   | 'log.order'
   | 'log.fork'
   | 'log.unanchored'
+  | 'log.cosigned'
+  | 'log.unwitnessed'
+  | 'clock.backdated'
+  | 'clock.ahead'
+  | 'clock.skew'
 
 /** One thing found: where, and why it matters. */
 export interface Finding {
@@ -69,6 +74,14 @@ export interface Coverage {
   readonly tenants: readonly TenantCoverage[]
 }
 
+/** Which part of the log its witnesses have seen. */
+export interface Witnessed {
+  /** Entries below the newest checkpoint that has all cosignatures which the policy asks for. */
+  readonly treeSize: number
+  /** The newest checkpoint that each witness cosigned, and when, in seconds since the epoch. */
+  readonly by: readonly { readonly name: string; readonly treeSize: number; readonly time: number }[]
+}
+
 /** How far the log's checkpoint reaches. */
 export interface Anchor {
   readonly origin: string
@@ -83,6 +96,8 @@ export interface Anchor {
     readonly partition: number
     readonly next_offset: number
   }[]
+  /** `undefined` where no policy was given. */
+  readonly witnessed: Witnessed | undefined
 }
 
 /** What verification found. */
