@@ -1,3 +1,7 @@
 export { createArchiver, type ArchiverOptions } from './archiver.ts'
 export type { CutLimits } from './buffer.ts'
 export { anchorRest, createNotary, type NotaryOptions } from './notary.ts'
+export type { UnwitnessedSpan } from './anchoring.ts'
+export { createWitness, type Witness, type WitnessAnswer, type WitnessOptions } from './witness.ts'
+export { createWitnessServer } from './witness-server.ts'
+export { createWitnesses, type Witnesses } from './witnesses.ts'

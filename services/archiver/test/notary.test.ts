@@ -1,29 +1,9 @@
 import { openState } from '@muniment/state'
 import { topic } from '@muniment/schema'
 import { expect, test } from 'vitest'
-import { createArchiver, createNotary } from '../src/index.ts'
+import { createNotary } from '../src/index.ts'
 import { createLease } from '../src/lease.ts'
-import { createWorld, eventRecord, runUntil, type World } from './world.ts'
-
-async function archive(world: World, seqs: readonly number[]): Promise<void> {
-  const { bus, store, log } = world
-  await bus.publish(
-    topic.events,
-    seqs.map(seq => eventRecord({ seq })),
-  )
-  const [end] = await bus.describe(topic.events)
-  const archiver = createArchiver({
-    bus,
-    store,
-    log,
-    keys: world.keys.segmentKeys,
-    cut: { maxEvents: 3, maxAgeMs: 5 },
-  })
-  await runUntil(archiver, async () => {
-    const newest = await world.archive.newest(topic.events, 0)
-    return newest?.manifest.next_offset === end?.nextOffset
-  })
-}
+import { archiveEvents, createWorld, runUntil, type World } from './world.ts'
 
 async function countManifests(world: World): Promise<number> {
   let count = 0
@@ -38,7 +18,7 @@ async function treeSize(world: World): Promise<number> {
 
 test('every manifest comes into the log, and its head is signed', async () => {
   await using world = await createWorld()
-  await archive(world, [0, 1, 2, 3, 4, 5, 6])
+  await archiveEvents(world, [0, 1, 2, 3, 4, 5, 6])
   const count = await countManifests(world)
   const notary = createNotary({ ...world, intervalMs: 5 })
   await runUntil(notary, async () => (await treeSize(world)) === count)
@@ -53,7 +33,7 @@ test('two notaries that both believe to hold the lease keep one log', async () =
   const notaries = others.map(state => createNotary({ ...world, state, intervalMs: 2 }))
   const isDone = async (): Promise<boolean> => (await treeSize(world)) >= 7
   const running = notaries.map(notary => runUntil(notary, isDone))
-  for (const start of [0, 3, 6, 9, 12, 15, 18]) await archive(world, [start, start + 1, start + 2])
+  for (const start of [0, 3, 6, 9, 12, 15, 18]) await archiveEvents(world, [start, start + 1, start + 2])
   await Promise.all(running)
   expect(await treeSize(world)).toBe(await countManifests(world))
 })

@@ -9,8 +9,9 @@ import {
 import { openBus, type Bus, type OutgoingRecord } from '@muniment/bus'
 import { openKeys, openSecrets, type Keys } from '@muniment/keys'
 import { createLogger, type Logger } from '@muniment/runtime'
-import { uuidv7 } from '@muniment/schema'
+import { topic as topics, uuidv7 } from '@muniment/schema'
 import { openState, type StateStore } from '@muniment/state'
+import { createArchiver } from '../src/index.ts'
 
 /** A bus, a store and keys in memory. */
 export interface World extends AsyncDisposable {
@@ -132,4 +133,25 @@ export async function runUntil(
   }
   stop.abort()
   await running
+}
+
+/** Publishes events and archives them. */
+export async function archiveEvents(world: World, seqs: readonly number[]): Promise<void> {
+  const { bus, store, log } = world
+  await bus.publish(
+    topics.events,
+    seqs.map(seq => eventRecord({ seq })),
+  )
+  const [end] = await bus.describe(topics.events)
+  const archiver = createArchiver({
+    bus,
+    store,
+    log,
+    keys: world.keys.segmentKeys,
+    cut: { maxEvents: 3, maxAgeMs: 5 },
+  })
+  await runUntil(archiver, async () => {
+    const newest = await world.archive.newest(topics.events, 0)
+    return newest?.manifest.next_offset === end?.nextOffset
+  })
 }

@@ -47,7 +47,17 @@ export interface Config {
   readonly cut: { readonly maxAgeMs: number; readonly maxEvents: number; readonly maxBytes: number }
   readonly retention: { readonly days: number; readonly lockMode: 'compliance' | 'governance' }
   /** The archive's log. */
-  readonly log: { readonly name: string; readonly checkpointIntervalMs: number }
+  readonly log: {
+    readonly name: string
+    readonly checkpointIntervalMs: number
+    readonly heartbeatIntervalMs: number
+  }
+  /** Who cosigns the log; nobody where there is no policy. */
+  readonly witness: {
+    readonly policyFile: string | undefined
+    readonly timeoutMs: number
+    readonly maxUnwitnessedMs: number
+  }
   readonly logLevel: SettingValues['log_level']
   readonly http: { readonly host: string; readonly port: number }
   readonly drainTimeoutMs: number
@@ -97,6 +107,22 @@ function webhook(read: Read): Config['webhook'] {
   return { url, secret }
 }
 
+function witness({ value }: Read): Config['witness'] {
+  return {
+    policyFile: value('witness.policy_file'),
+    timeoutMs: value('witness.timeout_ms'),
+    maxUnwitnessedMs: value('witness.max_unwitnessed_ms'),
+  }
+}
+
+function logOf({ value }: Read): Config['log'] {
+  return {
+    name: value('log.name'),
+    checkpointIntervalMs: value('log.checkpoint_interval_ms'),
+    heartbeatIntervalMs: value('log.heartbeat_interval_ms'),
+  }
+}
+
 /** Turns environment and file into a `Config`. Throws `CONFIG_INVALID`, naming the setting, for what is unknown, unfit or contradictory. */
 export function readConfig(sources: ConfigSources): Config {
   const read = readSettings(sources)
@@ -129,7 +155,8 @@ export function readConfig(sources: ConfigSources): Config {
       maxBytes: value('cut.max_bytes'),
     },
     retention: { days: value('retention.days'), lockMode: value('retention.lock_mode') },
-    log: { name: value('log.name'), checkpointIntervalMs: value('log.checkpoint_interval_ms') },
+    log: logOf(read),
+    witness: witness(read),
     logLevel: value('log_level'),
     http: { host: value('http.host'), port: value('http.port') },
     drainTimeoutMs: value('drain_timeout_ms'),

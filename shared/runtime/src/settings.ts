@@ -277,6 +277,33 @@ export const settings = {
     default: '2000',
     ...whole(100, 3_600_000),
   },
+  'log.heartbeat_interval_ms': {
+    env: 'MUNIMENT_LOG_HEARTBEAT_INTERVAL_MS',
+    doc: 'After how long without anything to add the log gets a heartbeat, so that silence can be told from absence.',
+    roles: ['notary'],
+    default: '600000',
+    ...whole(1000, 86_400_000),
+  },
+  'witness.policy_file': {
+    env: 'MUNIMENT_WITNESS_POLICY_FILE',
+    doc: 'File that names the witnesses of the log and how many must cosign: lines `witness <name> <vkey> <url>`, `group <name> any|all|<n> <member> …`, `quorum <name>`; absent = nobody cosigns.',
+    roles: ['notary', 'query'],
+    ...optional(path),
+  },
+  'witness.timeout_ms': {
+    env: 'MUNIMENT_WITNESS_TIMEOUT_MS',
+    doc: 'Longest wait for the witnesses’ answers to one checkpoint; the log goes on meanwhile.',
+    roles: ['notary'],
+    default: '5000',
+    ...whole(100, 600_000),
+  },
+  'witness.max_unwitnessed_ms': {
+    env: 'MUNIMENT_WITNESS_MAX_UNWITNESSED_MS',
+    doc: 'How long the log may grow without enough cosignatures before an alert is raised.',
+    roles: ['notary'],
+    default: '300000',
+    ...whole(1000, 86_400_000),
+  },
   log_level: {
     env: 'MUNIMENT_LOG_LEVEL',
     doc: 'Least important lines that are logged.',
