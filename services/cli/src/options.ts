@@ -22,6 +22,13 @@ export function positiveInteger(text: string): number {
   return value
 }
 
+/** A whole number, zero included. */
+export function wholeNumber(text: string): number {
+  const value = /^\d{1,16}$/u.test(text) ? Number(text) : NaN
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError('Write a whole number.')
+  return value
+}
+
 /** The option's text, where it was given. */
 export function textOption(options: Readonly<Record<string, unknown>>, name: string): string | undefined {
   const value = options[name]

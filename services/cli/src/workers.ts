@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import { join } from 'node:path'
-import type { NotaryOptions } from '@muniment/archiver'
+import { parsePolicy } from '@muniment/archive'
+import type { NotaryOptions, UnwitnessedSpan, Witnesses } from '@muniment/archiver'
 import type { Bus } from '@muniment/bus'
 import type { SecretName } from '@muniment/keys'
 import type { Config, Logger, Metrics, Task } from '@muniment/runtime'
@@ -8,7 +9,8 @@ import { isAppError, topic } from '@muniment/schema'
 import type { VerifyReport } from '@muniment/archive'
 import { openEvidenceStoreOf, type KeyContext } from './context.ts'
 import { openEngineOf } from './engine.ts'
-import { verifyArchiveOf } from './verify-archive.ts'
+import { unwitnessedAlert } from './unwitnessed-alert.ts'
+import { readPolicy, verifyArchiveOf } from './verify-archive.ts'
 import { programVersion } from './version.ts'
 
 /** What the workers of one process share. */
@@ -81,15 +83,42 @@ async function archiverTasks({ bus, keys, log, config, metrics }: WorkerContext)
   return { archiver }
 }
 
-async function notaryOptions({ keys, state, log, config }: WorkerContext): Promise<NotaryOptions> {
+/** Who cosigns the log, by the policy of the configuration. */
+async function witnessesOf({ config: { witness }, log }: WorkerContext): Promise<Witnesses | undefined> {
+  const policy = await readPolicy(witness.policyFile)
+  if (policy === undefined) return undefined
+  const { createWitnesses } = await import('@muniment/archiver')
+  return createWitnesses({
+    policy: parsePolicy(policy),
+    log: log.child('notary'),
+    timeoutMs: witness.timeoutMs,
+  })
+}
+
+async function notaryOptions(context: WorkerContext): Promise<NotaryOptions> {
+  const { keys, state, log, config, metrics, bus } = context
   const { store, retentionDays } = await openEvidenceStoreOf(config, log)
+  const raise = async (span: UnwitnessedSpan): Promise<void> => {
+    try {
+      await bus.publish(topic.alerts, [
+        unwitnessedAlert({ logName: config.log.name, nowMs: Date.now(), span }),
+      ])
+    } catch (error) {
+      log.error('notary.alert_failed', { error })
+    }
+  }
   return {
     store,
     retentionDays,
     keys,
     state,
+    metrics,
     log: log.child('notary'),
     intervalMs: config.log.checkpointIntervalMs,
+    heartbeatMs: config.log.heartbeatIntervalMs,
+    witnesses: await witnessesOf(context),
+    maxUnwitnessedMs: config.witness.maxUnwitnessedMs,
+    onUnwitnessed: span => void raise(span),
   }
 }
 

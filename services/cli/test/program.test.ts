@@ -39,6 +39,9 @@ describe('mistakes', () => {
     ['more rows than a query gives', ['query', '-n', '2000000'], 'at most 1000000 rows'],
     ['SQL with filters', ['query', 'select 1', '--tool', 'x'], '--tool does not go with SQL'],
     ['a shell that is not there', ['completion', 'tcsh'], 'No completion for "tcsh"'],
+    ['prove without anything to prove', ['prove'], 'Give the id of a record, or --lane'],
+    ['a lane without an end', ['prove', '--lane', 'a/0'], 'Say up to which number'],
+    ['a proof that is not there', ['verify', '--proof', 'none.proof'], 'none.proof cannot be read'],
     ['wrap without a command', ['wrap'], "missing required argument 'command'"],
   ])('%s is named, with exit code 2', async (_, args, message) => {
     const { exitCode, stderr } = await muniment(args, { env: env() })

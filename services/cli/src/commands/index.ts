@@ -8,12 +8,14 @@ import { eraseCommand } from './erase.ts'
 import { holdCommand } from './hold.ts'
 import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
+import { proveCommand } from './prove.ts'
 import { queryCommand } from './query.ts'
 import { runCommand } from './run.ts'
 import { showCommand } from './show.ts'
 import { tailCommand } from './tail.ts'
 import { upCommand } from './up.ts'
 import { verifyCommand } from './verify.ts'
+import { witnessCommand } from './witness.ts'
 import { wrapCommand } from './wrap.ts'
 
 const everyday: readonly CliCommand[] = [
@@ -24,6 +26,7 @@ const everyday: readonly CliCommand[] = [
   showCommand,
   alertsCommand,
   verifyCommand,
+  proveCommand,
   maskCommand,
   keysCommand,
   eraseCommand,
@@ -31,6 +34,7 @@ const everyday: readonly CliCommand[] = [
   dlqCommand,
   doctorCommand,
   runCommand,
+  witnessCommand,
   benchCommand,
 ]
 

@@ -5,6 +5,7 @@ import { textOption } from '../options.ts'
 import { bytesText } from '../show-event.ts'
 import { safe, type Printer } from '../print.ts'
 import { verifyArchiveOf } from '../verify-archive.ts'
+import { verifyProofFile } from '../verify-proof.ts'
 
 type Finding = VerifyReport['problems'][number]
 
@@ -35,8 +36,13 @@ function printAnchor({ anchored }: VerifyReport, { say }: Printer): void {
     ? 'signature checked'
     : 'signature NOT checked: give --log-key'
   say(
-    `Anchored in ${safe(anchored.origin)}: ${anchored.treeSize} manifests, root ${anchored.root.slice(0, 16)}…, ${signature}`,
+    `Anchored in ${safe(anchored.origin)}: ${anchored.treeSize} entries, root ${anchored.root.slice(0, 16)}…, ${signature}`,
   )
+  const { witnessed } = anchored
+  if (!witnessed) return
+  say(`Witnessed as the policy asks: ${witnessed.treeSize} of ${anchored.treeSize} entries`)
+  for (const { name, treeSize, time } of witnessed.by)
+    say(safe(`  ${name}: ${treeSize} entries, at ${instant(time * 1000)}`))
 }
 
 /** The report for a person: verdict first, then what was found, then what was covered. */
@@ -65,6 +71,7 @@ async function verify({ config, io, options, printer }: Call): Promise<VerifyRep
   return await verifyArchiveOf(settings, {
     keys: options['keys'] === false ? undefined : context.keys,
     logKey: textOption(options, 'logKey'),
+    policyFile: textOption(options, 'policy'),
     signal: io.signal,
     onProgress: ({ manifests, records, bytes }) =>
       printer.progress(`Verifying … ${manifests} manifests, ${records} records, ${bytesText(bytes)}`),
@@ -80,6 +87,10 @@ export const verifyCommand: CliCommand = {
     ['muniment verify', 'the archive of this configuration'],
     ['MUNIMENT_STORE=file:/mnt/copy muniment verify --no-keys', 'a copied folder, without any key'],
     ['muniment verify --json', 'the whole report for programs'],
+    [
+      'muniment verify --proof event.proof --log-key example.com/log+0a1b2c3d+AQ…',
+      'a single proof, without any archive',
+    ],
   ],
   configure: command => {
     command
@@ -88,8 +99,14 @@ export const verifyCommand: CliCommand = {
         '--log-key <vkey>',
         'public key of the log, from a source you trust (muniment keys log prints it)',
       )
+      .option('--policy <file>', 'keys of the log and its witnesses, and how many of them must have cosigned')
+      .option('--proof <file>', 'check a file of muniment prove instead of an archive')
+      .option('--record <file>', 'with --proof: the event that it is about, where it is not in the file')
+      .option('--show', 'with --proof: print the event')
   },
   run: async call => {
+    const proof = textOption(call.options, 'proof')
+    if (proof !== undefined) return verifyProofFile(call, proof)
     const report = await verify(call)
     if (call.printer.isJson) call.printer.answer(report, () => '')
     else printReport(report, call.printer)
