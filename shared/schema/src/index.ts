@@ -11,6 +11,7 @@ export {
   type MunimentEvent,
   type Observation,
 } from './event.ts'
+export { isObservation } from './conforms.ts'
 export { hitSchema, signalSchema, type Hit, type Signal } from './signal.ts'
 export { alertSchema, ocsfVersion, type Alert } from './alert.ts'
 export { decisionSchema, type Decision } from './decision.ts'
