@@ -1,4 +1,5 @@
-import { deadLetterTopic, type AppError } from '@muniment/schema'
+import { createHash } from 'node:crypto'
+import { deadLetterTopic, topic as topics, type AppError } from '@muniment/schema'
 import { maxRecordTotalBytes, recordBytes } from './records.ts'
 import type { Bus, BusRecord, OutgoingRecord } from './bus.ts'
 
@@ -82,4 +83,34 @@ export function openDeadLetter({ key, value, headers }: BusRecord): DeadLetter |
     ...(cutFrom !== undefined && { cutFromBytes: Number(cutFrom) }),
     original: { key, value, headers: own, partition },
   }
+}
+
+/** What is the same in every dead letter of one batch or event, however often it was published and given up. */
+function identityOf({
+  topic,
+  partition,
+  offset,
+  original: { key, headers },
+}: DeadLetter): readonly unknown[] {
+  const { mun_first: first, mun_last: last, mun_lane: lane, mun_seq: seq } = headers
+  if (first !== undefined) return [topic, key, first, last]
+  return seq === undefined ? [topic, partition, offset] : [topic, lane, seq]
+}
+
+/**
+ * The record for a second try. Its lane gets a suffix of its own, so that the watermarks of those who read let it pass, once: the suffix is the same
+ * for every dead letter of the same numbers.
+ */
+export function replayOf(letter: DeadLetter): OutgoingRecord {
+  const { topic, original } = letter
+  const replayId = createHash('sha256')
+    .update(JSON.stringify(identityOf(letter)))
+    .digest('hex')
+    .slice(0, 16)
+  const { headers } = original
+  if (topic === topics.raw) return { ...original, headers: { ...headers, mun_replay: replayId } }
+  const { mun_lane: lane } = headers
+  return lane === undefined
+    ? original
+    : { ...original, headers: { ...headers, mun_lane: `${lane}~${replayId}` } }
 }

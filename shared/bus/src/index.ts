@@ -21,4 +21,4 @@ export type {
   TlsConfig,
 } from './config.ts'
 export { openBus } from './open.ts'
-export { openDeadLetter, publishDeadLetter, type DeadLetter, type GivenUp } from './dead-letter.ts'
+export { openDeadLetter, publishDeadLetter, replayOf, type DeadLetter, type GivenUp } from './dead-letter.ts'

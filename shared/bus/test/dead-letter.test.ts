@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { AppError, topic } from '@muniment/schema'
 import { expect, test } from 'vitest'
-import { openDeadLetter, publishDeadLetter } from '../src/dead-letter.ts'
+import { openDeadLetter, publishDeadLetter, replayOf, type DeadLetter } from '../src/dead-letter.ts'
 import { openBus } from '../src/index.ts'
 import type { BusRecord } from '../src/bus.ts'
 
@@ -58,4 +58,37 @@ test('a value that leaves no room for the reasons is cut, and the header tells i
 test('a record without error headers is no dead letter', async () => {
   const record = { topic: 't', partition: 0, offset: 0, key: null, value: new Uint8Array(), timestampMs: 0 }
   expect(openDeadLetter({ ...record, headers: { mun_lane: 'x' } })).toBeUndefined()
+})
+
+function letter(headers: Readonly<Record<string, string>>, place: Partial<DeadLetter> = {}): DeadLetter {
+  const original = { key: 'host-1/3', value: Buffer.from('sealed'), headers, partition: 7 }
+  const why = { code: 'KEY_UNKNOWN', stage: 'masker', message: 'no key k1' }
+  return { topic: topic.raw, partition: 7, offset: 41, original, ...why, ...place }
+}
+
+const batch = { mun_first: '4', mun_last: '9' }
+
+test('a replay keeps the record and sets its lane apart, the same way for every dead letter of the same numbers', () => {
+  const first = replayOf(letter(batch))
+  expect(first).toEqual({
+    ...letter(batch).original,
+    headers: { ...batch, mun_replay: expect.stringMatching(/^[0-9a-f]{16}$/u) },
+  })
+  expect(replayOf(letter({ ...batch, mun_replay: 'ab' }, { offset: 99 }))).toEqual(first)
+  expect(replayOf(letter({ ...batch, mun_last: '10' })).headers).not.toMatchObject({
+    mun_replay: first.headers['mun_replay'],
+  })
+})
+
+test.each([
+  [
+    'an event goes on under its lane with a suffix',
+    { mun_lane: 'host-1/3', mun_seq: '4' },
+    /^host-1\/3~[0-9a-f]{16}$/u,
+  ],
+  ['a record without a lane stays as it was', { 'content-type': 'text/plain' }, undefined],
+])('%s', (_, headers, lane) => {
+  const { headers: found } = replayOf(letter(headers, { topic: topic.events }))
+  if (lane === undefined) expect(found).toEqual(headers)
+  else expect(found['mun_lane']).toMatch(lane)
 })

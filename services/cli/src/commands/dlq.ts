@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import { AppError, deadLetterTopic, topic } from '@muniment/schema'
-import { openDeadLetter, type Bus, type BusRecord, type DeadLetter, type OutgoingRecord } from '@muniment/bus'
+import { openDeadLetter, replayOf, type Bus, type BusRecord, type DeadLetter } from '@muniment/bus'
 import type { Call, CliCommand } from '../command.ts'
 import { openBusOf } from '../context.ts'
 import { argument } from '../options.ts'
@@ -46,17 +45,6 @@ function facts({ id, record, opened }: Letter): object {
   }
 }
 
-/** The record for a second try: the lane gets a suffix of its own, so that the watermarks of those who read let it pass, once. */
-function again({ id, opened: { topic: source, original } }: Letter): OutgoingRecord {
-  const replayId = createHash('sha256').update(id).digest('hex').slice(0, 16)
-  const { headers } = original
-  if (source === topic.raw) return { ...original, headers: { ...headers, mun_replay: replayId } }
-  const lane = headers['mun_lane']
-  return lane === undefined
-    ? original
-    : { ...original, headers: { ...headers, mun_lane: `${lane}~${replayId}` } }
-}
-
 async function list(call: Call, bus: Bus): Promise<number> {
   const { printer } = call
   let count = 0
@@ -74,13 +62,19 @@ async function replay(call: Call, bus: Bus): Promise<number> {
   if (wanted === undefined && call.options['all'] !== true)
     throw new AppError('INVALID_INPUT', 'Say which dead letter to replay: its id, or --all.')
   let count = 0
+  const sent = new Set<string>()
   for await (const letter of deadLetters(call, bus)) {
     if (wanted !== undefined && letter.id !== wanted) continue
     if (letter.opened.cutFromBytes !== undefined) {
       call.printer.say(`${letter.id} was too large to be kept whole and cannot be replayed.`)
       continue
     }
-    await bus.publish(letter.opened.topic, [again(letter)])
+    const record = replayOf(letter.opened)
+    // One batch may have been given up many times, by an earlier replay too: once more is enough.
+    const name = JSON.stringify([letter.opened.topic, record.key, record.headers])
+    if (sent.has(name)) continue
+    sent.add(name)
+    await bus.publish(letter.opened.topic, [record])
     count += 1
     call.printer.answer({ replayed: letter.id }, () => `Replayed ${letter.id}`)
   }
