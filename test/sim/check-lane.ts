@@ -1,23 +1,28 @@
 import type { MunimentEvent } from '@muniment/schema'
 import { personal } from './calls.ts'
-import type { LaneRecord, Poisoned } from './producer.ts'
+import type { Letter } from './letters.ts'
+import type { LaneRecord } from './producer.ts'
 
 /** What is known of a lane beside its events. */
 export interface LaneFacts {
   readonly record: LaneRecord
-  readonly poisoned: readonly Poisoned[]
+  /** Batches of the lane that were given up, once or more. */
+  readonly letters: readonly Letter[]
+  /** Numbers whose events came in a batch that opens; looked for only where something was given up. */
+  readonly whole: ReadonlySet<number>
 }
 
 interface Lane extends LaneFacts {
   readonly say: (what: string) => void
 }
 
-function checkGap({ record, poisoned, say }: Lane, gap: NonNullable<MunimentEvent['gap']>): void {
+function checkGap({ letters, say }: Lane, gap: NonNullable<MunimentEvent['gap']>): void {
   const { from_seq: from, to_seq: to, reason, count } = gap
   if (count !== to - from + 1) say(`a gap of ${count} spans ${from}-${to}`)
   if (reason === 'ring_full') return
-  const isSpoilt = poisoned.some(each => each.lane === record.lane && each.first === from && each.last === to)
-  if (!isSpoilt) say(`a gap ${from}-${to} says ${reason}, but nothing was spoilt there`)
+  // A batch may begin with a heartbeat, which repeats a number.
+  const isGivenUp = letters.some(({ first, last }) => last === to && (first === from || first === from - 1))
+  if (!isGivenUp) say(`a gap ${from}-${to} says ${reason}, but nothing was given up there`)
 }
 
 function checkMark({ say }: Lane, { source: { seq }, lane }: MunimentEvent): void {
@@ -78,9 +83,14 @@ function follow(lane: Lane, progress: Progress, event: MunimentEvent): void {
     lane.say(`a heartbeat ${event.source.seq} follows ${progress.nextSeq - 1}`)
 }
 
+/** What was given up and then came whole, by itself or in a replay, is there after all. */
+function checkMended({ whole, say }: Lane, { lost }: Progress): void {
+  for (const seq of lost) if (whole.has(seq)) say(`number ${seq} was given up, and what came mended nothing`)
+}
+
 /** Every number of a lane once and in order, by the call it was given to or by a gap that accounts for it. */
 export function checkLane(facts: LaneFacts, events: readonly MunimentEvent[]): string[] {
-  const { record, poisoned } = facts
+  const { record, letters } = facts
   const violations: string[] = []
   const say = (what: string): void => void violations.push(`lane ${record.lane}: ${what}`)
   const lane = { ...facts, say }
@@ -88,9 +98,10 @@ export function checkLane(facts: LaneFacts, events: readonly MunimentEvent[]): s
   if (new Set(events.map(({ id }) => id)).size < events.length) say('an event is there twice')
   for (const event of events) follow(lane, progress, event)
   checkExtent(lane, progress.nextSeq)
-  const isSpoilt = poisoned.some(each => each.lane === record.lane)
+  checkMended(lane, progress)
+  const isGivenUp = letters.length > 0
   const { dropped } = progress
-  if (dropped > record.dropped || (dropped < record.dropped && record.isClosed && !isSpoilt))
+  if (dropped > record.dropped || (dropped < record.dropped && record.isClosed && !isGivenUp))
     say(`gaps account for ${dropped} dropped calls of ${record.dropped}`)
   return violations
 }

@@ -1,9 +1,10 @@
 // The promises of the design, checked against what is in the archive when everything has come to its end.
 import { openArchive, verifyArchive } from '@muniment/archive'
-import { deadLetterTopic, eventSchema, topic, type MunimentEvent } from '@muniment/schema'
+import { eventSchema, topic, type MunimentEvent } from '@muniment/schema'
 import { checkAlerts, lanesWithHoles, type ArchivedAlert } from './check-alerts.ts'
 import { checkLane } from './check-lane.ts'
 import { personal } from './calls.ts'
+import { checkLetters, lettersOf, wholeNumbers, type Letter } from './letters.ts'
 import type { World } from './run.ts'
 
 /** What was found wrong, and how much was looked at. */
@@ -58,21 +59,6 @@ async function checkSecrecy({ site, producers }: World, records: readonly Buffer
   return places.filter(([, value]) => holdsPersonal(value)).map(([place]) => `${place} holds personal data`)
 }
 
-function checkOrders({ site: { broker }, poisoned }: World): string[] {
-  const violations: string[] = []
-  const letters = [...broker.logs]
-    .filter(([name]) => name.endsWith('.dlq'))
-    .flatMap(([, logs]) => logs.flat())
-  const raw = letters.filter(letter => letter.topic === deadLetterTopic(topic.raw))
-  if (letters.length > raw.length) violations.push('a dead letter that nobody spoilt')
-  for (const { key, headers } of raw) {
-    const first = Number(headers['mun_first'])
-    if (!poisoned.some(each => each.lane === key && each.first === first))
-      violations.push(`a batch from ${first} of ${key} is a dead letter, though it was whole`)
-  }
-  return violations
-}
-
 function checkOnce(events: readonly MunimentEvent[]): string[] {
   const times = new Map<string | number, number>()
   for (const { kind, rpc_id: id } of events)
@@ -91,6 +77,20 @@ function groupByLane(events: readonly MunimentEvent[]): Map<string, MunimentEven
   return lanes
 }
 
+async function checkLanes(
+  world: World,
+  letters: readonly Letter[],
+  events: ReadonlyMap<string, readonly MunimentEvent[]>,
+): Promise<string[]> {
+  const violations: string[] = []
+  for (const { record } of world.producers) {
+    const own = letters.filter(({ lane }) => lane === record.lane)
+    const whole = own.length === 0 ? new Set<number>() : await wholeNumbers(world, record.lane)
+    violations.push(...checkLane({ record, letters: own, whole }, events.get(record.lane) ?? []))
+  }
+  return violations
+}
+
 /** Checks every promise; the archive is read as an auditor would. */
 export async function check(world: World): Promise<Found> {
   const { violations, manifests } = await checkArchive(world)
@@ -99,6 +99,7 @@ export async function check(world: World): Promise<Found> {
   const alertRecords = await archived(world, topic.alerts)
   const alerts: ArchivedAlert[] = alertRecords.map(record => JSON.parse(record.toString()))
   const lanes = groupByLane(events)
+  const letters = await lettersOf(world)
   const known = new Set(world.producers.map(({ record }) => record.lane))
   const foreign = [...lanes.keys()].filter(lane => !known.has(lane))
   return {
@@ -106,13 +107,11 @@ export async function check(world: World): Promise<Found> {
       ...violations,
       ...checkOnce(events),
       ...foreign.map(lane => `nobody opened the lane ${lane}`),
-      ...world.producers.flatMap(({ record }) =>
-        checkLane({ record, poisoned: world.poisoned }, lanes.get(record.lane) ?? []),
-      ),
+      ...(await checkLanes(world, letters, lanes)),
       ...lanesWithHoles(alerts).map(lane => `a hole was seen where there is none: ${lane}`),
       ...(await checkAlerts(world, events, alerts)),
       ...(await checkSecrecy(world, [...records, ...alertRecords])),
-      ...checkOrders(world),
+      ...checkLetters(world, letters),
     ],
     calls: world.producers.reduce((sum, { record }) => sum + record.exchanges.length, 0),
     manifests,

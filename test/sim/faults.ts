@@ -15,6 +15,8 @@ const faultKinds = [
   'stateReplyLost',
   'diskFull',
   'poison',
+  'keyMissing',
+  'forge',
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]

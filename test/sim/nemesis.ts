@@ -1,5 +1,6 @@
 // What befalls processes and services as a whole, at random times.
 import type { Broker } from './broker.ts'
+import { replayLetters } from './operator.ts'
 import type { Process } from './process.ts'
 import type { Random } from './random.ts'
 
@@ -38,6 +39,8 @@ const evict: Blow = ({ random, broker }) => {
   if (member !== undefined) group?.evict(member)
 }
 
+const replay: Blow = ({ broker }) => replayLetters(broker)
+
 function outage(what: 'bus' | 'store' | 'disk'): Blow {
   return ({ broker, random }) => {
     const { time, faults, trace } = broker.surroundings
@@ -56,6 +59,7 @@ const blows: Readonly<Record<string, Blow>> = {
   freeze,
   shiftClock,
   evict,
+  replay,
   busAway: outage('bus'),
   storeAway: outage('store'),
   diskAway: outage('disk'),

@@ -7,6 +7,7 @@ import {
   type SealedRecord,
   type Spool,
 } from '@muniment/interceptor/core'
+import type { OutgoingRecord } from '@muniment/bus'
 import { parseIngestKey, sealBatch, sealOverheadBytes } from '@muniment/keys/seal'
 import { topic } from '@muniment/schema'
 import type { Broker } from './broker.ts'
@@ -64,6 +65,16 @@ function spoil(record: SealedRecord): SealedRecord {
   return { ...record, value }
 }
 
+/** Numbers that no lane of a run comes to. */
+export const forgedFrom = 1_000_000
+
+/** What somebody with an interceptor's credentials may write into the lane of another: numbers it may have some day. */
+function forge({ key, headers, value }: SealedRecord, random: Random): OutgoingRecord {
+  const first = forgedFrom + random.int(50)
+  const numbers = { mun_first: String(first), mun_last: String(first + random.int(50)) }
+  return { key, value: random.bytes(value.length), headers: { ...headers, ...numbers } }
+}
+
 function publisher(
   options: ProducerOptions,
   process: Process,
@@ -73,6 +84,7 @@ function publisher(
   const { faults, trace } = broker.surroundings
   return async records => {
     const sent = records.map(record => {
+      if (faults.happens('forge')) broker.append(topic.raw, [forge(record, options.random)])
       if (!faults.happens('poison')) return record
       const { mun_first: first, mun_last: last } = record.headers
       onPoisoned({ lane: record.key, first: Number(first), last: Number(last) })

@@ -3,6 +3,7 @@ import { sweepAfterDeath } from './sweeper.ts'
 import { check } from './check.ts'
 import { whatIsLeft } from './drained.ts'
 import { unleash } from './nemesis.ts'
+import { replayLetters } from './operator.ts'
 import { startProducer, type Poisoned, type Producer } from './producer.ts'
 import { createRandom, type Random } from './random.ts'
 import type { Sabotage } from './sabotage.ts'
@@ -107,8 +108,14 @@ async function settleDown(world: World, time: Time): Promise<string | undefined>
   const alive = producers.filter(({ process }) => process.isAlive())
   const areClosed = watch(Promise.all(alive.map(producer => producer.close())))
   let left = 'a lane does not close'
+  let isReplayed = false
   const look = async (): Promise<void> => {
     if (areClosed() && time.nowMs() > healedMs + landedAfterMs) left = await whatIsLeft(world)
+    if (left === '' && !isReplayed) {
+      replayLetters(site.broker)
+      isReplayed = true
+      left = 'the replay of dead letters'
+    }
     time.after(500, () => void look())
   }
   await look()

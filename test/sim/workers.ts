@@ -3,7 +3,8 @@ import type { Bus } from '@muniment/bus'
 import { createDetector } from '@muniment/detector'
 import { createMasker, createNonces } from '@muniment/masker'
 import type { Logger, Task } from '@muniment/runtime'
-import { isAppError } from '@muniment/schema'
+import type { Keys } from '@muniment/keys'
+import { AppError, isAppError } from '@muniment/schema'
 import { openSimBus } from './bus.ts'
 import { createProcess, type Process } from './process.ts'
 import type { Random } from './random.ts'
@@ -54,8 +55,18 @@ interface Made {
   readonly log: Logger
 }
 
+/** Now and then a key is not there yet: what it would have opened is given up, and can be replayed. */
+function unsealer({ keys, surroundings: { faults } }: Site): Keys['unseal'] {
+  return async (kid, sealed, aad) => {
+    const opened = await keys.unseal(kid, sealed, aad)
+    if (!faults.happens('keyMissing')) return opened
+    throw new AppError('BATCH_UNREADABLE', 'The simulated key is not there yet.')
+  }
+}
+
 function maskerTasks({ options: { site, random }, bus, log }: Made): readonly Task[] {
-  const { unseal, digestKey } = site.keys
+  const { digestKey } = site.keys
+  const unseal = unsealer(site)
   const nonce = createNonces(random.bytes)
   return [createMasker({ bus, log, unseal, digestKey, mask, nonce, version: '0.1.0' })]
 }

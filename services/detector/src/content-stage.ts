@@ -22,6 +22,7 @@ export interface ContentStageOptions {
 interface Stage extends ContentStageOptions {
   readonly signal: AbortSignal
   readonly rules: EventRules
+  readonly signalPartitions: number
   readonly keys: Map<string, Promise<KeyObject>>
   /** What was passed on in batches whose publish has succeeded. */
   readonly forwarded: Set<string>
@@ -122,14 +123,18 @@ function forwardToServer(stage: Stage, output: Output, signal: Signal): void {
   )
 }
 
+/** A replay of dead letters mends single ranges of a lane, of which a claim has told already. */
+function isReplayed(lane: string): boolean {
+  return lane.includes('~')
+}
+
 /** Claims stay by themselves, for they may be refused. */
 function goesOn(last: Coverage, { from, isClaim }: Coverage): boolean {
   return !last.isClaim && !isClaim && from <= last.to + 1
 }
 
 function cover(output: Output, event: MunimentEvent, lane: string): void {
-  // A replay of dead letters fills single ranges of a lane that is complete elsewhere.
-  if (lane.includes('~')) return
+  if (isReplayed(lane)) return
   const next: Coverage = {
     from: event.gap?.from_seq ?? event.source.seq,
     to: event.source.seq,
@@ -153,13 +158,26 @@ function announceGap(output: Output, event: MunimentEvent, lane: string): void {
   output.signals.push(signalRecord(`lane:${lane}`, signalOf(event, `${lane}#gap`, [])))
 }
 
+/** Whoever called may be seen in any partition: what comes after all for a claimed range must be judged there. */
+function announceLoss(
+  { signalPartitions }: Stage,
+  output: Output,
+  of: { event: MunimentEvent; lane: string },
+): void {
+  const lane = `${of.lane}#lost`
+  const record = signalRecord(lane, signalOf(of.event, lane, []))
+  for (let partition = 0; partition < signalPartitions; partition++)
+    output.signals.push({ ...record, partition })
+}
+
 async function handle(stage: Stage, output: Output, incoming: BusRecord): Promise<void> {
   const event = parseEvent(incoming)
   const lane = incoming.headers['mun_lane'] ?? laneOf(event.source)
   if (isCovered(output, event, lane)) return
   cover(output, event, lane)
   if (event.gap !== undefined) {
-    if (event.gap.claimed !== true) announceGap(output, event, lane)
+    if (event.gap.claimed === true) announceLoss(stage, output, { event, lane })
+    else if (!isReplayed(lane)) announceGap(output, event, lane)
     return
   }
   if (event.kind === 'heartbeat') return
@@ -228,10 +246,12 @@ async function work(stage: Stage, batch: Batch): Promise<void> {
 export function createContentStage(options: ContentStageOptions): Task {
   return {
     run: async signal => {
+      const described = await options.bus.describe(topic.signals)
       const stage: Stage = {
         ...options,
         signal,
         rules: arrangeRules(options.pack.rules),
+        signalPartitions: described.length,
         keys: new Map(),
         forwarded: new Set(),
       }

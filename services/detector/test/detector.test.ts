@@ -1,6 +1,6 @@
 import { alertSchema, signalSchema, topic, type Alert, type MunimentEvent } from '@muniment/schema'
 import { expect, test } from 'vitest'
-import { alertsOn, call, contents, drain, event, list, openLab, publish } from './fleet.ts'
+import { alertsOn, call, contents, drain, event, list, openLab, publish, type Lab } from './fleet.ts'
 
 const tool = (name: string, description = name): Record<string, unknown> => ({
   name,
@@ -160,6 +160,47 @@ test('a lane that several tenants share has no hole where their events take turn
     await drain(lab)
   }
   expect(rulesOf(await alertsOn(lab.bus))).not.toContain('lane-hole')
+})
+
+const quiet = [0, 1, 2, 3].map(seq => call(seq, 'read_file', { path: 'notes.txt' }))
+const attack = call(4, 'read_file', { path: '/srv/files/../../../../etc/passwd' })
+
+async function publishAs(lane: string, lab: Lab, each: MunimentEvent): Promise<void> {
+  const headers = { mun_lane: lane, mun_seq: String(each.source.seq) }
+  await lab.bus.publish(topic.events, [{ key: 'lab-1/0', value: Buffer.from(JSON.stringify(each)), headers }])
+}
+
+test.each([
+  ['by a replay of its dead letter', 'lab-1/0~ab12'],
+  ['because its batch came whole after all', 'lab-1/0'],
+])('an event that is mended %s is judged like any other, once', async (_, lane) => {
+  await using lab = await openLab()
+  await publish(lab.bus, [...quiet, claim(4, 5), call(6, 'read_file', { path: 'a.txt' })])
+  await drain(lab)
+  for (let times = 0; times < 10; times++) {
+    await publishAs(lane, lab, attack)
+    await drain(lab)
+  }
+  const alerts = (await alertsOn(lab.bus)).filter(({ finding_info: info }) =>
+    info.related_events?.some(({ uid }) => uid === attack.id),
+  )
+  expect(alerts.map(({ finding_info: { analytic }, count }) => [analytic.name, count])).toEqual([
+    ['path-traversal', 1],
+  ])
+})
+
+test('a claim of what was seen and judged before lets nothing be judged again', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, [...quiet, attack, claim(4, 4)])
+  await drain(lab)
+  for (let times = 0; times < 10; times++) {
+    await publish(lab.bus, [claim(4, 4), attack])
+    await drain(lab)
+  }
+  const alerts = (await alertsOn(lab.bus)).filter(
+    ({ finding_info: { analytic } }) => analytic.name === 'path-traversal',
+  )
+  expect(alerts.map(({ count }) => count)).toEqual([1])
 })
 
 function replayed(seq: number): MunimentEvent {

@@ -53,6 +53,7 @@ async function publishGap(work: Work, first: BusRecord, { error, headers }: Faul
   const missing = { ...headers, firstSeq: Math.max(nextSeq, headers.firstSeq) }
   const gap = gapFor(first, missing, { tenant, reason: error.code, version: work.options.version })
   if (!gap) return
+  work.state.givenUp.add(lane, missing.firstSeq, lastSeq)
   const event = await build(work, { frame: { envelope: new Uint8Array(0) }, observation: gap }, '')
   await queue(work, lane, [event])
 }

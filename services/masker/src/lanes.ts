@@ -28,6 +28,30 @@ export function createLanes(): Lanes {
   return { get: lane => states.get(lane), set }
 }
 
+const maxGivenUpLanes = 1000
+const maxGivenUpRanges = 32
+
+/** Bounded memory of numbers that were given up, so that a whole batch that comes for them, however late, is no duplicate. */
+export interface GivenUp {
+  readonly add: (lane: string, firstSeq: number, lastSeq: number) => void
+  readonly has: (lane: string, seq: number) => boolean
+}
+
+export function createGivenUp(): GivenUp {
+  const byLane = new Map<string, readonly (readonly [first: number, last: number])[]>()
+  function add(lane: string, firstSeq: number, lastSeq: number): void {
+    const ranges = byLane.get(lane) ?? []
+    byLane.delete(lane)
+    byLane.set(lane, [...ranges, [firstSeq, lastSeq] as const].slice(-maxGivenUpRanges))
+    const [oldest] = byLane.keys()
+    if (byLane.size > maxGivenUpLanes && oldest !== undefined) byLane.delete(oldest)
+  }
+  function has(lane: string, seq: number): boolean {
+    return byLane.get(lane)?.some(([first, last]) => first <= seq && seq <= last) === true
+  }
+  return { add, has }
+}
+
 /**
  * Checks that a batch holds exactly what its headers say: events of its lane, numbered from first to last without a hole.
  * Throws `BATCH_MALFORMED`: a producer cannot write into a lane, or skip numbers, unseen.

@@ -43,11 +43,14 @@ async function open(work: Work, { headers, parts }: WholeBatch): Promise<readonl
 /** Everything is masked before anything is queued: a batch is published as a whole or given up as a whole. */
 async function maskBatch(work: Work, whole: WholeBatch): Promise<readonly BuiltEvent[]> {
   const suffix = laneSuffix(whole.records[0])
-  const nextSeq = work.state.lanes.get(`${whole.headers.lane}${suffix}`)?.nextSeq ?? 0
+  const { lanes, givenUp } = work.state
+  const laneKey = `${whole.headers.lane}${suffix}`
+  const nextSeq = lanes.get(laneKey)?.nextSeq ?? 0
   const events: BuiltEvent[] = []
   for (const opened of await open(work, whole)) {
     const { source, lane } = opened.observation
-    if (source.seq >= nextSeq || lane?.state === 'alive') events.push(await build(work, opened, suffix))
+    const isNew = source.seq >= nextSeq || givenUp.has(laneKey, source.seq)
+    if (isNew || lane?.state === 'alive') events.push(await build(work, opened, suffix))
   }
   return events
 }

@@ -6,7 +6,7 @@ import { topic, type Frame, type Observation } from '@muniment/schema'
 import type { Assembler } from './assembler.ts'
 import { buildEvent, type BuiltEvent, type Mask } from './build-event.ts'
 import { createDigest, type Digest } from './digest.ts'
-import type { Lanes } from './lanes.ts'
+import type { GivenUp, Lanes } from './lanes.ts'
 import type { Unseal } from './open-batch.ts'
 
 /** What work on a partition needs. */
@@ -29,6 +29,7 @@ export interface WorkOptions {
 export interface PartitionState {
   readonly partition: number
   readonly lanes: Lanes
+  readonly givenUp: GivenUp
   readonly assembler: Assembler
 }
 

@@ -229,6 +229,20 @@ describe('a batch it cannot read', () => {
   })
 })
 
+test('a whole batch mends what was given up before, however late it comes', async () => {
+  const rig = await createRig(keys)
+  const spoilt = batchAt(1, call('b')).map(record => ({ ...record, value: record.value.subarray(1) }))
+  await rig.publish([...batchAt(0, call('a')), ...spoilt, ...batchAt(2, call('c')), ...batchAt(1, call('b'))])
+  await rig.work()
+  const events = (await rig.events()).map(eventOf)
+  expect(events.map(({ kind, source }) => [kind, source.seq])).toEqual([
+    ['call', 0],
+    ['gap', 1],
+    ['call', 2],
+    ['call', 1],
+  ])
+})
+
 test('a replay of a dead letter mends the gap in a lane of its own', async () => {
   const rig = await createRig(keys)
   const batch = batchAt(0, call('late'))

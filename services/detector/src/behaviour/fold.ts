@@ -4,12 +4,14 @@ import type { RulePack } from '../sigma/pack.ts'
 import { addToGroup } from './groups.ts'
 import { observeServer } from './known.ts'
 import type { Observation } from './observation.ts'
+import { isLost, noteFound, noteLost } from './lost.ts'
 import { observeRate } from './rate.ts'
 import { bound, type PartitionState } from './state.ts'
 
 /** Findings below this are evidence, not a reason to wake somebody. */
 const alertScore = 0.5
 const mostLanes = 200_000
+const lostMark = '#lost'
 /** Longer than the retention of `mcp.calls.raw` and `mcp.signals`: nothing older can come again. */
 const forgetLanesMs = 26 * 3_600_000
 
@@ -36,16 +38,18 @@ interface Step {
 }
 
 /** Whether the record was folded before; or claims that numbers are lost which are still to come: whoever may publish can forge that. */
-function isIgnored(state: PartitionState, { lane, seq, gap }: Signal): boolean {
-  const known = state.watermarks.get(lane)
-  if (known === undefined) return false
-  return seq <= known[0] || (gap?.claimed === true && gap.from_seq > known[0] + 1)
+function isIgnored(state: PartitionState, signal: Signal): boolean {
+  const known = state.watermarks.get(signal.lane)?.[0] ?? -1
+  if (signal.gap?.claimed === true && signal.gap.from_seq > known + 1) return true
+  return signal.seq <= known && !isLost(state, signal)
 }
 
-/** Moves the watermark of a lane. */
+/** Moves the watermark of a lane; what was lost and came after all lies behind it. */
 function advance(state: PartitionState, signal: Signal, timestampMs: number): void {
+  const known = state.watermarks.get(signal.lane)?.[0] ?? -1
+  noteFound(state, signal)
   state.watermarks.delete(signal.lane)
-  state.watermarks.set(signal.lane, [signal.seq, timestampMs])
+  state.watermarks.set(signal.lane, [Math.max(known, signal.seq), timestampMs])
   const oldest = state.watermarks.entries().next().value
   if (oldest !== undefined && timestampMs - oldest[1][1] > forgetLanesMs) state.watermarks.delete(oldest[0])
   bound(state, 'watermarks', mostLanes)
@@ -142,6 +146,10 @@ export function createFold(pack: RulePack, partition: number): Fold {
   const laneOf = (state: PartitionState): string => `detector.p${partition}/${state.epoch}`
   return {
     step: (state, signal, timestampMs) => {
+      if (signal.lane.endsWith(lostMark)) {
+        noteLost(state, signal.lane.slice(0, -lostMark.length), signal)
+        return []
+      }
       if (isIgnored(state, signal)) return []
       const found = observe(parts, state, signal)
       advance(state, signal, timestampMs)

@@ -34,6 +34,9 @@ export interface GroupState {
   evidences: Readonly<Record<string, unknown>>[]
 }
 
+/** First and last number of each, both included. */
+export type LostRanges = readonly (readonly [first: number, last: number])[]
+
 /** Everything the behaviour stage knows of one partition of `mcp.signals`. */
 export interface PartitionState {
   /** Offset at which the state began; part of the lane's name, so that a lost state opens a new lane. */
@@ -44,6 +47,8 @@ export interface PartitionState {
   alertSeq: number
   /** Newest number seen per lane, and when the bus got it. */
   readonly watermarks: Map<string, readonly [seq: number, timestampMs: number]>
+  /** Ranges per lane that were claimed to be lost before anything later was seen: what comes for them after all is judged. */
+  readonly lost: Map<string, LostRanges>
   readonly rates: Map<string, RateState>
   readonly servers: Map<string, ServerState>
   readonly groups: Map<string, GroupState>
@@ -58,6 +63,7 @@ export function emptyState(offset: number): PartitionState {
     offset,
     alertSeq: 0,
     watermarks: new Map(),
+    lost: new Map(),
     rates: new Map(),
     servers: new Map(),
     groups: new Map(),
@@ -68,7 +74,7 @@ export function emptyState(offset: number): PartitionState {
 /** Drops the entries not renewed for longest until the map is within its bound, and counts them. */
 export function bound(
   state: PartitionState,
-  name: 'watermarks' | 'rates' | 'servers' | 'groups',
+  name: 'watermarks' | 'lost' | 'rates' | 'servers' | 'groups',
   most: number,
 ): void {
   const map: Map<string, unknown> = state[name]
@@ -84,11 +90,12 @@ const version = 1
 
 /** The snapshot of a state: JSON under zstd. */
 export async function encodeState(state: PartitionState): Promise<Uint8Array> {
-  const { servers, watermarks, rates, groups, ...rest } = state
+  const { servers, watermarks, lost, rates, groups, ...rest } = state
   const flat = {
     v: version,
     ...rest,
     watermarks: [...watermarks],
+    lost: [...lost],
     rates: [...rates],
     groups: [...groups],
     servers: [...servers].map(([key, server]) => [key, { ...server, tools: [...server.tools] }]),
@@ -96,9 +103,10 @@ export async function encodeState(state: PartitionState): Promise<Uint8Array> {
   return await compress(JSON.stringify(flat))
 }
 
-interface FlatState extends Omit<PartitionState, 'servers' | 'watermarks' | 'rates' | 'groups'> {
+interface FlatState extends Omit<PartitionState, 'servers' | 'watermarks' | 'lost' | 'rates' | 'groups'> {
   readonly v: number
   readonly watermarks: readonly (readonly [string, readonly [number, number]])[]
+  readonly lost: readonly (readonly [string, LostRanges])[]
   readonly rates: readonly (readonly [string, RateState])[]
   readonly groups: readonly (readonly [string, GroupState])[]
   readonly servers: readonly (readonly [
@@ -123,6 +131,7 @@ export async function decodeState(bytes: Uint8Array): Promise<PartitionState> {
   return {
     ...rest,
     watermarks: new Map(flat.watermarks),
+    lost: new Map(flat.lost),
     rates: new Map(flat.rates),
     groups: new Map(flat.groups),
     servers: new Map(flat.servers.map(([key, server]) => [key, { ...server, tools: new Map(server.tools) }])),
