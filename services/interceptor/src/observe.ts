@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { isMembers, textMember, type Members } from './json.ts'
 import { cancelledId, describeRequest, describeResponse } from './message.ts'
-import { createPendingTable, type Pending, type PendingTable, type RpcId } from './pending.ts'
+import { createPendingTable, isRpcId, type Pending, type PendingTable, type RpcId } from './pending.ts'
 import type { Body, ChannelInfo, Context, Direction, Exchange, Labels } from './record.ts'
 
 /** One message as it arrived at a tap. */
@@ -19,6 +19,14 @@ export interface Arrival {
 export interface Channel {
   readonly info: ChannelInfo
   readonly message: (arrival: Arrival) => void
+  /** Refuses an open request, as its HTTP answer did; nothing where none is open. */
+  readonly refuse: (direction: Direction, rpcId: RpcId, refusal: Refusal) => void
+  /** Drops an open request that somebody else records. */
+  readonly forget: (direction: Direction, rpcId: RpcId) => void
+  /** Whether a request waits for its answer. */
+  readonly isOpen: (direction: Direction, rpcId: RpcId) => boolean
+  /** Records what has no exchange of messages around it: an event stream, a request that HTTP alone refused. */
+  readonly record: (direction: Direction, end: End) => void
   /** Something that is no message. */
   readonly reject: (direction: Direction, type: string, body: Body) => void
   /** No answer can come any more. */
@@ -45,7 +53,11 @@ export interface ObserveOptions {
   readonly onBusy?: (isBusy: boolean) => void
 }
 
+/** How a record ended, with whatever else is known of it. */
 type End = Partial<Exchange> & Pick<Exchange, 'kind'>
+
+/** Why a request was turned away before a server saw it. */
+export type Refusal = Pick<Exchange, 'outcome' | 'failure' | 'response'> & { readonly context?: Context }
 
 interface State extends ObserveOptions {
   readonly table: PendingTable
@@ -56,10 +68,6 @@ interface State extends ObserveOptions {
 const defaultLimits: ObserveLimits = { maxPending: 4096, maxPendingBytes: 32 * 1024 * 1024 }
 const noContext: Context = {}
 const streamMethod = 'subscriptions/listen'
-
-function isRpcId(value: unknown): value is RpcId {
-  return typeof value === 'string' || typeof value === 'number'
-}
 
 function opposite(direction: Direction): Direction {
   return direction === 'client_to_server' ? 'server_to_client' : 'client_to_server'
@@ -88,12 +96,14 @@ function finish(state: State, pending: Pending, end: End): void {
 
 /** Over HTTP in the modern era, where a request is a channel of its own, its client cancels by closing it (2026-07-28). */
 function isCancelledByClosing({ info }: State, { context }: Pending, type: string): boolean {
-  return type === 'closed' && info.transport === 'http' && context.protocolVersion !== undefined
+  const isModern = context.protocolVersion !== undefined && context.sessionId === undefined
+  return type === 'closed' && info.transport === 'http' && isModern
 }
 
 function abandon(state: State, pending: Pending, type: string): void {
-  const kind = isCancelledByClosing(state, pending, type) ? 'cancelled' : 'unanswered'
-  finish(state, pending, { kind, outcome: kind, failure: { type } })
+  const outcome = isCancelledByClosing(state, pending, type) ? 'cancelled' : 'unanswered'
+  const isStream = outcome === 'cancelled' && pending.facts.method === streamMethod
+  finish(state, pending, { kind: isStream ? 'stream' : outcome, outcome, failure: { type } })
 }
 
 /** Records what has no exchange around it. */
@@ -186,6 +196,15 @@ export function observeChannel(options: ObserveOptions): Channel {
   return {
     info,
     message: arrival => dispatch(state, arrival),
+    refuse: (direction, rpcId, refusal) => {
+      const pending = table.take(direction, rpcId)
+      if (pending !== undefined) finish(state, pending, { kind: 'rejected', ...refusal })
+    },
+    forget: (direction, rpcId) => {
+      if (table.take(direction, rpcId) !== undefined && table.count() === 0) state.onBusy?.(false)
+    },
+    isOpen: table.has,
+    record: (direction, end) => emitSingle(state, direction, end),
     reject: (direction, type, body) => rejected(state, { direction, message: undefined, body }, type),
     close: reason => {
       for (let one = table.takeOldest(); one !== undefined; one = table.takeOldest())

@@ -3,6 +3,10 @@ import type { Body, Context, Direction } from './record.ts'
 
 export type RpcId = string | number
 
+export function isRpcId(value: unknown): value is RpcId {
+  return typeof value === 'string' || typeof value === 'number'
+}
+
 /** A request that has no answer yet. */
 export interface Pending {
   readonly direction: Direction
@@ -19,6 +23,7 @@ export interface PendingTable {
   readonly put: (pending: Pending) => void
   /** Removes and returns the oldest open request with this id: whoever uses an id twice is answered in order. */
   readonly take: (direction: Direction, rpcId: RpcId) => Pending | undefined
+  readonly has: (direction: Direction, rpcId: RpcId) => boolean
   readonly takeOldest: () => Pending | undefined
   readonly takeOlderThan: (startedMs: number) => Pending | undefined
   readonly count: () => number
@@ -85,6 +90,7 @@ export function createPendingTable(): PendingTable {
       bytes += pending.body.sizeBytes
     },
     take,
+    has: (direction, rpcId) => slots[direction]?.has(rpcId) === true,
     takeOldest,
     takeOlderThan: startedMs =>
       (oldestOf(slots)?.startedMs ?? Infinity) < startedMs ? takeOldest() : undefined,

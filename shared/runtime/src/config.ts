@@ -44,6 +44,11 @@ export interface Config {
     readonly ringMaxBytes: number
     readonly spoolMaxBytes: number
   }
+  /** How the proxy faces its clients. */
+  readonly proxy: {
+    readonly allowedOrigins: readonly string[]
+    readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  }
   readonly cut: { readonly maxAgeMs: number; readonly maxEvents: number; readonly maxBytes: number }
   readonly retention: { readonly days: number; readonly lockMode: 'compliance' | 'governance' }
   /** The archive's log. */
@@ -123,6 +128,29 @@ function logOf({ value }: Read): Config['log'] {
   }
 }
 
+function interceptor({ value }: Read): Config['interceptor'] {
+  return {
+    tenant: value('tenant'),
+    ingestKey: value('ingest_key'),
+    serverName: value('server_name'),
+    ringMaxBytes: value('ring.max_bytes'),
+    spoolMaxBytes: value('spool.max_bytes'),
+  }
+}
+
+function proxy(read: Read): Config['proxy'] {
+  const [certFile, keyFile] = [read.value('tls.cert_file'), read.value('tls.key_file')]
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw invalid(
+      read.as(certFile === undefined ? 'tls.cert_file' : 'tls.key_file'),
+      'is missing, though the other half of the pair is there.',
+    )
+  return {
+    allowedOrigins: read.value('allowed_origins')?.split(/,\s*/u) ?? [],
+    tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
+  }
+}
+
 /** Turns environment and file into a `Config`. Throws `CONFIG_INVALID`, naming the setting, for what is unknown, unfit or contradictory. */
 export function readConfig(sources: ConfigSources): Config {
   const read = readSettings(sources)
@@ -142,13 +170,8 @@ export function readConfig(sources: ConfigSources): Config {
     state,
     secrets: secretsPlace(value('secrets'), home),
     keys: { cacheTtlMs: value('keys.cache_ttl_ms') },
-    interceptor: {
-      tenant: value('tenant'),
-      ingestKey: value('ingest_key'),
-      serverName: value('server_name'),
-      ringMaxBytes: value('ring.max_bytes'),
-      spoolMaxBytes: value('spool.max_bytes'),
-    },
+    interceptor: interceptor(read),
+    proxy: proxy(read),
     cut: {
       maxAgeMs: value('cut.max_age_ms'),
       maxEvents: value('cut.max_events'),

@@ -146,6 +146,29 @@ export const settings = {
     roles: ['interceptor'],
     ...optional(matching(/^[^\0\r\n]{1,200}$/u, 'one line of at most 200 characters')),
   },
+  allowed_origins: {
+    env: 'MCP_ALLOWED_ORIGINS',
+    doc: 'Origins, separated by commas, whose pages may call through `muniment proxy`; with it the proxy answers for CORS itself.',
+    roles: ['interceptor'],
+    ...optional(
+      matching(
+        /^https?:\/\/[^\s,*/?#]+(?:,\s*https?:\/\/[^\s,*/?#]+)*$/u,
+        'origins such as https://app.example.com, separated by commas, without *',
+      ),
+    ),
+  },
+  'tls.cert_file': {
+    env: 'MCP_TLS_CERT',
+    doc: 'PEM file with the certificate chain with which `muniment proxy` serves TLS.',
+    roles: ['interceptor'],
+    ...optional(path),
+  },
+  'tls.key_file': {
+    env: 'MCP_TLS_KEY',
+    doc: 'PEM file with the private key of that certificate.',
+    roles: ['interceptor'],
+    ...optional(path),
+  },
   'ring.max_bytes': {
     env: 'MUNIMENT_RING_MAX_BYTES',
     doc: 'Most memory for events that wait to be sent.',

@@ -9,6 +9,7 @@ import { holdCommand } from './hold.ts'
 import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
 import { proveCommand } from './prove.ts'
+import { proxyCommand } from './proxy.ts'
 import { queryCommand } from './query.ts'
 import { runCommand } from './run.ts'
 import { showCommand } from './show.ts'
@@ -21,6 +22,7 @@ import { wrapCommand } from './wrap.ts'
 const everyday: readonly CliCommand[] = [
   upCommand,
   wrapCommand,
+  proxyCommand,
   tailCommand,
   queryCommand,
   showCommand,

@@ -1,7 +1,7 @@
 import { AppError } from '@muniment/schema'
 import type { CliCommand } from '../command.ts'
-import { destination } from '../destination.ts'
 import { ensureIngestKey } from '../ingest-key.ts'
+import { attachOptions } from '../interceptor-options.ts'
 import { textOption } from '../options.ts'
 
 /** Runs a stdio MCP server and observes it. */
@@ -32,18 +32,6 @@ export const wrapCommand: CliCommand = {
     const settings = await config()
     await ensureIngestKey(settings)
     const { wrapStdio } = await import('@muniment/interceptor/stdio')
-    const { tenant, ingestKey, ringMaxBytes, spoolMaxBytes, serverName } = settings.interceptor
-    const name = textOption(options, 'serverName') ?? serverName
-    return wrapStdio({
-      command,
-      args: rest,
-      home: settings.home,
-      ...destination(settings),
-      tenant,
-      ringMaxBytes,
-      spoolMaxBytes,
-      ...(ingestKey !== undefined && { ingestKey }),
-      ...(name !== undefined && { serverName: name }),
-    })
+    return wrapStdio({ command, args: rest, ...attachOptions(settings, textOption(options, 'serverName')) })
   },
 }

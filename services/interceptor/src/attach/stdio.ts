@@ -8,7 +8,8 @@ import type { LineTap } from '../lines.ts'
 import { readSettings } from '../main-env.ts'
 import type { Channel } from '../observe.ts'
 import type { AttachOptions } from '../options.ts'
-import { problemOf, type OnProblem } from '../problem.ts'
+import { createOffPath } from '../off-path.ts'
+import type { OnProblem } from '../problem.ts'
 import { tapWire } from './wire.ts'
 
 /** What to run, and how to record it. */
@@ -31,28 +32,14 @@ const killAfterMs = 1500
 const lingerMs = 1000
 const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
-/** Reads chunks after they were passed on, each in a turn of its own; its faults never reach the stream. */
+/** Reads chunks after they were passed on. */
 function offPath(tap: LineTap, onProblem: OnProblem): LineTap {
-  let waiting: Uint8Array[] = []
-  let hasEnded = false
-  const work = (): void => {
-    const chunks = waiting
-    waiting = []
-    try {
-      for (const chunk of chunks) tap.push(chunk)
-      if (hasEnded) tap.end()
-    } catch (error) {
-      onProblem(problemOf(error, 'Messages could not be observed'))
-    }
-  }
+  const path = createOffPath(onProblem)
   return {
-    push: chunk => {
-      if (waiting.length === 0) setImmediate(work)
-      waiting.push(chunk)
-    },
+    push: chunk => path.later(() => tap.push(chunk)),
     end: () => {
-      hasEnded = true
-      work()
+      path.later(() => tap.end())
+      path.now()
     },
   }
 }

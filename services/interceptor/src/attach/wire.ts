@@ -7,35 +7,39 @@ import type { Body, Direction } from '../record.ts'
 /** More messages than this in one line are one rejected line. */
 const maxBatchMessages = 1000
 
-function rawBody(raw: Uint8Array): Body {
+/** A message with its bytes. */
+type Part = readonly [message: unknown, bytes: Uint8Array]
+
+/** What a text holds: its messages, or why there is none. */
+export type Reading = { readonly parts: readonly Part[] } | { readonly fault: string }
+
+export function rawBody(raw: Uint8Array): Body {
   return { raw, sizeBytes: raw.length }
 }
 
-function parse(line: Uint8Array): { readonly value: unknown } | undefined {
+function parse(text: Uint8Array): { readonly value: unknown } | undefined {
   try {
-    return { value: JSON.parse(Buffer.from(line.buffer, line.byteOffset, line.length).toString()) }
+    return { value: JSON.parse(Buffer.from(text.buffer, text.byteOffset, text.length).toString()) }
   } catch {
     return undefined
   }
 }
 
-/** The messages of one line with their bytes; `undefined` where an array is empty or too long. */
-function messagesOf(
-  line: Uint8Array,
-  value: unknown,
-): readonly (readonly [unknown, Uint8Array])[] | undefined {
-  if (!Array.isArray(value)) return [[value, line]]
-  if (value.length === 0 || value.length > maxBatchMessages) return undefined
-  return splitArray(line).map((part, index): [unknown, Uint8Array] => [value[index], part])
+/** Reads one message, or the messages of an array. */
+export function readMessages(text: Uint8Array): Reading {
+  if (!isUtf8(text)) return { fault: 'invalid_utf8' }
+  const parsed = parse(text)
+  if (parsed === undefined) return { fault: 'invalid_json' }
+  const { value } = parsed
+  if (!Array.isArray(value)) return { parts: [[value, text]] }
+  if (value.length === 0 || value.length > maxBatchMessages) return { fault: 'invalid_request' }
+  return { parts: splitArray(text).map((part, index): Part => [value[index], part]) }
 }
 
 function observeLine(channel: Channel, direction: Direction, line: Uint8Array): void {
-  if (!isUtf8(line)) return channel.reject(direction, 'invalid_utf8', rawBody(line))
-  const parsed = parse(line)
-  if (parsed === undefined) return channel.reject(direction, 'invalid_json', rawBody(line))
-  const messages = messagesOf(line, parsed.value)
-  if (messages === undefined) return channel.reject(direction, 'invalid_request', rawBody(line))
-  for (const [message, bytes] of messages) channel.message({ direction, message, body: rawBody(bytes) })
+  const reading = readMessages(line)
+  if ('fault' in reading) return channel.reject(direction, reading.fault, rawBody(line))
+  for (const [message, bytes] of reading.parts) channel.message({ direction, message, body: rawBody(bytes) })
 }
 
 /** Reads the messages of one direction of a stdio connection, as the bytes that they are. */

@@ -1,0 +1,37 @@
+import { systemClock } from '../clock.ts'
+import type { Host } from '../host.ts'
+import { createOffPath } from '../off-path.ts'
+import type { Settings } from '../options.ts'
+import { createBudget } from './content.ts'
+import { createExchange, type HttpExchange } from './exchange.ts'
+import { createSessions } from './sessions.ts'
+import type { HttpHead, Shared } from './state.ts'
+
+/** Records the HTTP exchanges of one door. */
+export interface HttpRecorder {
+  readonly begin: (head: HttpHead) => HttpExchange
+  /** Works through what was told and ends the sessions. */
+  readonly close: () => void
+}
+
+/** Bodies under way of all exchanges of a door. */
+const maxKeptBytes = 128 * 1024 * 1024
+
+export function createHttpRecorder(host: Host, settings: Settings): HttpRecorder {
+  const { tenant, serverName, onProblem } = settings
+  const path = createOffPath(onProblem)
+  const sessions = createSessions(systemClock.monotonicMs)
+  const shared: Shared = {
+    path,
+    sessions,
+    budget: createBudget(maxKeptBytes),
+    open: (transport, id = host.nextChannelId()) => host.core.open({ id, transport, serverName, tenant }),
+  }
+  return {
+    begin: head => createExchange(shared, head),
+    close: () => {
+      path.now()
+      sessions.endAll()
+    },
+  }
+}

@@ -1,0 +1,83 @@
+import type { Arrival, Channel } from '../observe.ts'
+import type { OffPath } from '../off-path.ts'
+import type { RpcId } from '../pending.ts'
+import type { Body, Context, Principal, Transport } from '../record.ts'
+import type { Budget, Keeper } from './content.ts'
+import type { Session, Sessions } from './sessions.ts'
+
+type Bytes = Extract<Body, { raw: Uint8Array }>
+
+/** The beginning of an HTTP request. */
+export interface HttpHead {
+  readonly method: string
+  /** Path and query, as the server sees them. */
+  readonly target: string
+  /** By lower-case name. */
+  readonly header: (name: string) => string | undefined
+  /** Who was verified so far. */
+  readonly principal?: (() => Principal | undefined) | undefined
+}
+
+/** The beginning of its answer. */
+export interface HttpReply {
+  readonly status: number
+  readonly header: (name: string) => string | undefined
+}
+
+/** What the exchanges of one door share. */
+export interface Shared {
+  readonly path: OffPath
+  readonly budget: Budget
+  readonly sessions: Sessions
+  readonly open: (transport: Transport, id?: string) => Channel
+}
+
+/** Reads what answers a request. */
+export interface ReplyReader {
+  readonly push: (chunk: Uint8Array) => void
+  /** Calls back once everything before was read. */
+  readonly end: (done: () => void) => void
+  readonly isStream: boolean
+  /** The whole text, where it is no stream. */
+  readonly body: () => Bytes
+  readonly release: () => void
+}
+
+/** Where an exchange stands. */
+export interface Exchanging extends Shared {
+  readonly head: HttpHead
+  readonly keeper: Keeper
+  /** What was told before the whole request was read. */
+  waiting: (() => void)[]
+  waitingBytes: number
+  isRequestDone: boolean
+  isOver: boolean
+  /** Where the messages of this exchange are recorded; its own unless it belongs to a session. */
+  channel: Channel | undefined
+  session: Session | undefined
+  /** Requests that this exchange put into its channel. */
+  readonly requests: RpcId[]
+  /** Messages that count once the server has taken them. */
+  held: readonly Arrival[]
+  fault: string | undefined
+  isModern: boolean
+  /** Requests that are recorded at a server object: id and method. */
+  readonly claims: Map<RpcId, string>
+  /** The channel of the server object that records the messages of this exchange. */
+  tappedBy: string | undefined
+  answer: HttpReply | undefined
+  reader: ReplyReader | undefined
+}
+
+/** The channel of the exchange; opened when it is first needed. */
+export function channelOf(state: Exchanging): Channel {
+  return (state.channel ??= state.open('http', state.tappedBy))
+}
+
+export function contextOf({ head }: Exchanging): Context {
+  return {
+    principal: head.principal?.(),
+    sessionId: head.header('mcp-session-id'),
+    protocolVersion: head.header('mcp-protocol-version'),
+  }
+}

@@ -1,0 +1,65 @@
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import type { HttpExchange } from '../http/exchange.ts'
+import type { Upstreams } from './upstreams.ts'
+import type { Admission, OwnAnswer } from './admit.ts'
+import { corsFields } from './cors.ts'
+import type { ProxyLimits } from './options.ts'
+import type { Match } from './route.ts'
+
+/** What all requests of one proxy share. */
+export interface Passage {
+  readonly admission: Admission
+  readonly limits: Required<ProxyLimits>
+  readonly upstreams: Upstreams
+  readonly keepHost: boolean
+  readonly scheme: 'http' | 'https'
+  readonly isDraining: () => boolean
+}
+
+/** One request on its way through. */
+export interface Flow extends Passage {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly exchange: HttpExchange
+}
+
+/** A flow that goes to an upstream. */
+export interface Forwarded extends Flow {
+  readonly match: Match
+  readonly outgoing: ClientRequest
+}
+
+/** The origin under which the client knows the proxy. */
+export function publicOriginOf({ admission, request, scheme }: Flow): string {
+  return admission.publicOrigin ?? `${scheme}://${request.headers.host ?? ''}`
+}
+
+/** The `Connection` field of an answer where the connection is to end with it. */
+export function closing({ isDraining }: Passage): string[] {
+  return isDraining() ? ['Connection', 'close'] : []
+}
+
+/** The fields that let the page which asked read the answer, where the proxy answers for CORS. */
+export function corsOf({ admission, request }: Flow): string[] {
+  const { origin } = request.headers
+  return origin !== undefined && admission.allowedOrigins.has(origin) ? corsFields(origin) : []
+}
+
+/** Answers a request instead of its upstream. */
+export function answerSelf(flow: Flow, { status, type, body, fields }: OwnAnswer): void {
+  const { request, response, exchange } = flow
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  // What the client still sends of a body that nobody wants must not pass for its next request.
+  const isUnread = !request.complete && status === 413
+  const connection = isUnread ? ['Connection', 'close'] : closing(flow)
+  const typed = type === '' ? [] : ['Content-Type', type]
+  const length = status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(body))]
+  exchange.reply({ status, header: name => (name === 'content-type' ? type : undefined) })
+  exchange.replyBytes(Buffer.from(body))
+  response.writeHead(status, [...typed, ...length, ...connection, ...(fields ?? corsOf(flow))])
+  response.end(body)
+  request.resume()
+}

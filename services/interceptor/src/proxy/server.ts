@@ -1,0 +1,222 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import * as http from 'node:http'
+import type { Duplex } from 'node:stream'
+import { AppError } from '@muniment/schema'
+import { openHost, type Host } from '../host.ts'
+import { createHttpRecorder, type HttpRecorder } from '../http/recorder.ts'
+import { readSettings } from '../main-env.ts'
+import { admit, type Admission, type OwnAnswer } from './admit.ts'
+import { readOrigins } from './cors.ts'
+import { answerSelf, publicOriginOf, type Flow, type Passage } from './flow.ts'
+import { forward } from './forward.ts'
+import { createServer, principalOf } from './listener.ts'
+import { ownMetadata } from './metadata.ts'
+import { defaultLimits, type ProxyOptions } from './options.ts'
+import { matchRoute, readRoutes, type Match, type Route } from './route.ts'
+import { isReachable, openUpstreams } from './upstreams.ts'
+
+/** A running proxy. */
+export interface Proxy {
+  /** Where it listens. */
+  readonly url: string
+  /** Takes nothing new, lets what is under way end within the deadline, and saves what was observed. */
+  readonly close: (deadlineMs: number) => Promise<void>
+}
+
+interface State extends Passage {
+  readonly routes: readonly Route[]
+  /** One for each route: sessions of one upstream are none of another's. */
+  readonly recorders: ReadonlyMap<Route, HttpRecorder>
+  /** For what no route serves. */
+  readonly recorder: HttpRecorder
+  /** Event streams that only listen: their clients come again. */
+  readonly listening: Set<http.ServerResponse>
+  /** Connections whose request is recorded already. */
+  readonly busy: WeakSet<Duplex>
+}
+
+const reachTimeoutMs = 1000
+const saveMs = 1500
+
+const unready = 'an upstream cannot be reached\n'
+
+async function readiness({ routes, isDraining }: State): Promise<OwnAnswer> {
+  if (isDraining()) return { status: 503, type: 'text/plain', body: 'stopping\n' }
+  const reached = await Promise.all(routes.map(({ upstream }) => isReachable(upstream, reachTimeoutMs)))
+  const isReady = reached.every(Boolean)
+  return { status: isReady ? 200 : 503, type: 'text/plain', body: isReady ? 'ok\n' : unready }
+}
+
+function answerHealth(state: State, path: string, response: http.ServerResponse): void {
+  const send = ({ status, type, body }: OwnAnswer): void => {
+    response.writeHead(status, { 'Content-Type': type })
+    response.end(body)
+  }
+  if (path === '/livez') send({ status: 200, type: 'text/plain', body: 'ok\n' })
+  else void readiness(state).then(send)
+}
+
+function ownAnswer(flow: Flow, match: Match | undefined): OwnAnswer | undefined {
+  const own = admit(flow.request, match, flow.admission)
+  if (own !== undefined) return own
+  if (match?.isMetadata !== true || match.route.resourceMetadata === undefined) return undefined
+  return { status: 200, type: 'application/json', body: ownMetadata(match.route, publicOriginOf(flow)) }
+}
+
+function begin(state: State, exchanged: Pick<Flow, 'request' | 'response'>, match: Match | undefined): Flow {
+  const { request, response } = exchanged
+  const { method = '', url = '', headers, socket } = request
+  const recorder = match && state.recorders.get(match.route)
+  const exchange = (recorder ?? state.recorder).begin({
+    method,
+    target: match?.target ?? url,
+    header: name => headers[name]?.toString(),
+    principal: () => principalOf(socket),
+  })
+  const { busy, listening } = state
+  busy.add(socket)
+  if (method === 'GET') listening.add(response)
+  response.on('finish', () => exchange.end('complete'))
+  response.on('close', () => {
+    exchange.end('client_gone')
+    busy.delete(socket)
+    listening.delete(response)
+  })
+  return { ...state, request, response, exchange }
+}
+
+function handle(state: State, request: http.IncomingMessage, response: http.ServerResponse): void {
+  const { url = '', method } = request
+  if (method === 'GET' && (url === '/livez' || url === '/readyz')) return answerHealth(state, url, response)
+  response.sendDate = false
+  const match = matchRoute(state.routes, url)
+  const flow = begin(state, { request, response }, match)
+  const own = ownAnswer(flow, match)
+  if (own === undefined && match !== undefined) return forward(flow, match)
+  request.on('data', (chunk: Uint8Array) => flow.exchange.requestBytes(chunk))
+  request.on('end', () => flow.exchange.requestEnd())
+  if (own !== undefined) answerSelf(flow, own)
+}
+
+const badStatuses: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+}
+
+/** What Node's parser refuses is no request, but it was one for the record. */
+function refuseUnread({ recorder, busy }: State, error: Error, socket: Duplex): void {
+  const code = 'code' in error ? String(error.code) : ''
+  if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const status = badStatuses[code] ?? 400
+  if (!busy.has(socket)) {
+    const exchange = recorder.begin({ method: '', target: '', header: () => undefined })
+    exchange.reply({ status, header: () => undefined })
+    exchange.end('complete')
+  }
+  socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n\r\n`)
+}
+
+function isLoopbackAddress(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}
+
+function readAdmission(options: ProxyOptions, host: string): Admission {
+  const { publicOrigin, allowedOrigins = [], limits } = options
+  if (publicOrigin !== undefined) readOrigins([publicOrigin])
+  return {
+    isLoopback: isLoopbackAddress(host),
+    publicOrigin,
+    allowedOrigins: readOrigins(allowedOrigins),
+    maxBodyBytes: limits?.maxBodyBytes ?? defaultLimits.maxBodyBytes,
+    viaName: `muniment-${randomBytes(6).toString('hex')}`,
+  }
+}
+
+async function listen(server: http.Server, host: string, port: number): Promise<void> {
+  try {
+    await once(server.listen(port, host), 'listening')
+  } catch (cause) {
+    throw new AppError('CONFIG_INVALID', `Nothing can listen on ${host}:${port}.`, {
+      hint: 'Choose another address or port; perhaps something listens there already.',
+      cause,
+    })
+  }
+}
+
+async function drain(server: http.Server, { listening }: State, deadlineMs: number): Promise<void> {
+  const closed = new Promise<void>(resolve => {
+    server.close(() => resolve())
+  })
+  server.closeIdleConnections()
+  for (const response of listening) if (response.headersSent) response.destroy()
+  const timer = setTimeout(() => server.closeAllConnections(), deadlineMs)
+  await closed
+  clearTimeout(timer)
+}
+
+interface Opened {
+  readonly server: http.Server
+  readonly state: State
+  readonly host: Host
+  readonly stop: () => void
+}
+
+function open(options: ProxyOptions, address: string): Opened {
+  const settings = readSettings(options)
+  const limits = { ...defaultLimits, ...options.limits }
+  const routes = readRoutes(options.routes)
+  const admission = readAdmission(options, address)
+  const server = createServer(options.tls, limits)
+  const stopping = new AbortController()
+  const host = openHost(settings)
+  const recorders = new Map(
+    routes.map(route => [
+      route,
+      createHttpRecorder(host, { ...settings, serverName: route.serverName ?? settings.serverName }),
+    ]),
+  )
+  const state: State = {
+    admission,
+    limits,
+    upstreams: openUpstreams(options.upstreamTls ?? {}, limits.maxHeaderBytes),
+    keepHost: options.keepHost === true,
+    scheme: options.tls === undefined ? 'http' : 'https',
+    isDraining: () => stopping.signal.aborted,
+    routes,
+    recorders,
+    recorder: createHttpRecorder(host, settings),
+    listening: new Set(),
+    busy: new WeakSet(),
+  }
+  server.on('request', (request, response) => handle(state, request, response))
+  server.on('clientError', (error, socket) => refuseUnread(state, error, socket))
+  return { server, state, host, stop: () => stopping.abort() }
+}
+
+/**
+ * Serves in front of MCP servers that speak HTTP, and records every exchange: bytes pass as they come, in both directions, and nothing
+ * waits for the record. Throws `CONFIG_INVALID` for options that cannot be meant.
+ */
+export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+  const { host: address = '127.0.0.1', port = 0 } = options
+  const { server, state, host, stop } = open(options, address)
+  try {
+    await listen(server, address, port)
+  } catch (error) {
+    await host.close(0)
+    throw error
+  }
+  const bound = server.address()
+  const actual = typeof bound === 'object' && bound !== null ? bound.port : port
+  return {
+    url: `${state.scheme}://${address.includes(':') ? `[${address}]` : address}:${actual}`,
+    close: async deadlineMs => {
+      stop()
+      await drain(server, state, deadlineMs)
+      state.upstreams.close()
+      for (const recorder of [state.recorder, ...state.recorders.values()]) recorder.close()
+      await host.close(saveMs)
+    },
+  }
+}
