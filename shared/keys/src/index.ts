@@ -4,7 +4,9 @@ export {
   type ControlSigner,
   type ControlVerifier,
   type UnsignedDecision,
-} from './control.ts'
+} from './control/signer.ts'
+export { decisionRecord, signDecision, type DecisionDraft } from './control/decide.ts'
+export { sealSnapshot } from './control/snapshot.ts'
 export { createHolds, type Hold } from './holds.ts'
 export { initSecrets, type InitResult } from './init.ts'
 export { inspectSecrets, type SecretStatus } from './inspect.ts'

@@ -6,7 +6,7 @@ import {
   createControlVerifier,
   type ControlSigner,
   type ControlVerifier,
-} from './control.ts'
+} from './control/signer.ts'
 import { x25519PrivateKey, x25519Raw } from './hpke.ts'
 import { createKeyring, type Keyring, type KeyringOptions, type KeyringSpec } from './keyring.ts'
 import { createLogSigner, type LogSigner } from './log-signer.ts'

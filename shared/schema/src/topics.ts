@@ -71,7 +71,7 @@ const base: readonly TopicSpec[] = [
     schema: alertSchema,
     contentType: json,
     writers: ['detector'],
-    readers: ['archiver', 'query', 'subscriber'],
+    readers: ['archiver', 'query', 'subscriber', 'detector'],
   },
   {
     name: 'mcp.control',
@@ -82,7 +82,7 @@ const base: readonly TopicSpec[] = [
     schema: decisionSchema,
     contentType: json,
     writers: ['detector', 'operator'],
-    readers: ['interceptor', 'archiver', 'query'],
+    readers: ['interceptor', 'archiver', 'query', 'detector', 'operator'],
   },
 ]
 
@@ -96,8 +96,8 @@ function deadLetters(spec: TopicSpec): TopicSpec {
     retentionMs: 14 * day,
     schema: undefined,
     contentType: 'application/octet-stream',
-    // The dispatcher of alerts is a subscriber; interceptors and queries read without giving up on records.
-    writers: spec.readers.filter(role => role !== 'interceptor' && role !== 'query'),
+    // The dispatcher of alerts is a subscriber; interceptors, queries and operators read without giving up on records.
+    writers: spec.readers.filter(role => !['interceptor', 'query', 'operator'].includes(role)),
     readers: ['operator'],
   }
 }

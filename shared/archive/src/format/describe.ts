@@ -86,7 +86,7 @@ function describeAlert(alert: Json): Description {
 }
 
 function describeDecision(decision: Json): Description {
-  const tenant = decision['scope'] === 'tenant' ? tenantOf(decision['value']) : defaultTenant
+  const tenant = decision['scope'] === 'tenant' ? tenantOf(decision['value']) : tenantOf(decision['tenant'])
   return { tenant, timeMs: timeOf(decision['issued']), place: nowhere }
 }
 
@@ -101,7 +101,7 @@ const describers: Readonly<Record<string, Describer>> = {
     describe: describeEvent,
   },
   [topic.alerts]: { names: fieldNames('metadata', 'time', 'activity_id', 'count'), describe: describeAlert },
-  [topic.control]: { names: fieldNames('scope', 'value', 'issued'), describe: describeDecision },
+  [topic.control]: { names: fieldNames('scope', 'value', 'tenant', 'issued'), describe: describeDecision },
 }
 
 /** What a record's bytes say; a malformed record belongs to tenant `default` and to no lane. */

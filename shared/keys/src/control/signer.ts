@@ -1,7 +1,7 @@
 // Control decisions: signed by the detector and the operator, verified by interceptors. No state, no secrets store, Node 20.
 import { sign, verify, type KeyObject } from 'node:crypto'
 import { AppError, type Decision } from '@muniment/schema'
-import { ed25519PrivateKey, ed25519PublicKey, ed25519Raw } from './ed25519.ts'
+import { ed25519PrivateKey, ed25519PublicKey, ed25519Raw } from '../ed25519.ts'
 
 /** A decision that nobody has signed yet. */
 export type UnsignedDecision = Omit<Decision, 'signature'>
@@ -11,11 +11,22 @@ export interface ControlSigner {
   /** `<id>.<base64url>`: what verifiers need. */
   readonly publicKey: string
   readonly sign: (decision: UnsignedDecision) => Decision
+  /** Signs any text for another purpose than a decision. */
+  readonly signText: (purpose: string, text: string) => string
 }
 
 /** Tells whether a decision was signed by a holder of a control key. Expiry and version are the caller's to check. */
 export interface ControlVerifier {
   readonly verify: (decision: Decision) => boolean
+  /** Whether `signText` made this signature for this purpose. */
+  readonly verifyText: (signed: SignedText) => boolean
+}
+
+/** A text, what it is for, and its signature. */
+interface SignedText {
+  readonly purpose: string
+  readonly text: string
+  readonly signature: string
 }
 
 const purpose = 'muniment-decision/v1\n'
@@ -39,6 +50,8 @@ export function createControlSigner(id: string, seed: Uint8Array): ControlSigner
       ...decision,
       signature: sign(null, signedBytes(decision), privateKey).toString('base64url'),
     }),
+    signText: (textPurpose, text) =>
+      sign(null, Buffer.from(`${textPurpose}\n${text}`), privateKey).toString('base64url'),
   }
 }
 
@@ -52,12 +65,13 @@ function parseKey(text: string): KeyObject {
 /** A verifier from public keys `<id>.<base64url>`; a decision need satisfy one of them. Throws `CONFIG_INVALID` where a key is none. */
 export function createControlVerifier(publicKeys: readonly string[]): ControlVerifier {
   const keys = publicKeys.map(parseKey)
+  const isSigned = (bytes: Uint8Array, encoded: string): boolean => {
+    const signature = Buffer.from(encoded, 'base64url')
+    return signature.length === signatureBytes && keys.some(key => verify(null, bytes, key, signature))
+  }
   return {
-    verify(decision) {
-      const signature = Buffer.from(decision.signature, 'base64url')
-      if (signature.length !== signatureBytes) return false
-      const bytes = signedBytes(decision)
-      return keys.some(key => verify(null, bytes, key, signature))
-    },
+    verify: decision => isSigned(signedBytes(decision), decision.signature),
+    verifyText: ({ purpose: textPurpose, text, signature }) =>
+      isSigned(Buffer.from(`${textPurpose}\n${text}`), signature),
   }
 }
