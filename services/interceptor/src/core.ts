@@ -1,5 +1,6 @@
 import type { Packer } from './batch.ts'
 import { repeat, type Clock } from './clock.ts'
+import type { Guard } from './guard/guard.ts'
 import { createLane, type Lane, type LaneStats } from './lane.ts'
 import { observeChannel, type Channel, type ObserveLimits } from './observe.ts'
 import { fenced, problem, throttled, type OnProblem } from './problem.ts'
@@ -38,10 +39,16 @@ export interface CoreOptions {
   readonly limits?: ObserveLimits
 }
 
+/** What is known of a channel before its first message, and who judges its requests. */
+export interface ChannelParts {
+  readonly labels?: Labels
+  readonly guard?: Guard | undefined
+}
+
 /** Records what its channels see in one lane and gets it to the sink. */
 export interface Core {
   readonly lane: string
-  readonly open: (info: ChannelInfo, labels?: Labels) => Channel
+  readonly open: (info: ChannelInfo, parts?: ChannelParts) => Channel
   /** Records an administrative act. */
   readonly act: (act: AdminAct) => void
   /** Resolves when everything recorded so far is durable. */
@@ -90,9 +97,9 @@ export function createInterceptorCore(options: CoreOptions): Core {
     for (const channel of busy) channel.expire(clock.monotonicMs() - deadlineMs)
   })
 
-  function open(info: ChannelInfo, labels: Labels = {}): Channel {
+  function open(info: ChannelInfo, { labels = {}, guard }: ChannelParts = {}): Channel {
     const onBusy = (isBusy: boolean): void => void (isBusy ? busy.add(channel) : busy.delete(channel))
-    const channel = observeChannel({ info, clock, onBusy, labels, emit: lane.record, ...bounds })
+    const channel = observeChannel({ info, clock, onBusy, labels, guard, emit: lane.record, ...bounds })
     return channel
   }
   function end(): void {

@@ -1,6 +1,6 @@
 import { uuidv7, type Frame, type Observation } from '@muniment/schema'
 import { isMembers, textMember } from './json.ts'
-import { clip, labelOf } from './message.ts'
+import { clip, labelInMeta } from './message.ts'
 import type { AdminAct, Body, Entry, Exchange, Label } from './record.ts'
 import type { Rounds } from './rounds.ts'
 
@@ -81,7 +81,7 @@ function channelFields(exchange: Exchange): Partial<Observation> {
     session_id: clipped(context.sessionId),
     protocol_version: clipped(version ?? context.protocolVersion ?? labels.protocolVersion),
     principal: context.principal,
-    client: labelOf(isMembers(meta) ? meta[`${metaName}clientInfo`] : undefined) ?? labels.client,
+    client: labelInMeta(meta) ?? labels.client,
     server: serverLabel(exchange),
   }
 }
@@ -98,6 +98,7 @@ function exchangeFields(exchange: Exchange): Partial<Observation> {
     rpc_id: typeof exchange.rpcId === 'string' ? clip(exchange.rpcId) : exchange.rpcId,
     task_id: clipped(exchange.taskId),
     error: exchange.failure,
+    policy: exchange.policy?.slice(),
     ...metaFields(exchange.meta),
     ...channelFields(exchange),
   }

@@ -2,7 +2,10 @@ import { join } from 'node:path'
 import type { Packer, SealedRecord } from './batch.ts'
 import { systemClock } from './clock.ts'
 import { createCompressor } from './compress.ts'
+import { followFile } from './control/file.ts'
+import { needControlKeys } from './control/keys.ts'
 import { createInterceptorCore, type Core } from './core.ts'
+import type { FollowControl } from './guard/guard.ts'
 import { createIngestKey } from './ingest-key.ts'
 import { openRawPublisher, type RawPublisher } from './kafka.ts'
 import { onLastMoment } from './last-moment.ts'
@@ -18,6 +21,8 @@ import { version } from './version.ts'
 /** The recorder of this process for one destination, shared by everything that is attached to it. */
 export interface Host {
   readonly core: Core
+  /** Follows control decisions for as long as the recorder lives. Throws `CONFIG_INVALID` where they could not be verified. */
+  readonly follow: FollowControl
   /** A name for one more channel, unique within the lane and, by its instance, everywhere. */
   readonly nextChannelId: () => string
   /** Whether there is a key to seal to. */
@@ -47,8 +52,12 @@ async function drainLeftovers(dir: string, bus: RawPublisher, onProblem: OnProbl
   await drainSpool({ dir, publish, onProblem, signal: failed.signal, untilEmpty: true, onlyAbandoned: true })
 }
 
-function openKafkaSink(settings: Settings, spool: Spool, onProblem: OnProblem): Sink {
-  const bus = openRawPublisher(settings)
+interface KafkaWay {
+  readonly bus: RawPublisher
+  readonly spool: Spool
+}
+
+function openKafkaSink(settings: Settings, { bus, spool }: KafkaWay, onProblem: OnProblem): Sink {
   const sink = createBusSink({
     spool,
     clock: systemClock,
@@ -73,15 +82,27 @@ function openKafkaSink(settings: Settings, spool: Spool, onProblem: OnProblem): 
   }
 }
 
-function openSink(settings: Settings, lane: string, onProblem: OnProblem): Sink {
-  const { home, bus, spoolMaxBytes: maxBytes } = settings
+type Way = Pick<Opened, 'sink' | 'follow'>
+
+function openWay(settings: Settings, lane: string, onProblem: OnProblem): Way {
+  const { home, spoolMaxBytes: maxBytes } = settings
   const spool = openFileSpool({ dir: join(home, 'spool'), lane, maxBytes })
-  return bus === 'embedded:' ? createSpoolSink(spool) : openKafkaSink(settings, spool, onProblem)
+  if (settings.bus === 'embedded:')
+    return {
+      sink: createSpoolSink(spool),
+      follow: listen => followFile(settings, systemClock, listen),
+    }
+  const bus = openRawPublisher(settings)
+  return {
+    sink: openKafkaSink(settings, { bus, spool }, onProblem),
+    follow: listen => bus.follow(needControlKeys(settings), listen),
+  }
 }
 
 interface Opened {
   readonly core: Core
   readonly sink: Sink
+  readonly follow: (listen: Parameters<FollowControl>[0]) => () => void
   readonly sealer: Packer['sealer']
 }
 
@@ -92,7 +113,7 @@ function openCore(settings: Settings, instance: string): Opened {
   const onProblem = throttled(settings.onProblem, clock.monotonicMs)
   const sealer = createIngestKey(settings, clock)
   const packer = { ...createCompressor(), sealer }
-  const sink = openSink(settings, `${instance}/${epoch}`, onProblem)
+  const { sink, follow } = openWay(settings, `${instance}/${epoch}`, onProblem)
   const core = createInterceptorCore({
     instance,
     epoch,
@@ -105,7 +126,7 @@ function openCore(settings: Settings, instance: string): Opened {
     onProblem,
     ringMaxBytes,
   })
-  return { core, sink, sealer }
+  return { core, sink, follow, sealer }
 }
 
 /** Whether something ends in time. The process is kept alive meanwhile, because nothing of ours does that. */
@@ -124,7 +145,8 @@ async function until(end: Promise<void>, deadlineMs: number): Promise<boolean> {
 /** Opens a recorder; its own connections and timers never keep the process alive. */
 export function openHost(settings: Settings): Host {
   const instance = Buffer.from(random(8)).toString('hex')
-  const { core, sink, sealer } = openCore(settings, instance)
+  const { core, sink, follow, sealer } = openCore(settings, instance)
+  const stops: (() => void)[] = []
   let channels = 0
   let isClosed = false
   const tellLoss = (lost: number): void => {
@@ -144,12 +166,14 @@ export function openHost(settings: Settings): Host {
   })
   return {
     core,
+    follow: listen => void stops.push(follow(listen)),
     nextChannelId: () => `${instance}.${(channels++).toString(36)}`,
     canSeal: () => sealer() !== undefined,
     isFlushed: async deadlineMs => await until(core.flush(), deadlineMs),
     close: async deadlineMs => {
       if (isClosed) return
       isClosed = true
+      for (const stop of stops) stop()
       try {
         if (!(await until(ended(), deadlineMs))) tellLoss(core.flushSync())
         await sink[Symbol.asyncDispose]()

@@ -45,6 +45,10 @@ function numberOf(value: string | undefined): number | undefined {
   return value === undefined || value === '' ? undefined : Number(value)
 }
 
+function listOf(value: string | undefined): readonly string[] {
+  return (value ?? '').split(',').flatMap(one => one.trim() || [])
+}
+
 /** The value that was given, else the one of the environment, where an empty one counts as none. */
 function given(option: string | undefined, variable: string | undefined): string | undefined {
   return option ?? (variable === '' ? undefined : variable)
@@ -80,6 +84,8 @@ export function readSettings(options: AttachOptions = {}, environment: Environme
     tenant: checkedTenant(given(options.tenant, environment['MUNIMENT_TENANT']) ?? 'default'),
     serverName: given(options.serverName, environment['MUNIMENT_SERVER_NAME']),
     ingestKey: given(options.ingestKey, environment['MUNIMENT_INGEST_KEY']),
+    controlKey: given(options.controlKey, environment['MUNIMENT_CONTROL_KEY']),
+    guardAllow: options.guardAllow ?? listOf(environment['MUNIMENT_GUARD_ALLOW']),
     topicPrefix: given(options.topicPrefix, environment['MUNIMENT_TOPIC_PREFIX']),
     onProblem: options.onProblem === undefined ? tellSeldom : fenced(options.onProblem),
     ...limitsOf(options, environment),

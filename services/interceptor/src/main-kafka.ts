@@ -1,10 +1,12 @@
 // The thread that talks to Kafka for an observed process: neither its connections nor its faults are the process's own.
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openKafkaBus, type KafkaConfig } from '@muniment/bus/kafka'
 import { topic } from '@muniment/schema'
 import type { KafkaSettings } from './kafka-settings.ts'
-import type { FromWorker, ToWorker, WorkerSettings } from './kafka.ts'
+import { createControlVerifier, readDecision } from '@muniment/keys/control'
+import type { FromWorker, Outcome, Outgoing, ToWorker, WorkerSettings } from './kafka.ts'
 import { problemOf } from './problem.ts'
 
 /** How long a batch may take; long before it what follows goes to the spool. */
@@ -30,7 +32,7 @@ function configOf({ kafka, topicPrefix }: WorkerSettings): KafkaConfig {
 const settings: WorkerSettings = workerData
 const opening = openKafkaBus(configOf(settings))
 
-async function publish({ id, records }: ToWorker): Promise<FromWorker> {
+async function publish({ id, records }: Outgoing): Promise<Outcome> {
   try {
     const bus = await opening
     await bus.publish(topic.raw, records)
@@ -41,6 +43,41 @@ async function publish({ id, records }: ToWorker): Promise<FromWorker> {
   }
 }
 
-parentPort?.on('message', (batch: ToWorker) => {
-  void publish(batch).then(answer => parentPort?.postMessage(answer, []))
+function say(message: FromWorker): void {
+  parentPort?.postMessage(message, [])
+}
+
+const firstPauseMs = 500
+const lastPauseMs = 10_000
+
+/** Reads to wherever the topic ends and goes on; verified here, so that many decisions cost the observed process nothing. */
+async function readControl(publicKeys: readonly string[]): Promise<void> {
+  const verifier = createControlVerifier(publicKeys)
+  const bus = await opening
+  const { signal } = new AbortController()
+  for await (const { value } of bus.read({ topic: topic.control, signal })) {
+    // The tombstone of a compacted topic.
+    if (value.length === 0) continue
+    const decision = readDecision(verifier, value)
+    if (typeof decision === 'string') say({ decisions: [], refused: 1 })
+    else say({ decisions: [decision], refused: 0 })
+  }
+}
+
+/** Never gives up: what is in force stays in force meanwhile, and each reading starts from the beginning. */
+async function follow(publicKeys: readonly string[]): Promise<never> {
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(lastPauseMs, pauseMs * 2)) {
+    try {
+      await readControl(publicKeys)
+    } catch (error) {
+      const { code, message, hint } = problemOf(error, 'Control decisions could not be read')
+      say({ trouble: { code, message, hint } })
+    }
+    await sleep(pauseMs)
+  }
+}
+
+parentPort?.on('message', (asked: ToWorker) => {
+  if ('followWith' in asked) void follow(asked.followWith)
+  else void publish(asked).then(say)
 })

@@ -42,6 +42,13 @@ export function labelOf(value: unknown): Label | undefined {
   return version === undefined ? { name: clip(name) } : { name: clip(name), version: clip(version) }
 }
 
+const metaName = 'io.modelcontextprotocol/'
+
+/** The client that a request of the modern era names in its `_meta`. */
+export function labelInMeta(meta: unknown): Label | undefined {
+  return labelOf(member(meta, `${metaName}clientInfo`))
+}
+
 const maxText = 4096
 
 /** Envelope texts are bounded; the whole value is in the body. */

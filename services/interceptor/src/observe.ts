@@ -1,7 +1,9 @@
 import type { Clock } from './clock.ts'
+import type { Guard, PolicyNote, Verdict } from './guard/guard.ts'
+import { isAsked, refuseMessage, type Refused } from './guard/refusal.ts'
 import { isMembers, textMember, type Members } from './json.ts'
-import { cancelledId, describeRequest, describeResponse } from './message.ts'
 import { createPendingTable, isRpcId, type Pending, type PendingTable, type RpcId } from './pending.ts'
+import { cancelledId, describeRequest, describeResponse, labelInMeta, type RequestFacts } from './message.ts'
 import type { Body, ChannelInfo, Context, Direction, Exchange, Labels } from './record.ts'
 
 /** One message as it arrived at a tap. */
@@ -18,7 +20,6 @@ export interface Arrival {
 /** Watches one channel: messages in, exchanges out. Every request ends in exactly one exchange; nothing throws for a message. */
 export interface Channel {
   readonly info: ChannelInfo
-  readonly message: (arrival: Arrival) => void
   /** Refuses an open request, as its HTTP answer did; nothing where none is open. */
   readonly refuse: (direction: Direction, rpcId: RpcId, refusal: Refusal) => void
   /** Drops an open request that somebody else records. */
@@ -27,6 +28,8 @@ export interface Channel {
   readonly isOpen: (direction: Direction, rpcId: RpcId) => boolean
   /** Records what has no exchange of messages around it: an event stream, a request that HTTP alone refused. */
   readonly record: (direction: Direction, end: End) => void
+  /** Records a message. What is returned was refused and recorded as such: it must not be passed on, and its answer not be recorded again. */
+  readonly message: (arrival: Arrival) => Refused | undefined
   /** Something that is no message. */
   readonly reject: (direction: Direction, type: string, body: Body) => void
   /** No answer can come any more. */
@@ -48,6 +51,8 @@ export interface ObserveOptions {
   readonly labels?: Labels
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
   readonly limits?: ObserveLimits
+  /** Judges what clients ask of servers. */
+  readonly guard?: Guard | undefined
   readonly emit: (exchange: Exchange) => void
   /** Called when the first request begins to wait, and when none waits any more. */
   readonly onBusy?: (isBusy: boolean) => void
@@ -89,6 +94,7 @@ function finish(state: State, pending: Pending, end: End): void {
     channel: state.info,
     labels: state.labels,
     context: pending.context,
+    policy: pending.policy,
     request: pending.body,
     ...end,
   })
@@ -125,7 +131,70 @@ function makeRoom(state: State, sizeBytes: number): void {
   }
 }
 
-function request(state: State, arrival: Arrival, message: Members & { readonly method: string }): void {
+type Call = Members & { readonly method: string }
+
+function judge({ guard, labels, info }: State, facts: RequestFacts, context: Context): Verdict | undefined {
+  return guard?.check({
+    tenant: info.tenant,
+    method: facts.method,
+    target: facts.target,
+    principal: context.principal,
+    client: (labelInMeta(facts.meta) ?? labels.client)?.name,
+    server: info.serverName ?? labels.server?.name,
+  })
+}
+
+const refusalBytes = 128
+
+/** Records a refused message as an exchange that has ended, so that no later answer can be taken for its own. */
+function refuse(state: State, arrival: Arrival, { message, refusal, notes, facts }: Judged): Refused {
+  const { body, context = noContext, direction } = arrival
+  const { answer } = refuseMessage(message, refusal)
+  const rpcId = answer?.id ?? undefined
+  const { method, target, taskId, meta, stateIn } = facts
+  emitSingle(state, direction, {
+    kind: rpcId === undefined ? 'rejected' : 'call',
+    outcome: 'denied',
+    method,
+    target,
+    taskId,
+    meta,
+    stateIn,
+    rpcId,
+    context,
+    policy: notes,
+    request: body,
+    failure:
+      answer === undefined
+        ? { type: refusal.code }
+        : {
+            code: answer.error.code,
+            type: refusal.code,
+          },
+    ...(rpcId !== undefined && { durationMs: 0 }),
+    ...(answer !== undefined && {
+      response: {
+        json: answer,
+        sizeBytes: refusalBytes,
+      },
+    }),
+  })
+  return { answer }
+}
+
+interface Judged {
+  readonly message: Members
+  readonly facts: RequestFacts
+  readonly refusal: NonNullable<Verdict['refusal']>
+  readonly notes: readonly PolicyNote[]
+}
+
+interface Allowed {
+  readonly message: Call
+  readonly policy: readonly PolicyNote[] | undefined
+}
+
+function request(state: State, arrival: Arrival, { message, policy }: Allowed): void {
   const { direction, body, context = noContext } = arrival
   const rpcId = message['id']
   if (!isRpcId(rpcId)) return rejected(state, arrival)
@@ -135,10 +204,10 @@ function request(state: State, arrival: Arrival, message: Members & { readonly m
   const { clock, table } = state
   if (table.count() === 0) state.onBusy?.(true)
   const timeMs = clock.nowMs()
-  table.put({ direction, rpcId, facts, body, context, timeMs, startedMs: clock.monotonicMs() })
+  table.put({ direction, rpcId, facts, body, context, policy, timeMs, startedMs: clock.monotonicMs() })
 }
 
-function notification(state: State, arrival: Arrival, message: Members & { readonly method: string }): void {
+function notification(state: State, arrival: Arrival, message: Call): void {
   const { direction, body, context = noContext } = arrival
   const id = cancelledId(message.method, message)
   const cancelled = isRpcId(id) ? state.table.take(direction, id) : undefined
@@ -174,18 +243,31 @@ function response(state: State, arrival: Arrival, message: Members): void {
   })
 }
 
-function isCall(message: Members): message is Members & { readonly method: string } {
+function isCall(message: Members): message is Call {
   return textMember(message, 'method') !== undefined
 }
 
-function dispatch(state: State, arrival: Arrival): void {
+function record(state: State, arrival: Arrival, policy?: readonly PolicyNote[]): void {
   const { message } = arrival
   if (!isMembers(message) || message['jsonrpc'] !== '2.0') rejected(state, arrival)
   else if (isCall(message))
     if (message['id'] === undefined) notification(state, arrival, message)
-    else request(state, arrival, message)
+    else request(state, arrival, { message, policy })
   else if (message['result'] === undefined && message['error'] === undefined) rejected(state, arrival)
   else response(state, arrival, message)
+}
+
+function dispatch(state: State, arrival: Arrival): Refused | undefined {
+  const { message, direction, context = noContext } = arrival
+  if (state.guard === undefined || direction !== 'client_to_server' || !isAsked(message)) {
+    record(state, arrival)
+    return undefined
+  }
+  const facts = describeRequest(message.method, message)
+  const { refusal, notes } = judge(state, facts, context) ?? {}
+  if (refusal !== undefined) return refuse(state, arrival, { message, facts, refusal, notes: notes ?? [] })
+  record(state, arrival, notes)
+  return undefined
 }
 
 /** Makes the observer of one channel. */

@@ -1,3 +1,4 @@
+import type { GuardPart } from './guard/guard.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 import type { OnProblem } from './problem.ts'
 import type { Transport } from './record.ts'
@@ -17,6 +18,12 @@ export interface AttachOptions {
   readonly serverName?: string
   /** Public key to seal to, `<kid>.<base64url>`; default `MUNIMENT_INGEST_KEY`, else the file `ingest.pub` of the home folder. */
   readonly ingestKey?: string
+  /** Public keys that sign control decisions, `<id>.<base64url>`, separated by commas; default `MUNIMENT_CONTROL_KEY`, else the file `control.pub` of the home folder. */
+  readonly controlKey?: string
+  /** What no decision may touch, as `scope/value`; default `MUNIMENT_GUARD_ALLOW`. */
+  readonly guardAllow?: readonly string[]
+  /** Judges requests before the server sees them: what a door of `@muniment/interceptor/guard` makes. Without it calls are never delayed or changed. */
+  readonly guard?: GuardPart
   /** Bytes of observations that may wait in memory (default 32 MiB); beyond it the newest are dropped and counted. */
   readonly ringMaxBytes?: number
   /** Bytes of sealed batches that may wait on disk (default 1 GiB). */
@@ -36,6 +43,9 @@ export interface Settings {
   readonly ingestKey: string | undefined
   readonly topicPrefix: string | undefined
   readonly serverName: string | undefined
+  readonly controlKey: string | undefined
+  /** What no decision may touch, as `scope/value`. */
+  readonly guardAllow: readonly string[]
   /** How to reach the brokers; only where the bus is Kafka. */
   readonly kafka: KafkaSettings | undefined
   readonly ringMaxBytes: number

@@ -1,4 +1,5 @@
 import type { RequestFacts } from './message.ts'
+import type { PolicyNote } from './guard/guard.ts'
 import type { Body, Context, Direction } from './record.ts'
 
 export type RpcId = string | number
@@ -14,6 +15,8 @@ export interface Pending {
   readonly facts: RequestFacts
   readonly body: Body
   readonly context: Context
+  /** What a guard noted of it without refusing it. */
+  readonly policy: readonly PolicyNote[] | undefined
   readonly timeMs: number
   readonly startedMs: number
 }

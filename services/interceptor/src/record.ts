@@ -1,4 +1,5 @@
 import type { Observation } from '@muniment/schema'
+import type { PolicyNote } from './guard/guard.ts'
 
 /** Who sent a request, and so in which direction its exchange goes. */
 export type Direction = NonNullable<Observation['direction']>
@@ -58,6 +59,8 @@ export interface Exchange {
   readonly stateOut?: string | undefined
   readonly itemCount?: number | undefined
   readonly failure?: Failure | undefined
+  /** What a guard did or would have done. */
+  readonly policy?: readonly PolicyNote[] | undefined
   readonly channel: ChannelInfo
   readonly labels: Labels
   readonly context: Context

@@ -1,15 +1,25 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { randomBytes } from 'node:crypto'
-import { initSecrets, openKeys, openSecrets, type Keys } from '@muniment/keys'
+import {
+  initSecrets,
+  openKeys,
+  openSecrets,
+  sealSnapshot,
+  signDecision,
+  type DecisionDraft,
+  type Keys,
+} from '@muniment/keys'
 import {
   batchAad,
+  decisionKey,
   decodeFrames,
   observationSchema,
   parseBatchHeaders,
   type BatchHeaders,
+  type Decision,
   type Observation,
 } from '@muniment/schema'
 import type { SealedRecord } from '../src/batch.ts'
@@ -32,6 +42,9 @@ export interface Lab extends AsyncDisposable {
   readonly ingestKey: string
   /** Everything that lies in the spools, removed from there, as consumers keep it. */
   readonly collect: () => Promise<Seen[]>
+  readonly keys: Keys
+  /** Puts decisions in force, as `muniment block` does. */
+  readonly decide: (...drafts: readonly DecisionDraft[]) => Promise<readonly Decision[]>
   readonly open: (records: readonly SealedRecord[]) => Promise<Seen[]>
 }
 
@@ -93,6 +106,27 @@ export async function drained(dir: string): Promise<SealedRecord[]> {
   return records
 }
 
+/** Replaces the snapshot of a home folder at once, as writers do. */
+export async function writeSnapshot(home: string, text: string): Promise<void> {
+  await writeFile(join(home, 'control.json.new'), text)
+  await rename(join(home, 'control.json.new'), join(home, 'control.json'))
+}
+
+function decider(home: string, keys: Keys): Lab['decide'] {
+  const decisions = new Map<string, Decision>()
+  let takenMs = Date.now()
+  return async (...drafts) => {
+    const signer = await keys.controlSigner()
+    for (const draft of drafts) {
+      const key = decisionKey(draft)
+      decisions.set(key, signDecision(draft, { signer, nowMs: Date.now(), previous: decisions.get(key) }))
+    }
+    const snapshot = { takenMs: takenMs++, decisions: [...decisions.values()] }
+    await writeSnapshot(home, sealSnapshot(signer, snapshot))
+    return snapshot.decisions
+  }
+}
+
 export async function openLab(): Promise<Lab> {
   const home = await mkdtemp(join(tmpdir(), 'muniment-interceptor-'))
   const secrets = await openSecrets({ kind: 'memory' })
@@ -101,9 +135,12 @@ export async function openLab(): Promise<Lab> {
   const keys = openKeys({ secrets, state: nothing, cacheTtlMs: 60_000, ...source })
   const ingestKey = await keys.ingestPublicKey()
   await writeFile(join(home, 'ingest.pub'), `${ingestKey}\n`)
+  await writeFile(join(home, 'control.pub'), `${(await keys.controlPublicKeys()).join('\n')}\n`)
   return {
     home,
     ingestKey,
+    keys,
+    decide: decider(home, keys),
     open: records => openRecords(keys, records),
     collect: async () => watermarked(await openRecords(keys, await drained(join(home, 'spool')))),
     [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),

@@ -40,6 +40,7 @@ export interface Config {
   readonly interceptor: {
     readonly tenant: string
     readonly ingestKey: string | undefined
+    readonly controlKey: string | undefined
     readonly serverName: string | undefined
     readonly ringMaxBytes: number
     readonly spoolMaxBytes: number
@@ -49,6 +50,8 @@ export interface Config {
     readonly allowedOrigins: readonly string[]
     readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
   }
+  /** What no control decision may touch, as `scope/value`. */
+  readonly guardAllow: readonly string[]
   readonly cut: { readonly maxAgeMs: number; readonly maxEvents: number; readonly maxBytes: number }
   readonly retention: { readonly days: number; readonly lockMode: 'compliance' | 'governance' }
   /** The archive's log. */
@@ -132,6 +135,7 @@ function interceptor({ value }: Read): Config['interceptor'] {
   return {
     tenant: value('tenant'),
     ingestKey: value('ingest_key'),
+    controlKey: value('control_key'),
     serverName: value('server_name'),
     ringMaxBytes: value('ring.max_bytes'),
     spoolMaxBytes: value('spool.max_bytes'),
@@ -172,6 +176,7 @@ export function readConfig(sources: ConfigSources): Config {
     keys: { cacheTtlMs: value('keys.cache_ttl_ms') },
     interceptor: interceptor(read),
     proxy: proxy(read),
+    guardAllow: (value('guard.allow') ?? '').split(',').flatMap(one => one.trim() || []),
     cut: {
       maxAgeMs: value('cut.max_age_ms'),
       maxEvents: value('cut.max_events'),

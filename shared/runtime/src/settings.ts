@@ -130,6 +130,28 @@ export const settings = {
     roles: ['interceptor'],
     ...optional(matching(/^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{43}$/u, 'of the form `<kid>.<base64url>`')),
   },
+  control_key: {
+    env: 'MUNIMENT_CONTROL_KEY',
+    doc: 'Public keys whose signature makes a control decision count for guards, `<id>.<base64url>`, separated by commas; on one machine they are read from `control.pub` in the home folder.',
+    roles: ['interceptor'],
+    ...optional(
+      matching(
+        /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{43}(?:\s*,\s*[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{43}){0,15}$/u,
+        'of the form `<id>.<base64url>`, several separated by commas',
+      ),
+    ),
+  },
+  'guard.allow': {
+    env: 'MUNIMENT_GUARD_ALLOW',
+    doc: 'What no control decision may touch, as `scope/value` separated by commas: `principal/alice,server/files`.',
+    roles: ['interceptor', 'detector'],
+    ...optional(
+      matching(
+        /^(?:tenant|principal|client|server|tool)\/[^,\0]{1,500}(?:,\s*(?:tenant|principal|client|server|tool)\/[^,\0]{1,500}){0,200}$/u,
+        '`scope/value`, several separated by commas, with the scopes tenant, principal, client, server and tool',
+      ),
+    ),
+  },
   tenant: {
     env: 'MUNIMENT_TENANT',
     doc: 'Unit of isolation to which what an interceptor sees belongs.',

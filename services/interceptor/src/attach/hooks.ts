@@ -1,7 +1,7 @@
 import { AppError } from '@muniment/schema'
 
-/** Called with what the transport delivers or loses; must not throw. */
-type Listener = (...args: readonly unknown[]) => void
+/** Called with what the transport delivers or loses; must not throw. `false` keeps a delivery from whoever listens behind. */
+type Listener = (...args: readonly unknown[]) => unknown
 
 type Handler = (this: unknown, ...args: unknown[]) => unknown
 
@@ -55,7 +55,7 @@ function wrapHandler(inner: Handler, hearing: Hearing): Handler {
   const outer: Handler = function (this: unknown, ...args) {
     const before = hearing.delivering
     if (args.length > 0 && before === args[0]) return inner.apply(this, args)
-    hearing.listen(...args)
+    if (hearing.listen(...args) === false) return undefined
     hearing.delivering = args[0]
     try {
       return inner.apply(this, args)

@@ -1,4 +1,6 @@
 import { AppError } from '@muniment/schema'
+import type { Guard } from '../guard/guard.ts'
+import { failClosed, type Refused } from '../guard/refusal.ts'
 import { hostOf, type Host } from '../host.ts'
 import { contextOf } from '../identity.ts'
 import { isMembers, member } from '../json.ts'
@@ -32,9 +34,9 @@ function isObserved(transport: object): boolean {
 }
 
 /** The observer's own faults are told, never thrown into the call. */
-function guarded(
+function fencedOff(
   onProblem: OnProblem,
-  act: (...args: readonly unknown[]) => void,
+  act: (...args: readonly unknown[]) => unknown,
 ): (...args: readonly unknown[]) => void {
   return (...args) => {
     try {
@@ -48,45 +50,65 @@ function guarded(
 interface Target {
   readonly onProblem: OnProblem
   readonly channel: Channel
+  readonly isGuarded: boolean
 }
 
-function hook(transport: object, { onProblem, channel }: Target, role: Role): void {
+type See = (message: unknown, extra: unknown) => Refused | undefined
+
+/** Answers past the observer, which has recorded the refused request together with its answer. */
+async function answer(transport: object, send: unknown, { answer: message }: Refused): Promise<void> {
+  if (message !== undefined && isFunction(send)) await send.call(transport, message)
+}
+
+/** Sees what comes in, and keeps from the server what is refused. */
+function gate(transport: object, { onProblem }: Target, see: See): (...args: readonly unknown[]) => boolean {
+  const send: unknown = Reflect.get(transport, 'send')
+  const judge: See = (message, extra) => {
+    try {
+      return see(message, extra)
+    } catch (error) {
+      onProblem(problemOf(error, 'A message could not be judged'))
+      return failClosed(message)
+    }
+  }
+  return (message, extra) => {
+    const kept = judge(message, extra)
+    if (kept === undefined) return true
+    answer(transport, send, kept).catch((error: unknown) =>
+      onProblem(problemOf(error, 'A refusal could not be sent')),
+    )
+    return false
+  }
+}
+
+function hook(transport: object, target: Target, role: Role): void {
+  const { onProblem, channel, isGuarded } = target
   const [inward, outward]: readonly [Direction, Direction] =
     role === 'server' ? ['client_to_server', 'server_to_client'] : ['server_to_client', 'client_to_server']
+  const see = (direction: Direction, message: unknown, extra?: unknown): Refused | undefined =>
+    channel.message({ direction, message, body: bodyOf(message), context: contextOf(extra, transport) })
+  const seeInward: See = (message, extra) => see(inward, message, extra)
   listenTo(
     transport,
     'onmessage',
-    guarded(onProblem, (message, extra) => {
-      channel.message({
-        direction: inward,
-        message,
-        body: bodyOf(message),
-        context: contextOf(extra, transport),
-      })
-    }),
+    isGuarded ? gate(transport, target, seeInward) : fencedOff(onProblem, seeInward),
   )
   listenTo(
     transport,
     'onclose',
-    guarded(onProblem, () => channel.close('closed')),
+    fencedOff(onProblem, () => channel.close('closed')),
   )
   precede(
     transport,
     'send',
-    guarded(onProblem, message => {
-      channel.message({
-        direction: outward,
-        message,
-        body: bodyOf(message),
-        context: contextOf(undefined, transport),
-      })
-    }),
+    fencedOff(onProblem, message => see(outward, message)),
   )
 }
 
 interface Recorder {
   readonly settings: Settings
   readonly host: Host
+  readonly guard: Guard | undefined
 }
 
 /** Options are read once: a server over stateless HTTP attaches for every request. */
@@ -97,7 +119,9 @@ function recorderOf(options: AttachOptions): Recorder {
   const known = recorders.get(options)
   if (known !== undefined) return known
   const settings = readSettings(options)
-  const recorder = { settings, host: hostOf(settings) }
+  const host = hostOf(settings)
+  const guard = options.guard?.open({ settings, follow: host.follow })
+  const recorder = { settings, host, guard }
   recorders.set(options, recorder)
   return recorder
 }
@@ -116,11 +140,16 @@ function observeTransport(transport: unknown, { options, role, labels }: Observi
     )
   if (!Object.isExtensible(transport)) throw refused('handlers')
   if (isObserved(transport)) return
-  const { host, settings } = recorderOf(options)
+  const { host, settings, guard } = recorderOf(options)
+  if (guard !== undefined && role === 'client')
+    throw new AppError('INVALID_INPUT', 'A guard stands before servers; a client was given one.', {
+      hint: 'Guard the server, or run it under `muniment wrap --enforce`.',
+    })
   const { tenant, onProblem, serverName } = settings
   const kind = options.transport ?? transportOf(transport)
-  const channel = host.core.open({ id: host.nextChannelId(), transport: kind, serverName, tenant }, labels)
-  hook(transport, { onProblem, channel }, role)
+  const info = { id: host.nextChannelId(), transport: kind, serverName, tenant }
+  const channel = host.core.open(info, { labels, guard })
+  hook(transport, { onProblem, channel, isGuarded: guard !== undefined }, role)
   observed.add(transport)
 }
 

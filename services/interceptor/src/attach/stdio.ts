@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { AppError } from '@muniment/schema'
+import type { Guard } from '../guard/guard.ts'
 import { openHost } from '../host.ts'
 import type { LineTap } from '../lines.ts'
 import { readSettings } from '../main-env.ts'
@@ -10,6 +11,7 @@ import type { Channel } from '../observe.ts'
 import type { AttachOptions } from '../options.ts'
 import { createOffPath } from '../off-path.ts'
 import type { OnProblem } from '../problem.ts'
+import { createLineGate, createOutlet, type LineGate, type Outlet } from './gate.ts'
 import { tapWire } from './wire.ts'
 
 /** What to run, and how to record it. */
@@ -50,15 +52,33 @@ interface Flow {
   readonly tap: LineTap
 }
 
-/** Passes bytes on as they come, no faster than they are taken; resolves at the end of the source. */
+/** Writes no faster than is taken. */
+function write({ from, to }: Pick<Flow, 'from' | 'to'>, chunk: Uint8Array): void {
+  if (to.write(chunk)) return
+  from.pause()
+  to.once('drain', () => from.resume())
+}
+
+/** Passes bytes on as they come; resolves at the end of the source. */
 function pass({ from, to, tap }: Flow): Promise<void> {
   from.on('data', (chunk: Uint8Array) => {
-    if (!to.write(chunk)) {
-      from.pause()
-      to.once('drain', () => from.resume())
-    }
+    write({ from, to }, chunk)
     tap.push(chunk)
   })
+  return over({ from, to })
+}
+
+/** Passes what a gate lets through. */
+function passGated(flow: Pick<Flow, 'from' | 'to'>, gate: LineGate): Promise<void> {
+  const through = (chunks: readonly Uint8Array[]): void => {
+    for (const chunk of chunks) write(flow, chunk)
+  }
+  flow.from.on('data', (chunk: Uint8Array) => through(gate.push(chunk)))
+  flow.from.once('end', () => through(gate.end()))
+  return over(flow)
+}
+
+function over({ from, to }: Pick<Flow, 'from' | 'to'>): Promise<void> {
   // Whoever reads is gone: whoever writes must find out as it would without us.
   to.on('error', () => from.destroy())
   from.on('error', () => undefined)
@@ -132,21 +152,41 @@ async function ended(output: Readable, end: Promise<void>): Promise<void> {
   output.removeListener('data', listen)
 }
 
+interface Watch {
+  readonly channel: Channel
+  readonly onProblem: OnProblem
+  readonly guard: Guard | undefined
+}
+
+/** Passes on what the client sends; resolves when it has ended, with what is left to be recorded of it. */
+function send(child: Child, { channel, onProblem, guard }: Watch, outlet: Outlet): Promise<() => void> {
+  const flow = { from: process.stdin, to: child.stdin }
+  const tap = offPath(tapWire(channel, 'client_to_server'), onProblem)
+  const gate = createLineGate({ channel, onProblem, answer: outlet.answer })
+  const sent = guard === undefined ? pass({ ...flow, tap }) : passGated(flow, gate)
+  return sent.then(() => {
+    child.stdin.end()
+    return guard === undefined ? tap.end : () => undefined
+  })
+}
+
 /** Connects both directions; resolves when the command has ended and its output was passed on. */
-async function connect(child: Child, channel: Channel, onProblem: OnProblem): Promise<void> {
-  const input = offPath(tapWire(channel, 'client_to_server'), onProblem)
-  const output = offPath(tapWire(channel, 'server_to_client'), onProblem)
+async function connect(child: Child, watch: Watch): Promise<void> {
+  const output = offPath(tapWire(watch.channel, 'server_to_client'), watch.onProblem)
+  const outlet = createOutlet(process.stdout)
   const exited = once(child, 'exit')
   const stopSignals = passSignals(child)
-  const sent = pass({ from: process.stdin, to: child.stdin, tap: input }).then(() => child.stdin.end())
+  const sent = send(child, watch, outlet)
   const received = pass({ from: child.stdout, to: process.stdout, tap: output })
+  if (watch.guard !== undefined) child.stdout.on('data', outlet.wrote)
   await exited
   await ended(child.stdout, received)
+  outlet.end()
   await flushed(process.stdout)
   stopSignals()
   process.stdin.destroy()
-  await sent
-  input.end()
+  const endInput = await sent
+  endInput()
   output.end()
 }
 
@@ -172,11 +212,13 @@ export async function wrapStdio(options: WrapOptions): Promise<number> {
   const host = openHost(settings)
   const closeDeadlineMs = options.closeDeadlineMs ?? defaultCloseDeadlineMs
   try {
+    const guard = options.guard?.open({ settings, follow: host.follow })
     const child = start(options)
     await spawned(child, options.command)
     const { tenant, serverName } = settings
-    const channel = host.core.open({ id: host.nextChannelId(), transport: 'stdio', serverName, tenant })
-    await connect(child, channel, settings.onProblem)
+    const info = { id: host.nextChannelId(), transport: 'stdio', serverName, tenant } as const
+    const channel = host.core.open(info, { guard })
+    await connect(child, { channel, onProblem: settings.onProblem, guard })
     channel.close('closed')
     return exitCodeOf(child)
   } finally {

@@ -5,7 +5,7 @@ import type { Channel } from '../observe.ts'
 import type { Body, Direction } from '../record.ts'
 
 /** More messages than this in one line are one rejected line. */
-const maxBatchMessages = 1000
+export const maxBatchMessages = 1000
 
 /** A message with its bytes. */
 type Part = readonly [message: unknown, bytes: Uint8Array]
