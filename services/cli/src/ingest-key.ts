@@ -1,41 +1,54 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import type { Keys } from '@muniment/keys'
 import type { Config } from '@muniment/runtime'
 import { isAppError } from '@muniment/schema'
 import { openKeysOf } from './context.ts'
+import { homeFile, writeHomeFile } from './home-file.ts'
 
-/** Where interceptors of this machine find the key to seal to. */
-function publicKeyFile({ home }: Config): string {
-  return join(home, 'ingest.pub')
-}
-
-async function isWritten(file: string, text: string): Promise<boolean> {
-  try {
-    return (await readFile(file, 'utf8')) === text
-  } catch {
-    return false
-  }
-}
+/** Names that interceptors know, too. */
+const [ingestFile, controlFile] = ['ingest.pub', 'control.pub']
 
 /** Puts the current public key where interceptors of this machine look for it, and returns it. */
 export async function publishIngestKey(config: Config): Promise<string> {
   await using context = await openKeysOf(config)
   const key = await context.keys.ingestPublicKey()
-  const file = publicKeyFile(config)
-  if (await isWritten(file, `${key}\n`)) return key
-  await mkdir(config.home, { recursive: true, mode: 0o700 })
-  const temporary = `${file}.${process.pid}`
-  await writeFile(temporary, `${key}\n`, { mode: 0o644 })
-  await rename(temporary, file)
+  await writeHomeFile(config, ingestFile, `${key}\n`)
   return key
+}
+
+/** Puts the public keys that sign control decisions where guards of this machine look for them, and returns them. */
+export async function writeControlKeys(config: Config, keys: Keys): Promise<readonly string[]> {
+  const publicKeys = await keys.controlPublicKeys()
+  await writeHomeFile(config, controlFile, publicKeys.map(key => `${key}\n`).join(''))
+  return publicKeys
+}
+
+/** The same for who has no keys open. */
+export async function publishControlKeys(config: Config): Promise<readonly string[]> {
+  await using context = await openKeysOf(config)
+  return await writeControlKeys(config, context.keys)
 }
 
 /** Makes sure that an interceptor can seal before anything else ran on this machine; leaves a key that was given alone. */
 export async function ensureIngestKey(config: Config): Promise<void> {
-  if (config.interceptor.ingestKey !== undefined || config.bus.kind !== 'embedded') return
-  if (await isPresent(publicKeyFile(config))) return
+  if (config.interceptor.ingestKey !== undefined) return
+  await ensure(config, ingestFile, publishIngestKey)
+}
+
+/** The same for a guard, which can verify nothing before. */
+export async function ensureControlKeys(config: Config): Promise<void> {
+  if (config.interceptor.controlKey !== undefined) return
+  await ensure(config, controlFile, publishControlKeys)
+}
+
+async function ensure(
+  config: Config,
+  name: string,
+  publish: (config: Config) => Promise<unknown>,
+): Promise<void> {
+  if (config.bus.kind !== 'embedded' || (await isPresent(homeFile(config, name)))) return
   try {
-    await publishIngestKey(config)
+    await publish(config)
   } catch (error) {
     // The observed command must start all the same; its interceptor says what it waits for.
     if (!isAppError(error)) throw error

@@ -4,7 +4,7 @@ import { destination } from './destination.ts'
 
 /** What the configuration says of how calls are recorded; a name that was given by hand comes first. */
 export function attachOptions(config: Config, name = config.interceptor.serverName): AttachOptions {
-  const { tenant, ingestKey, ringMaxBytes, spoolMaxBytes } = config.interceptor
+  const { tenant, ingestKey, controlKey, ringMaxBytes, spoolMaxBytes } = config.interceptor
   return {
     home: config.home,
     ...destination(config),
@@ -12,6 +12,8 @@ export function attachOptions(config: Config, name = config.interceptor.serverNa
     ringMaxBytes,
     spoolMaxBytes,
     ...(ingestKey !== undefined && { ingestKey }),
+    ...(controlKey !== undefined && { controlKey }),
+    guardAllow: config.guardAllow,
     ...(name !== undefined && { serverName: name }),
   }
 }

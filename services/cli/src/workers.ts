@@ -8,6 +8,7 @@ import type { Config, Logger, Metrics, Task } from '@muniment/runtime'
 import { isAppError, topic } from '@muniment/schema'
 import type { VerifyReport } from '@muniment/archive'
 import { openEvidenceStoreOf, type KeyContext } from './context.ts'
+import { controlTask } from './control.ts'
 import { openEngineOf } from './engine.ts'
 import { unwitnessedAlert } from './unwitnessed-alert.ts'
 import { readPolicy, verifyArchiveOf } from './verify-archive.ts'
@@ -53,7 +54,7 @@ async function maskerTasks({ bus, keys, log, metrics }: WorkerContext): Promise<
   return { masker }
 }
 
-async function detectorTasks({ bus, state, keys, log }: WorkerContext): Promise<Tasks> {
+async function detectorTasks({ bus, state, keys, log, config }: WorkerContext): Promise<Tasks> {
   const { createDetector } = await import('@muniment/detector')
   const evidenceKey = async (tenant: string): Promise<KeyObject> =>
     (await keys.maskingKeys()).tokenKey(tenant, 'evidence')
@@ -64,7 +65,12 @@ async function detectorTasks({ bus, state, keys, log }: WorkerContext): Promise<
     log: log.child('detector'),
     now: Date.now,
   })
-  return { 'detector content': content, 'detector behaviour': behaviour }
+  // Interceptors of this machine cannot read an embedded bus themselves.
+  const control =
+    config.bus.kind === 'embedded'
+      ? { control: controlTask({ config, bus, keys }, log.child('control')) }
+      : {}
+  return { 'detector content': content, 'detector behaviour': behaviour, ...control }
 }
 
 async function archiverTasks({ bus, keys, log, config, metrics }: WorkerContext): Promise<Tasks> {
@@ -174,7 +180,7 @@ export const workers: Readonly<Record<string, Worker>> = {
   },
   detector: {
     summary: 'turns events into signals and signals into alerts',
-    secrets: ['masking'],
+    secrets: ['masking', 'control'],
     tasks: detectorTasks,
   },
   archiver: {

@@ -1,6 +1,7 @@
 import type { CliCommand } from '../command.ts'
 import { alertsCommand } from './alerts.ts'
 import { benchCommand } from './bench.ts'
+import { blockCommand, decisionsCommand, unblockCommand } from './block.ts'
 import { completionCommand } from './completion.ts'
 import { doctorCommand } from './doctor.ts'
 import { dlqCommand } from './dlq.ts'
@@ -27,6 +28,9 @@ const everyday: readonly CliCommand[] = [
   queryCommand,
   showCommand,
   alertsCommand,
+  blockCommand,
+  unblockCommand,
+  decisionsCommand,
   verifyCommand,
   proveCommand,
   maskCommand,

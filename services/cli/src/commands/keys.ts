@@ -3,7 +3,7 @@ import { initSecrets, openSecrets } from '@muniment/keys'
 import { AppError } from '@muniment/schema'
 import type { Call, CliCommand } from '../command.ts'
 import { openKeysOf } from '../context.ts'
-import { publishIngestKey } from '../ingest-key.ts'
+import { publishControlKeys, publishIngestKey } from '../ingest-key.ts'
 import { showDataKey } from '../keys/data.ts'
 import { retire } from '../keys/retire.ts'
 import { announce, rewrap, rotate } from '../keys/rotate.ts'
@@ -37,11 +37,18 @@ async function showVerifier(call: Call): Promise<number> {
   return 0
 }
 
+async function showControl(call: Call): Promise<number> {
+  for (const key of await publishControlKeys(await call.config()))
+    call.printer.answer({ control_key: key }, () => key)
+  return 0
+}
+
 const actions: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   init,
   status: showStatus,
   ingest: showPublic,
   log: showVerifier,
+  control: showControl,
   rotate,
   announce,
   rewrap,
@@ -63,6 +70,7 @@ generation, and refuses, naming what, while something needs it. Every act but sh
     ['muniment keys status', 'every generation of every secret and tenant, and no key'],
     ['muniment keys ingest', 'the public key that interceptors seal to'],
     ['muniment keys log', 'the public key that auditors verify the log with'],
+    ['muniment keys control', 'the public keys that guards verify decisions with'],
     ['muniment keys rotate root --wait', 'a new root; wraps all tenant keys by it when its time has come'],
     ['muniment keys rotate --tenant acme', 'a new key for one tenant'],
     ['muniment keys retire root 1-0badcafe', 'destroy a generation that nothing needs'],

@@ -4,7 +4,7 @@ import { createLogger, createMetrics, runService, type Config, type Task } from 
 import { openBusOf, openKeysOf } from '../context.ts'
 import type { Call, CliCommand } from '../command.ts'
 import { keepConsoleUrl } from '../console-url.ts'
-import { publishIngestKey } from '../ingest-key.ts'
+import { publishControlKeys, publishIngestKey } from '../ingest-key.ts'
 import { openLogFile } from '../log-file.ts'
 import { flag } from '../options.ts'
 import { withRestarts } from '../restarts.ts'
@@ -78,6 +78,7 @@ export const upCommand: CliCommand = {
     const config = await call.config()
     mkdirSync(config.home, { recursive: true, mode: 0o700 })
     await publishIngestKey(config)
+    await publishControlKeys(config)
     using destination = openLogFile(join(config.home, 'muniment.log'))
     const log = createLogger({ name: 'up', level: config.logLevel, destination })
     const metrics = createMetrics({ withProcess: true })

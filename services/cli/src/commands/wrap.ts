@@ -1,8 +1,9 @@
 import { AppError } from '@muniment/schema'
 import type { CliCommand } from '../command.ts'
+import { guardOf } from '../guard-of.ts'
 import { ensureIngestKey } from '../ingest-key.ts'
 import { attachOptions } from '../interceptor-options.ts'
-import { textOption } from '../options.ts'
+import { flag, textOption } from '../options.ts'
 
 /** Runs a stdio MCP server and observes it. */
 export const wrapCommand: CliCommand = {
@@ -24,6 +25,7 @@ export const wrapCommand: CliCommand = {
       .argument('<command>', 'the server')
       .argument('[args...]', 'its arguments')
       .option('--server-name <name>', 'how the server is called in events; default what it calls itself')
+      .option('--enforce', 'refuse what `muniment block` and rules decided; see muniment block --help')
       .passThroughOptions()
   },
   run: async ({ args, options, config }) => {
@@ -32,6 +34,8 @@ export const wrapCommand: CliCommand = {
     const settings = await config()
     await ensureIngestKey(settings)
     const { wrapStdio } = await import('@muniment/interceptor/stdio')
-    return wrapStdio({ command, args: rest, ...attachOptions(settings, textOption(options, 'serverName')) })
+    const guard = flag(options, 'enforce') ? { guard: await guardOf(settings) } : {}
+    const attach = attachOptions(settings, textOption(options, 'serverName'))
+    return wrapStdio({ command, args: rest, ...attach, ...guard })
   },
 }
