@@ -1,7 +1,7 @@
 import { createArchiver, createNotary } from '@muniment/archiver'
 import type { Bus } from '@muniment/bus'
 import { createDetector } from '@muniment/detector'
-import { createMasker, createNonces } from '@muniment/masker'
+import { createMasker, createNonces, type Mask } from '@muniment/masker'
 import type { Logger, Task } from '@muniment/runtime'
 import type { Keys } from '@muniment/keys'
 import { AppError, isAppError } from '@muniment/schema'
@@ -64,11 +64,15 @@ function unsealer({ keys, surroundings: { faults } }: Site): Keys['unseal'] {
   }
 }
 
+async function openMask(): Promise<Mask> {
+  return mask
+}
+
 function maskerTasks({ options: { site, random }, bus, log }: Made): readonly Task[] {
   const { digestKey } = site.keys
   const unseal = unsealer(site)
   const nonce = createNonces(random.bytes)
-  return [createMasker({ bus, log, unseal, digestKey, mask, nonce, version: '0.1.0' })]
+  return [createMasker({ bus, log, unseal, digestKey, openMask, nonce, version: '0.1.0' })]
 }
 
 function detectorTasks({ options: { site, random }, process, bus, log }: Made): readonly Task[] {

@@ -10,6 +10,7 @@ import type { VerifyReport } from '@muniment/archive'
 import { openEvidenceStoreOf, type KeyContext } from './context.ts'
 import { controlTask } from './control.ts'
 import { openEngineOf } from './engine.ts'
+import { piiRulesOf } from './pii-rules.ts'
 import { unwitnessedAlert } from './unwitnessed-alert.ts'
 import { readPolicy, verifyArchiveOf } from './verify-archive.ts'
 import { programVersion } from './version.ts'
@@ -34,8 +35,8 @@ export interface Worker {
   readonly tasks: (context: WorkerContext) => Promise<Tasks>
 }
 
-async function maskerTasks({ bus, keys, log, metrics }: WorkerContext): Promise<Tasks> {
-  const { createMask, createMasker, createNonces } = await import('@muniment/masker')
+async function maskerTasks({ bus, keys, log, metrics, config }: WorkerContext): Promise<Tasks> {
+  const { createMasks, createMasker, createNonces } = await import('@muniment/masker')
   const events = metrics.counter({ name: 'masker_events_total', help: 'Events masked and published.' })
   const letters = metrics.counter({ name: 'masker_dead_letters_total', help: 'Sealed records given up.' })
   const masker = createMasker({
@@ -43,7 +44,7 @@ async function maskerTasks({ bus, keys, log, metrics }: WorkerContext): Promise<
     log: log.child('masker'),
     unseal: keys.unseal,
     digestKey: keys.digestKey,
-    mask: createMask(),
+    openMask: createMasks(piiRulesOf(config).policy, keys.maskingKeys),
     nonce: createNonces(randomBytes),
     version: programVersion,
     onDone: done => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -36,6 +36,8 @@ describe('mistakes', () => {
     ['a duration without a unit', ['query', '--since', '2'], '30s, 15m, 2h or 7d'],
     ['a worker that is not there', ['run', 'maskr'], 'There is no worker "maskr"'],
     ['an action that is not there', ['dlq', 'purge'], 'list or replay'],
+    ['a policy without its section', ['mask', '--policy', 'infra/settings.md'], 'muniment.yaml'],
+    ['nothing that pii does', ['pii', 'tset', 'x'], 'is not something pii does'],
     ['more rows than a query gives', ['query', '-n', '2000000'], 'at most 1000000 rows'],
     ['SQL with filters', ['query', 'select 1', '--tool', 'x'], '--tool does not go with SQL'],
     ['a shell that is not there', ['completion', 'tcsh'], 'No completion for "tcsh"'],
@@ -84,6 +86,72 @@ describe('mask', () => {
   test('--json prints findings instead of the text', async () => {
     const { stdout } = await muniment(['mask', '--json'], { input })
     expect(JSON.parse(stdout)).toMatchObject({ findings: [{ type: 'EMAIL', path: 'note', count: 1 }] })
+  })
+})
+
+const own = (): Record<string, string> => ({ MUNIMENT_HOME: join(home, 'policy') })
+
+async function fileOf(name: string, content: string): Promise<string> {
+  const path = join(home, name)
+  await writeFile(path, content)
+  return path
+}
+
+async function policy(rules: string): Promise<string> {
+  return fileOf('policy.yaml', `pii:\n${rules}`)
+}
+
+describe('a masking policy', () => {
+  test('decides what mask does, tokens included', async () => {
+    const path = await policy(
+      '  rules:\n    - {types: [EMAIL], action: token}\n    - {types: [PHONE], action: keep}\n',
+    )
+    await muniment(['keys', 'init'], { env: own() })
+    const input = 'ada@example.org, call +1 415 555 2671'
+    const args = ['mask', '--policy', path]
+    const { stdout } = await muniment(args, { env: own(), input })
+    expect(stdout).toMatch(/^\[EMAIL:[a-z]{32}\], call \+1 415 555 2671$/u)
+    expect((await muniment(args, { env: own(), input })).stdout).toBe(stdout)
+    const other = await muniment(args, { env: { ...own(), MUNIMENT_TENANT: 'acme' }, input })
+    expect(other.stdout).not.toBe(stdout)
+  })
+
+  test('--fail-on-find does not count what the policy keeps', async () => {
+    const path = await policy('  rules:\n    - {types: [EMAIL], action: keep}\n')
+    const args = ['mask', '--fail-on-find', '--policy', path]
+    expect((await muniment(args, { input: 'ada@example.org' })).exitCode).toBe(0)
+    expect((await muniment(args, { input: '+1 415 555 2671' })).exitCode).toBe(1)
+  })
+
+  test('is tried on examples, each hit in its place', async () => {
+    const path = await policy("  kinds: {BADGE: {pattern: 'B-[0-9]{4}'}}\n")
+    const examples = await fileOf(
+      'examples.txt',
+      'see B-1234 of ada@example.org\n\n{"text":"B-12345","masked":"B-12345"}\n{"text":"B-1234","masked":"B-1234"}\n',
+    )
+    const { exitCode, stdout, stderr } = await muniment(['pii', 'test', examples, '--policy', path])
+    expect(stdout).toContain('1  see {B-1234 → [BADGE]} of {ada@example.org → [EMAIL]}')
+    expect(stdout).toContain('4  {B-1234 → [BADGE]}\n      ✘ should become B-1234')
+    expect(stderr).toContain('3 examples, 1 not as they should be.')
+    expect(exitCode).toBe(1)
+  })
+
+  test.each([
+    ['  rules:\n    - {action: keep}\n', 'pii in muniment.yaml (line 1) would mask nothing'],
+    ['  rules:\n    - {type: [EMAIL], action: keep}\n', 'Did you mean types?'],
+    [
+      '  rules:\n    - {types: [EMIAL], action: keep}\n',
+      'pii.rules[0].types[0] in muniment.yaml (line 3) is no kind',
+    ],
+    [
+      "  kinds:\n    BADGE:\n      pattern: '(a)b\\1c'\n",
+      'pii.kinds.BADGE.pattern in muniment.yaml (line 4) refers back',
+    ],
+    ['  min_score: 0.9\n', 'pii.min_score in muniment.yaml (line 2) must lie between'],
+  ])('that cannot be used is refused by line: %j', async (rules, message) => {
+    const { exitCode, stderr } = await muniment(['mask', '--policy', await policy(rules)])
+    expect(stderr).toContain(message)
+    expect(exitCode).toBe(2)
   })
 })
 

@@ -15,14 +15,41 @@ import type { Digest } from './digest.ts'
 
 type Finding = MunimentEvent['pii']['findings'][number]
 
+/** Where a text comes from, as far as policies ask for it. */
+export interface Origin {
+  readonly tenant: string
+  readonly server: string
+  /** What was called: the tool, prompt or address. */
+  readonly tool: string
+}
+
 /** Masks personal data; on any doubt it masks more. */
 export interface Mask {
   /** Names the detectors and the policy, for the event. */
   readonly version: string
   /** Masks a message, splicing JSON so that what parses keeps parsing. */
-  readonly message: (text: string) => { readonly text: string; readonly findings: readonly Finding[] }
+  readonly message: (
+    text: string,
+    origin: Origin,
+  ) => { readonly text: string; readonly findings: readonly Finding[] }
   /** Masks a short text: a target, an error message, a name. */
+  readonly short: (text: string, origin: Origin) => string
+}
+
+/** The mask for the texts of one event. */
+interface EventMask {
+  readonly version: string
+  readonly message: (text: string) => ReturnType<Mask['message']>
   readonly short: (text: string) => string
+}
+
+function maskFor(mask: Mask, { tenant, server, target }: Observation): EventMask {
+  const origin: Origin = { tenant, server: server?.name ?? '', tool: target ?? '' }
+  return {
+    version: mask.version,
+    message: text => mask.message(text, origin),
+    short: text => mask.short(text, origin),
+  }
 }
 
 /** What building an event needs beside its frame. */
@@ -32,6 +59,10 @@ export interface BuildContext {
   readonly digest: Digest
   /** 16 fresh random bytes as hex. */
   readonly nonce: () => string
+}
+
+interface EventContext extends Omit<BuildContext, 'mask'> {
+  readonly mask: EventMask
 }
 
 /** A masked event as it goes onto the bus. */
@@ -80,7 +111,7 @@ function asJson(
   }
 }
 
-function maskMessage(bytes: Uint8Array, { mask, digest }: BuildContext): MaskedMessage {
+function maskMessage(bytes: Uint8Array, { mask, digest }: EventContext): MaskedMessage {
   const { text, findings } = mask.message(decoder.decode(bytes))
   return { text, digest: digest(bytes), findings, ...asJson(text, bytes) }
 }
@@ -123,7 +154,7 @@ export function readEnvelope(bytes: Uint8Array): Observation {
 
 type Label = NonNullable<Observation['client']>
 
-function maskLabel(label: Label, mask: Mask): Label {
+function maskLabel(label: Label, mask: EventMask): Label {
   const { name, version, id } = label
   return {
     name: mask.short(name),
@@ -150,7 +181,7 @@ const identifier = /^(?:(?=\d*[a-f])[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){
 
 type EventError = NonNullable<Observation['error']>
 
-function maskError({ code, type, message }: EventError, mask: Mask): EventError {
+function maskError({ code, type, message }: EventError, mask: EventMask): EventError {
   return {
     type: mask.short(type),
     ...(code !== undefined && { code: typeof code === 'string' ? mask.short(code) : code }),
@@ -158,7 +189,7 @@ function maskError({ code, type, message }: EventError, mask: Mask): EventError 
   }
 }
 
-function maskEnvelope(observation: Observation, mask: Mask): Observation {
+function maskEnvelope(observation: Observation, mask: EventMask): Observation {
   const masked = { ...observation }
   for (const field of foreignFields) {
     const value = masked[field]
@@ -205,7 +236,7 @@ function shorten(parts: Parts): Parts {
 function eventBytes(
   envelope: Observation,
   messages: readonly (MaskedMessage | undefined)[],
-  context: BuildContext,
+  context: EventContext,
 ): Uint8Array {
   const [request, response] = messages
   const findings = messages.flatMap(message => message?.findings ?? []).slice(0, maxFindings)
@@ -247,8 +278,9 @@ function headersOf(observation: Observation, lane: string): Record<string, strin
 /** Masks one observation and builds its event. `laneSuffix` marks events that a replay from the dead-letter topic mends. */
 export function buildEvent(
   { observation, frame, laneSuffix }: { observation: Observation; frame: Frame; laneSuffix: string },
-  context: BuildContext,
+  { mask, ...rest }: BuildContext,
 ): BuiltEvent {
+  const context = { ...rest, mask: maskFor(mask, observation) }
   const messages = [frame.request, frame.response].map(bytes => bytes && maskMessage(bytes, context))
   const { source, tenant } = observation
   const laneKey = `${laneOf(source)}${laneSuffix}`

@@ -1,4 +1,4 @@
-export { createMask } from './mask.ts'
+export { createMask, createMasks } from './mask.ts'
 export { createMasker } from './masker.ts'
 export { createNonces } from './nonces.ts'
 export type { Mask } from './build-event.ts'

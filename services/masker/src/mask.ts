@@ -1,5 +1,6 @@
-import { createMasker as createPiiMasker, type Policy, type Rule } from '@muniment/pii'
-import type { Mask } from './build-event.ts'
+import { createMasker as createPiiMasker, type MaskOptions, type Policy, type Rule } from '@muniment/pii'
+import { keyedFunctions, type MaskingKeys } from '@muniment/keys'
+import type { Mask, Origin } from './build-event.ts'
 
 /** Names of programs, in the two places where the protocol puts them, are not names of people. */
 const programNames: Rule = {
@@ -11,27 +12,48 @@ const programNames: Rule = {
 const maxKept = 5000
 const maxKeptLength = 128
 
+type Short = Mask['short']
+
 /** Names of tools, servers and clients come again and again: what was masked once is kept, within bounds. */
-function remember(mask: (text: string) => string): (text: string) => string {
+function remember(mask: Short): Short {
   const kept = new Map<string, string>()
-  return text => {
-    const known = kept.get(text)
+  return (text, origin) => {
+    if (text.length > maxKeptLength) return mask(text, origin)
+    const key = JSON.stringify([text, origin.tenant, origin.server, origin.tool])
+    const known = kept.get(key)
     if (known !== undefined) return known
-    const masked = mask(text)
-    if (text.length > maxKeptLength) return masked
+    const masked = mask(text, origin)
     if (kept.size >= maxKept) kept.clear()
-    kept.set(text, masked)
+    kept.set(key, masked)
     return masked
   }
 }
 
+function archived(origin: Origin): MaskOptions {
+  return { ...origin, surface: 'archive' }
+}
+
 /** The mask of a policy. Throws a `RangeError` that names every issue of a policy that cannot be used. */
 export function createMask(policy: Policy = {}): Mask {
-  const rules = [...(policy.rules ?? []), programNames]
+  const rules = [programNames, ...(policy.rules ?? [])]
   const { mask, version } = createPiiMasker({ ...policy, rules })
   return {
     version,
-    message: text => mask(text),
-    short: remember(text => mask(text, { json: false }).text),
+    message: (text, origin) => mask(text, archived(origin)),
+    short: remember((text, origin) => mask(text, { ...archived(origin), json: false }).text),
+  }
+}
+
+/** Masks under the current keys; a mask is made once for each generation of them. */
+export function createMasks(
+  policy: Omit<Policy, 'token' | 'hash'>,
+  maskingKeys: () => Promise<MaskingKeys>,
+): () => Promise<Mask> {
+  let made: { readonly generation: string; readonly mask: Mask } | undefined
+  return async () => {
+    const keys = await maskingKeys()
+    if (made?.generation !== keys.generation)
+      made = { generation: keys.generation, mask: createMask({ ...policy, ...keyedFunctions(keys) }) }
+    return made.mask
   }
 }

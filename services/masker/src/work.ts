@@ -16,7 +16,8 @@ export interface WorkOptions {
   readonly unseal: Unseal
   /** The tenant's digest key. */
   readonly digestKey: (tenant: string) => Promise<KeyObject>
-  readonly mask: Mask
+  /** The mask under the current keys; asked for once in a fetch. */
+  readonly openMask: () => Promise<Mask>
   /** 16 fresh random bytes as hex. */
   readonly nonce: () => string
   /** Version of this program, for the gap events it makes. */
@@ -42,6 +43,7 @@ export interface Work {
   outgoing: OutgoingRecord[]
   outgoingBytes: number
   readonly digests: Map<string, Digest>
+  mask: Mask | undefined
   sliceEndMs: number
 }
 
@@ -65,6 +67,7 @@ export function beginWork(options: WorkOptions, state: PartitionState, signal: A
     outgoing: [],
     outgoingBytes: 0,
     digests: new Map(),
+    mask: undefined,
     sliceEndMs: performance.now() + sliceMs,
   }
 }
@@ -83,10 +86,11 @@ async function digestOf(work: Work, tenant: string): Promise<Digest> {
 
 /** Masks one observation; yields to other tasks when it has worked for long. */
 export async function build(work: Work, opened: Opened, laneSuffix: string): Promise<BuiltEvent> {
-  const { mask, nonce } = work.options
+  const { nonce, openMask } = work.options
+  work.mask ??= await persist(work, openMask)
   const { tenant } = opened.observation
   const digest = work.digests.get(tenant) ?? (await digestOf(work, tenant))
-  const event = buildEvent({ ...opened, laneSuffix }, { mask, digest, nonce })
+  const event = buildEvent({ ...opened, laneSuffix }, { mask: work.mask, digest, nonce })
   if (performance.now() >= work.sliceEndMs) {
     await nextTick()
     work.sliceEndMs = performance.now() + sliceMs

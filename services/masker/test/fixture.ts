@@ -137,7 +137,7 @@ export async function createRig(keys: Keys, change: Partial<WorkOptions> = {}): 
     log: createLogger({ name: 'test', level: 'silent' }),
     unseal: keys.unseal,
     digestKey: keys.digestKey,
-    mask: createMask(),
+    openMask: async () => createMask(),
     nonce: () => (nonces++).toString(16).padStart(32, '0'),
     version: '0.1.0',
     ...change,

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { eventSchema, type MunimentEvent } from '@muniment/schema'
 import type { BusRecord, OutgoingRecord } from '@muniment/bus'
+import { createMasks } from '@muniment/masker'
 import { describe, expect, test } from 'vitest'
 import { createRig, createTestKeys, frameOf, observationAt, sealFrames } from './fixture.ts'
 
@@ -46,6 +47,35 @@ test('publishes one masked event per observation, with the digest of the origina
     mun_from: '0',
     mun_tenant: 'default',
   })
+})
+
+test('follows a policy, with tokens that join within a tenant only', async () => {
+  const rules = [
+    { types: ['EMAIL'], tools: ['lookup'], action: { kind: 'token' } },
+    { types: ['PHONE'], surfaces: ['model'], action: { kind: 'keep' } },
+  ] as const
+  const openMask = createMasks({ rules }, keys.maskingKeys)
+  const rig = await createRig(keys, { openMask })
+  const seen = async (target: string, tenant = 'default'): Promise<unknown> => {
+    const observation = { ...observationAt(seq), tenant, target }
+    const text = 'Ada@example.org, +1 415 555 2671'
+    await rig.publish(
+      sealFrames([frameOf(observation, call(text), answer('ok'))], {
+        publicText,
+        firstSeq: seq,
+        lastSeq: seq,
+      }),
+    )
+    await rig.work()
+    seq += 1
+    return eventOf((await rig.events()).at(-1)).request?.body
+  }
+  let seq = 0
+  const first = JSON.stringify(await seen('lookup'))
+  expect(first).toMatch(/\[EMAIL:[a-z]{32}\], \[PHONE\]/u)
+  expect(JSON.stringify(await seen('lookup'))).toBe(first)
+  expect(JSON.stringify(await seen('lookup', 'acme'))).not.toBe(first)
+  expect(JSON.stringify(await seen('another'))).toContain('[EMAIL], [PHONE]')
 })
 
 test('keeps the lane in one partition, the one it had on raw', async () => {

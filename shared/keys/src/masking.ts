@@ -1,4 +1,4 @@
-import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import type { Generation } from './generations.ts'
 
 /** Keys of one generation of the secret `masking`; each is derived once and kept. */
@@ -33,5 +33,25 @@ export function createMaskingKeys({ id, key }: Generation): MaskingKeys {
     generation: id,
     digestKey: tenant => derive('muniment/digest/v1', tenant),
     tokenKey: (tenant, type) => derive('muniment/token/v1', tenant, type),
+  }
+}
+
+/** One-way functions over the normalised value of one kind, for one tenant, in hexadecimal. */
+export interface KeyedFunctions {
+  /** 128 bits: enough to join equal values. */
+  readonly token: (kind: string, value: string, tenant: string) => string
+  /** 256 bits. */
+  readonly hash: (kind: string, value: string, tenant: string) => string
+}
+
+const tokenDigits = 32
+
+/** HMAC-SHA-256 under a key of tenant and kind: who has only the token cannot try values, and tenants cannot be joined. */
+export function keyedFunctions(keys: MaskingKeys): KeyedFunctions {
+  const hmac = (tenant: string, type: string, value: string): string =>
+    createHmac('sha256', keys.tokenKey(tenant, type)).update(value).digest('hex')
+  return {
+    token: (kind, value, tenant) => hmac(tenant, kind, value).slice(0, tokenDigits),
+    hash: (kind, value, tenant) => hmac(tenant, `hash ${kind}`, value),
   }
 }

@@ -1,18 +1,23 @@
 import { placeholder } from './placeholder.ts'
+import { shaped } from './shape.ts'
 import type { PiiType } from './types.ts'
 
-/** A keyed one-way function over the normalised value of one kind; must be synchronous and give letters, digits, `_` and `-`. */
-export type Keyed = (type: PiiType, value: string) => string
+/**
+ * A keyed one-way function over the normalised value of one kind, for one tenant; must be synchronous and give hexadecimal digits, which become
+ * small letters, so that no id can be taken for a number.
+ */
+export type Keyed = (kind: string, value: string, tenant: string) => string
 
 /**
  * What happens to a value. `remove` leaves `[EMAIL]`; `mask` leaves `[EMAIL ***` and the last `keepLast` letters and digits (4 unless told, at
  * most 8, never more than half of them); `token` and `hash` leave what the keyed function of the policy gives, so that equal values stay equal;
- * `keep` changes nothing and is still counted.
+ * `keep` changes nothing and is still counted. With `keepsShape`, `remove` and `token` leave a value of the same form instead, such as
+ * `x@masked.invalid`, which passes the same schema.
  */
 export type Action =
-  | { readonly kind: 'remove' }
+  | { readonly kind: 'remove'; readonly keepsShape?: boolean }
   | { readonly kind: 'mask'; readonly keepLast?: number }
-  | { readonly kind: 'token' }
+  | { readonly kind: 'token'; readonly keepsShape?: boolean }
   | { readonly kind: 'hash' }
   | { readonly kind: 'keep' }
 
@@ -47,21 +52,39 @@ export const normalise = (type: PiiType, value: string): string => {
   return type === 'SECRET' ? plain : plain.replace(/\s+/g, ' ').toLowerCase()
 }
 
-const safe = (text: string): string => text.replace(/[^A-Za-z0-9_-]/g, '').slice(0, 64) || '0'
+const ID_MAX = 64
+const LETTERS = 'qrstuvwxyz'
 
-const keyed = (call: Keyed | undefined, sign: string, found: { type: PiiType; value: string }): string =>
-  call === undefined ? '' : sign + safe(call(found.type, normalise(found.type, found.value)))
+/** Small letters only: hexadecimal digits keep apart, whatever else comes is dropped. */
+const lettersOf = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/[0-9]/g, digit => LETTERS[Number(digit)] ?? '')
+    .replace(/[^a-z]/g, '')
+    .slice(0, ID_MAX) || 'x'
+
+/** A value that was found, and whose it is. */
+export interface Value {
+  readonly type: PiiType
+  /** Name of a custom kind. */
+  readonly kind: string | undefined
+  readonly value: string
+  readonly tenant: string
+}
+
+const idOf = (call: Keyed | undefined, { type, kind, value, tenant }: Value): string =>
+  call === undefined ? '' : lettersOf(call(kind ?? type, normalise(type, value), tenant))
+
+const shapedOr = (keepsShape: boolean | undefined, found: Value, id: string): string | undefined =>
+  keepsShape === true ? shaped(found.type, found.value, id) : undefined
 
 /** The text that takes the place of a value; undefined where the value stays. */
-export const replacement = (
-  action: Action,
-  found: { readonly type: PiiType; readonly value: string },
-  functions: KeyedFunctions,
-): string | undefined => {
+export const replacement = (action: Action, found: Value, functions: KeyedFunctions): string | undefined => {
+  const name = found.kind ?? found.type
   if (action.kind === 'keep') return undefined
-  if (action.kind === 'remove') return placeholder(found.type)
-  if (action.kind === 'mask')
-    return placeholder(found.type, ` ***${lastOf(found.value, action.keepLast ?? 4)}`)
-  if (action.kind === 'token') return placeholder(found.type, keyed(functions.token, ':', found))
-  return placeholder(found.type, keyed(functions.hash, '#', found))
+  if (action.kind === 'remove') return shapedOr(action.keepsShape, found, '') ?? placeholder(name)
+  if (action.kind === 'mask') return placeholder(name, ` ***${lastOf(found.value, action.keepLast ?? 4)}`)
+  if (action.kind === 'hash') return placeholder(name, `#${idOf(functions.hash, found)}`)
+  const id = idOf(functions.token, found)
+  return shapedOr(action.keepsShape, found, id) ?? placeholder(name, `:${id}`)
 }

@@ -36,6 +36,7 @@ interface Walk extends Records {
   keyStart: number
   keyEnd: number
   keyHints: number
+  keepsAll: boolean
   flush: (records: Records) => void
 }
 
@@ -208,7 +209,7 @@ const isTelling = (own: number, size: number): boolean => {
 const readNumber = (walk: Walk, from: number): number => {
   const end = numberEnd(walk.source, from)
   const own = ownHints(walk)
-  if (isTelling(own, end - from)) {
+  if (walk.keepsAll || isTelling(own, end - from)) {
     const at = addLeaf(walk, from, end)
     walk.leaves[at + 2] = own
     walk.leaves[at + 5] = NUMBER
@@ -266,6 +267,7 @@ const NONE: Source = { bytes: new Uint8Array(0), size: 0, text: () => '' }
 
 const createWalk = (): Walk => ({
   source: NONE,
+  keepsAll: false,
   flush: () => undefined,
   leaves: new Int32Array(256 * LEAF),
   leafCount: 0,
@@ -294,6 +296,7 @@ const open = (source: Source, start: Start): Walk => {
   const walk = idle.pop() ?? createWalk()
   walk.source = source
   walk.flush = start.flush
+  walk.keepsAll = start.keepsAll
   walk.leafCount = 0
   walk.frameCount = 1
   walk.depth = 0
@@ -312,6 +315,8 @@ const open = (source: Source, start: Start): Walk => {
 /** What a document inherits from the place it was found in, and who reads its leaves. */
 export interface Start {
   readonly own: number
+  /** Also hands over numbers that no built-in kind looks at. */
+  readonly keepsAll: boolean
   readonly flush: (records: Records) => void
 }
 

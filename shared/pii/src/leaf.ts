@@ -1,9 +1,12 @@
+import { type Openings, placeholderEnd } from './placeholder.ts'
 import type { Source } from './source.ts'
 import type { PiiType } from './types.ts'
 
 /** A find inside one leaf, in the offsets of the leaf's own text. */
 export interface Hit {
   readonly type: PiiType
+  /** Name of a custom kind, whose type is `OTHER`. */
+  readonly kind?: string | undefined
   readonly start: number
   readonly end: number
   readonly score: number
@@ -37,6 +40,12 @@ export interface Leaf {
   /** Where the last digits ended. */
   digitsEnd: number
   hits: Hit[]
+  /** How what was masked before begins. */
+  openings: Openings
+  /** What custom kinds found before the leaf is read, in order: nothing in there is read again. */
+  marks: Hit[]
+  /** How many of them lie behind. */
+  marked: number
   /** A percent sign before two hexadecimal digits, or an entity, was seen. */
   hasSigns: boolean
   /** Long tokens that may be base64: start and end in turns. */
@@ -72,6 +81,9 @@ export const createLeaf = (): Leaf => ({
   datesEnd: 0,
   digitsEnd: -1000,
   hits: [],
+  openings: [],
+  marks: [],
+  marked: 0,
   hasSigns: false,
   base64: [],
   done: 0,
@@ -111,6 +123,10 @@ export const startsWith = (leaf: Leaf, text: string, i: number): boolean => {
   for (let k = 0; k < text.length; k++) if (at(leaf, i + k) !== text.charCodeAt(k)) return false
   return true
 }
+
+/** Whether something masked before stands at an offset. */
+export const isMaskedAt = (leaf: Leaf, i: number): boolean =>
+  at(leaf, i) === 91 && placeholderEnd(leaf.bytes, { start: i, to: leaf.end }, leaf.openings) > 0
 
 /** How far a word reaches, in code units. */
 const REACH = 40

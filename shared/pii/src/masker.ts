@@ -1,12 +1,14 @@
-import { type ActionKind, normalise, replacement } from './actions.ts'
-import { compilePolicy, type Origin, type Plan, type Policy, policyIssues } from './policy.ts'
+import { type Action, type ActionKind, normalise, replacement } from './actions.ts'
+import { compileKind, type Kinds } from './custom.ts'
+import { openingsOf } from './placeholder.ts'
+import { compilePolicy, type Origin, type Plan, type Policy, policyIssues, type Surface } from './policy.ts'
 import { type Found, scan } from './scan.ts'
-import type { PiiType } from './types.ts'
 import { version } from './version.ts'
 
 /** That something was found, where, how often and what was done: never what it was. */
 export interface Finding {
-  readonly type: PiiType
+  /** A built-in kind, or the name of a custom one. */
+  readonly type: string
   /** Keys joined by dots, `[]` for array elements, `*` for keys that might be personal; empty for plain text. */
   readonly path: string
   readonly count: number
@@ -20,6 +22,10 @@ export interface MaskOptions {
   readonly path?: string
   readonly server?: string
   readonly tool?: string
+  /** Where the text goes. */
+  readonly surface?: Surface
+  /** Whose keys the keyed functions use. */
+  readonly tenant?: string
 }
 
 export interface Masked {
@@ -29,9 +35,23 @@ export interface Masked {
   readonly version: string
 }
 
+/** One find in its place, with what takes its place: for those who may see the text. */
+export interface Explained {
+  readonly type: string
+  readonly path: string
+  readonly start: number
+  readonly end: number
+  readonly score: number
+  readonly action: ActionKind
+  /** `undefined` where the value stays. */
+  readonly instead: string | undefined
+}
+
 export interface Masker {
   /** Never throws, whatever the text; valid JSON stays valid, everything outside the finds stays byte for byte. */
   readonly mask: (text: string, options?: MaskOptions) => Masked
+  /** Every find with its place, in order and without overlaps. */
+  readonly explain: (text: string, options?: MaskOptions) => readonly Explained[]
   readonly version: string
 }
 
@@ -41,22 +61,22 @@ const FINDINGS_MAX = 1000
 const quoteAt = (level: number): string => `${'\\'.repeat(2 ** level - 1)}"`
 
 interface Tally {
-  readonly counts: { type: PiiType; path: string; count: number; action: ActionKind }[]
+  readonly counts: { type: string; path: string; count: number; action: ActionKind }[]
 }
 
 /** Looks back a few entries first: equal places mostly follow each other. */
 const LOOK_BACK = 64
 
-const note = (tally: Tally, found: Found, action: ActionKind): void => {
+const note = (tally: Tally, { type, path: place, action }: Explained): void => {
   const { counts } = tally
-  const path = counts.length < FINDINGS_MAX ? found.path : '*'
+  const path = counts.length < FINDINGS_MAX ? place : '*'
   for (let i = counts.length - 1; i >= 0 && i >= counts.length - LOOK_BACK; i--) {
     const one = counts[i]
-    if (one === undefined || one.type !== found.type || one.action !== action || one.path !== path) continue
+    if (one === undefined || one.type !== type || one.action !== action || one.path !== path) continue
     one.count++
     return
   }
-  counts.push({ type: found.type, path, count: 1, action })
+  counts.push({ type, path, count: 1, action })
 }
 
 const isAllowed = (plan: Plan, found: Found, value: string): boolean =>
@@ -65,7 +85,7 @@ const isAllowed = (plan: Plan, found: Found, value: string): boolean =>
 /** The value as people write it: escapes of the JSON strings around it undone, so that equal values are equal at any depth. */
 const plainValue = (raw: string, level: number): string => {
   let value = raw
-  for (let i = 0; i <= level && value.includes('\\'); i++) {
+  for (let i = 0; i < level && value.includes('\\'); i++) {
     try {
       value = String(JSON.parse(`"${value}"`))
     } catch {
@@ -78,43 +98,77 @@ const plainValue = (raw: string, level: number): string => {
 const NOTHING: readonly Finding[] = []
 
 /** Replaces what was found; the pieces between are slices of the text itself. */
-const splice = (
-  text: string,
-  found: readonly Found[],
-  replace: (one: Found) => string | undefined,
-): string => {
+const splice = (text: string, explained: readonly Explained[]): string => {
   let out = ''
   let from = 0
-  for (const one of found) {
-    const instead = replace(one)
+  for (const { start, end, instead } of explained) {
     if (instead === undefined) continue
-    const quote = one.isNumber ? quoteAt(one.level) : ''
-    out += text.slice(from, one.start) + quote + instead + quote
-    from = one.end
+    out += text.slice(from, start) + instead
+    from = end
   }
   return out + text.slice(from)
 }
 
+const keepsNumber = (action: Action): boolean =>
+  (action.kind === 'remove' || action.kind === 'token') && action.keepsShape === true
+
+/** What takes the place of a bare number is a string, or zero where the number's form is to be kept. */
+const asNumber = (action: Action, instead: string, level: number): string =>
+  keepsNumber(action) ? '0' : `${quoteAt(level)}${instead}${quoteAt(level)}`
+
+interface Place {
+  readonly plan: Plan
+  readonly policy: Policy
+  readonly origin: Origin
+  readonly tenant: string
+}
+
+const explainOne = (text: string, one: Found, place: Place): Explained | undefined => {
+  const { type, kind, path, start, end, score } = one
+  const value = plainValue(text.slice(start, end), one.level)
+  if (isAllowed(place.plan, one, value)) return undefined
+  const action = place.plan.actionFor(kind ?? type, path, place.origin)
+  const plain = replacement(action, { type, kind, value, tenant: place.tenant }, place.policy)
+  const instead = one.isNumber && plain !== undefined ? asNumber(action, plain, one.level) : plain
+  return { type: kind ?? type, path, start, end, score, action: action.kind, instead }
+}
+
+/** What a policy's custom kinds add to the search. */
+export const kindsOf = ({ kinds = [] }: Policy): Kinds => ({
+  all: kinds.map(compileKind),
+  openings: openingsOf(kinds.map(({ name }) => name)),
+})
+
+const originOf = ({ server = '', tool = '', surface }: MaskOptions): Origin => ({
+  server,
+  tool,
+  surface: surface ?? '',
+})
+
+const describe = ({ path, problem }: { path: readonly (string | number)[]; problem: string }): string =>
+  path.length === 0 ? problem : `${path.join('.')} ${problem}`
+
 /** Compiles a policy once; throws a RangeError that names every issue when the policy cannot be used. */
 export const createMasker = (policy: Policy = {}): Masker => {
   const issues = policyIssues(policy)
-  if (issues.length > 0) throw new RangeError(`masking policy refused: ${issues.join('; ')}`)
+  if (issues.length > 0) throw new RangeError(`masking policy refused: ${issues.map(describe).join(' ')}`)
   const plan = compilePolicy({ ...policy, allow: (policy.allow ?? []).flatMap(spellings) })
-  const mask = (text: string, options: MaskOptions = {}): Masked => {
-    const found = scan(text, { json: options.json !== false, withPaths: true, path: options.path ?? '' })
-    if (found.length === 0) return { text, findings: NOTHING, version }
-    const origin: Origin = { server: options.server ?? '', tool: options.tool ?? '' }
-    const tally: Tally = { counts: [] }
-    const out = splice(text, found, one => {
-      const value = plainValue(text.slice(one.start, one.end), one.level)
-      if (isAllowed(plan, one, value)) return undefined
-      const action = plan.actionFor(one.type, one.path, origin)
-      note(tally, one, action.kind)
-      return replacement(action, { type: one.type, value }, policy)
-    })
-    return { text: out, findings: tally.counts, version }
+  const kinds = kindsOf(policy)
+  const explain = (text: string, options: MaskOptions = {}): readonly Explained[] => {
+    const { json, path = '', tenant = '' } = options
+    const place = { plan, policy, origin: originOf(options), tenant }
+    return scan(text, { json: json !== false, withPaths: true, path, kinds }).flatMap(
+      one => explainOne(text, one, place) ?? [],
+    )
   }
-  return { mask, version }
+  const mask = (text: string, options: MaskOptions = {}): Masked => {
+    const explained = explain(text, options)
+    if (explained.length === 0) return { text, findings: NOTHING, version }
+    const tally: Tally = { counts: [] }
+    for (const one of explained) note(tally, one)
+    return { text: splice(text, explained), findings: tally.counts, version }
+  }
+  return { mask, explain, version }
 }
 
 /** An allowed value in every normal form, since the kind it will be found as is not known. */

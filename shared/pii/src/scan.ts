@@ -1,3 +1,4 @@
+import { type Kinds, markKinds } from './custom.ts'
 import { decodeBase64, decodeSigns } from './encodings.ts'
 import { unescape } from './escapes.ts'
 import { dropInvisible } from './fold.ts'
@@ -19,9 +20,11 @@ const NESTED_MIN = 4
 /** A detection together with what is needed to replace it. */
 export interface Found extends Detection {
   readonly path: string
+  /** Name of a custom kind. */
+  readonly kind: string | undefined
   /** A bare JSON number: its replacement needs quotes. */
   readonly isNumber: boolean
-  /** How many JSON strings lie around the place. */
+  /** How many JSON strings lie around the place; the last of them is the value itself. */
   readonly level: number
 }
 
@@ -30,6 +33,8 @@ export interface ScanOptions {
   readonly withPaths: boolean
   /** Prepended to every path. */
   readonly path: string
+  /** What else is looked for, and how what was masked before begins. */
+  readonly kinds: Kinds
 }
 
 /** One text at one level of nesting. */
@@ -49,11 +54,13 @@ interface Value {
   start: number
   end: number
   own: number
+  readonly path: ''
 }
 
 interface Scan {
   readonly found: Found[]
   readonly withPaths: boolean
+  readonly kinds: Kinds
   readonly leaf: Leaf
   /** How many encodings were undone to get here. */
   readonly depth: number
@@ -73,19 +80,27 @@ const pathAt = (layer: Layer, value: Value | undefined): string => {
   return prefixed(layer.path, pathOf(value.records, leaves[value.at + 3] ?? -1, leaves[value.at + 4] ?? 0))
 }
 
-const placed = (layer: Layer, hit: Hit, more: { isNumber: boolean; path: string }): Found => ({
+interface Place {
+  readonly isNumber: boolean
+  readonly path: string
+  readonly level: number
+}
+
+const placed = (layer: Layer, hit: Hit, more: Place): Found => ({
   type: hit.type,
+  kind: hit.kind,
   start: layer.toRaw(hit.start),
   end: layer.toRaw(hit.end),
   score: hit.score,
   path: more.path,
   isNumber: more.isNumber,
-  level: layer.level,
+  level: more.level,
 })
 
 const emit = (scan: Scan, layer: Layer, value: Value | undefined): void => {
   const { leaf } = scan
-  const more = { isNumber: leaf.isNumber, path: scan.withPaths ? pathAt(layer, value) : '' }
+  const level = value === undefined || leaf.isNumber ? layer.level : layer.level + 1
+  const more = { isNumber: leaf.isNumber, path: scan.withPaths ? pathAt(layer, value) : '', level }
   for (const hit of settleHits(leaf.hits)) scan.found.push(placed(layer, hit, more))
   leaf.hits = []
 }
@@ -94,6 +109,13 @@ interface Range {
   readonly start: number
   readonly end: number
   readonly own: number
+  readonly path: string
+}
+
+const markLeaf = (scan: Scan, path: string): void => {
+  const { leaf, kinds } = scan
+  leaf.marks = []
+  markKinds(kinds, leaf, path)
 }
 
 const read = (scan: Scan, source: Source, range: Range): boolean => {
@@ -104,8 +126,10 @@ const read = (scan: Scan, source: Source, range: Range): boolean => {
   leaf.end = range.end
   leaf.own = range.own
   leaf.isNumber = false
-  readLeaf(leaf)
-  if (leaf.hasSigns || leaf.base64.length > 0) readEncoded(leaf, scan.depth)
+  if (scan.kinds.all.length > 0) markLeaf(scan, range.path)
+  readLeaf(leaf, scan.kinds.openings)
+  if (leaf.marks.length > 0) leaf.hits.push(...leaf.marks)
+  if (leaf.hasSigns || leaf.base64.length > 0) readEncoded(scan)
   return leaf.hits.length > 0
 }
 
@@ -118,42 +142,46 @@ const apartLeaves: Leaf[] = []
 const apartLeaf = (depth: number): Leaf => (apartLeaves[depth] ??= createLeaf())
 
 /** Finds in a text of its own, with what was encoded in it; the shared buffers are in use, so it gets new ones. */
-const scanApart = (text: string, depth: number, own: number): readonly Found[] => {
+const scanApart = (text: string, { depth, kinds }: Scan, own: number): readonly Found[] => {
   const bytes = new Uint8Array(text.length)
   fill(text, bytes)
   const source: Source = { bytes, size: text.length, text: () => text }
-  const apart: Scan = { found: [], withPaths: false, leaf: apartLeaf(depth), depth: depth + 1 }
+  const apart: Scan = { found: [], withPaths: false, kinds, leaf: apartLeaf(depth), depth: depth + 1 }
   scanDocuments(apart, { source, level: LEVELS_MAX, own, path: '', toRaw: offset => offset })
   return apart.found
 }
 
 /** `%40` and `&#64;`: read once more with the signs decoded. */
-const readSigns = (leaf: Leaf, depth: number): void => {
+const readSigns = (scan: Scan): void => {
+  const { leaf } = scan
   const decoded = decodeSigns(leaf.source, leaf)
   if (decoded === undefined) return
-  for (const one of scanApart(decoded.text, depth, leaf.own)) {
+  for (const one of scanApart(decoded.text, scan, leaf.own)) {
     const start = decoded.from[one.start] ?? leaf.start
     const end = decoded.from[one.end] ?? leaf.end
-    addHit(leaf, { type: one.type, start, end, score: one.score })
+    addHit(leaf, { type: one.type, kind: one.kind, start, end, score: one.score })
   }
 }
 
 /** A token of base64 that hides personal data is masked whole, under the kind that was found first. */
-const readBase64 = (leaf: Leaf, depth: number): void => {
+const readBase64 = (scan: Scan): void => {
+  const { leaf } = scan
   const { base64 } = leaf
   for (let i = 0; i + 1 < base64.length; i += 2) {
     const start = base64[i] ?? 0
     const end = base64[i + 1] ?? 0
     const text = decodeBase64(leaf.source, { start, end })
-    const [first] = text === undefined ? [] : scanApart(text, depth, 0)
-    if (first !== undefined) addHit(leaf, { type: first.type, start, end, score: first.score })
+    const [first] = text === undefined ? [] : scanApart(text, scan, 0)
+    if (first !== undefined)
+      addHit(leaf, { type: first.type, kind: first.kind, start, end, score: first.score })
   }
 }
 
-const readEncoded = (leaf: Leaf, depth: number): void => {
+const readEncoded = (scan: Scan): void => {
+  const { leaf, depth } = scan
   if (depth >= ENCODED_DEPTH || leaf.end - leaf.start > ENCODED_MAX) return
-  if (leaf.hasSigns && depth === 0) readSigns(leaf, depth)
-  readBase64(leaf, depth)
+  if (leaf.hasSigns && depth === 0) readSigns(scan)
+  readBase64(scan)
 }
 
 const PERSONAL = hint.EMAIL | hint.PHONE | hint.SSN | hint.BIRTH | hint.ADDRESS | hint.PASSPORT
@@ -229,6 +257,15 @@ const decode = (layer: Layer, value: Value): Source => {
   return { bytes, size, text: lazyText(layer.source, value, { bytes, size }) }
 }
 
+/** The path where custom kinds ask for it: most policies have none, and paths cost time. */
+const kindPath = (scan: Scan, layer: Layer, value: Value): string =>
+  scan.kinds.all.length > 0 ? pathAt(layer, value) : ''
+
+const rangeOf = (scan: Scan, layer: Layer, value: Value): Range =>
+  scan.kinds.all.length === 0
+    ? value
+    : { start: value.start, end: value.end, own: value.own, path: kindPath(scan, layer, value) }
+
 const inner = (scan: Scan, layer: Layer, more: { source: Source; value: Value; map: OffsetMap }): Layer => ({
   source: more.source,
   level: layer.level + 1,
@@ -243,7 +280,9 @@ const scanEscaped = (scan: Scan, layer: Layer, value: Value): void => {
   const map = createOffsetMap(layer.source.bytes, value.start)
   if (layer.level < LEVELS_MAX && isNested(source, 0, source.size))
     scanDocuments(scan, inner(scan, layer, { source, value, map }))
-  else if (read(scan, source, { start: 0, end: source.size, own: value.own }))
+  else if (
+    read(scan, source, { start: 0, end: source.size, own: value.own, path: kindPath(scan, layer, value) })
+  )
     emit(scan, { ...layer, toRaw: offset => layer.toRaw(map(offset)) }, value)
 }
 
@@ -257,17 +296,17 @@ const scanPlain = (scan: Scan, layer: Layer, value: Value): void => {
       text: () => source.text().slice(start, end),
     }
     scanDocuments(scan, inner(scan, layer, { source: part, value, map: offset => offset + start }))
-  } else if (read(scan, source, value)) emit(scan, layer, value)
+  } else if (read(scan, source, rangeOf(scan, layer, value))) emit(scan, layer, value)
 }
 
 /** A bare number is replaced whole or not at all. */
 const scanNumber = (scan: Scan, layer: Layer, value: Value): void => {
   const { leaf } = scan
-  if (!read(scan, layer.source, value)) return
+  if (!read(scan, layer.source, rangeOf(scan, layer, value))) return
   const [first] = leaf.hits
   if (first === undefined) return
   leaf.isNumber = true
-  leaf.hits = [{ type: first.type, score: first.score, start: value.start, end: value.end }]
+  leaf.hits = [{ type: first.type, kind: first.kind, score: first.score, start: value.start, end: value.end }]
   emit(scan, layer, value)
 }
 
@@ -276,9 +315,15 @@ const hasEscape = (source: Source, value: Value): boolean => {
   return false
 }
 
+/** A short token under a key of bookkeeping, unless a custom kind may know better. */
+const isNobodys = (scan: Scan, layer: Layer, value: Value): boolean =>
+  (value.own & (hint.DENY | hint.KINDS)) === hint.DENY &&
+  scan.kinds.all.length === 0 &&
+  isBookkeeping(layer.source, value)
+
 const scanValue = (scan: Scan, layer: Layer, value: Value): void => {
   if (value.records.leaves[value.at + 5] === NUMBER) scanNumber(scan, layer, value)
-  else if ((value.own & (hint.DENY | hint.KINDS)) === hint.DENY && isBookkeeping(layer.source, value)) return
+  else if (isNobodys(scan, layer, value)) return
   else if (hasEscape(layer.source, value)) scanEscaped(scan, layer, value)
   else scanPlain(scan, layer, value)
 }
@@ -286,7 +331,7 @@ const scanValue = (scan: Scan, layer: Layer, value: Value): void => {
 /** Reads the leaves of one document in their order. */
 const readRecords = (scan: Scan, layer: Layer, records: Records): void => {
   const { leaves } = records
-  const value: Value = { records, at: 0, start: 0, end: 0, own: 0 }
+  const value: Value = { records, at: 0, start: 0, end: 0, own: 0, path: '' }
   for (let n = 0; n < records.leafCount; n++) {
     const at = n * LEAF
     value.at = at
@@ -304,7 +349,7 @@ const scanStretch = (
   range: { start: number; end: number; isPart: boolean },
 ): void => {
   scan.leaf.isPart = range.isPart
-  if (read(scan, layer.source, { start: range.start, end: range.end, own: layer.own }))
+  if (read(scan, layer.source, { start: range.start, end: range.end, own: layer.own, path: layer.path }))
     emit(scan, layer, undefined)
   scan.leaf.isPart = false
 }
@@ -352,7 +397,12 @@ const BROKEN_MAX = 32
 /** Reads JSON values one after another (NDJSON too), and as text what is none. */
 const scanDocuments = (scan: Scan, layer: Layer): void => {
   const { source } = layer
-  const start = { own: layer.own, flush: (records: Records): void => readRecords(scan, layer, records) }
+  const keepsAll = scan.kinds.all.length > 0
+  const start = {
+    own: layer.own,
+    keepsAll,
+    flush: (records: Records): void => readRecords(scan, layer, records),
+  }
   const first = firstSolid(source, 0, source.size)
   if (isScalar(source, first)) {
     walkJson(source, first, start)
@@ -378,7 +428,8 @@ const leaf = createLeaf()
 /** Every find in a text, ordered by place and without overlaps. */
 export const scan = (text: string, options: ScanOptions): readonly Found[] => {
   const { source, toRaw } = openText(text)
-  const state: Scan = { found: [], withPaths: options.withPaths, leaf, depth: 0 }
+  const { withPaths, kinds } = options
+  const state: Scan = { found: [], withPaths, kinds, leaf, depth: 0 }
   const layer: Layer = { source, level: 0, own: 0, path: options.path, toRaw }
   if (options.json) scanDocuments(state, layer)
   else scanStretch(state, layer, { start: 0, end: source.size, isPart: false })

@@ -1,6 +1,7 @@
 import { type Cluster, createCluster, readCluster } from './digits.ts'
 import { CLASS, isAlnum, isDigit, LETTER } from './chars.ts'
 import { at, before, type Hit, isTaken, type Leaf, noteWord, pass, passHits } from './leaf.ts'
+import type { Openings } from './placeholder.ts'
 import type { Recognizer, Word } from './recognizer.ts'
 import * as hint from './hints.ts'
 import { recognizers } from './recognizers/index.ts'
@@ -121,9 +122,20 @@ const takeMark = (leaf: Leaf, kind: number, n: number): void => {
   else if (kind === LONG) takeLong(leaf, start, end)
 }
 
+/** Passes the marks up to an offset as an earlier masking would be passed; true inside one. */
+const isMarked = (leaf: Leaf, i: number): boolean => {
+  for (; leaf.marked < leaf.marks.length; leaf.marked++) {
+    const mark = leaf.marks[leaf.marked]
+    if (mark === undefined || mark.start > i) break
+    passMasked(leaf, mark.start, mark.end)
+  }
+  return i < (leaf.marks[leaf.marked - 1]?.end ?? 0)
+}
+
 const takeToken = (leaf: Leaf, n: number): void => {
   const kind = tokens.kind[n] ?? 0
   const start = tokens.start[n] ?? 0
+  if (leaf.marks.length > 0 && isMarked(leaf, start)) return
   if (leaf.hits.length > 0) {
     if (isTaken(leaf, start)) return
     passHits(leaf, start)
@@ -155,6 +167,7 @@ const readStretch = (leaf: Leaf): void => {
   leaf.gridEnd = leaf.start
   leaf.datesEnd = leaf.start
   leaf.colonsEnd = leaf.start
+  leaf.marked = 0
   const known = leaf.hits.length
   takeValue(leaf)
   if (leaf.hits.length > known && leaf.done >= leaf.end) return
@@ -186,8 +199,10 @@ const readTable = (leaf: Leaf, table: Table): void => {
 const TABLE_MIN = 40
 
 /** Reads one leaf and adds what it finds. */
-export const readLeaf = (leaf: Leaf): void => {
+export const readLeaf = (leaf: Leaf, openings: Openings): void => {
   tokens.hasSigns = false
+  tokens.openings = openings
+  leaf.openings = openings
   if (leaf.base64.length > 0) leaf.base64 = []
   const table = leaf.end - leaf.start < TABLE_MIN || (leaf.own & hint.KINDS) !== 0 ? undefined : tableOf(leaf)
   if (table === undefined) readStretch(leaf)

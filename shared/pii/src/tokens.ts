@@ -1,6 +1,6 @@
 import { CLASS, DIGIT, isHex, JOIN, LETTER } from './chars.ts'
 import { KINDS, STOP } from './hints.ts'
-import { placeholderEnd } from './placeholder.ts'
+import { type Openings, openingsOf, placeholderEnd } from './placeholder.ts'
 import type { Source } from './source.ts'
 import { hintsOfWord, mayTell } from './words.ts'
 
@@ -26,6 +26,8 @@ export interface Tokens {
   hasSigns: boolean
   /** Where the token that is being taken ends. */
   stop: number
+  /** How what was masked before begins. */
+  openings: Openings
   readonly kind: Uint8Array
   readonly start: Int32Array
   readonly end: Int32Array
@@ -36,6 +38,7 @@ export const createTokens = (): Tokens => ({
   count: 0,
   hasSigns: false,
   stop: 0,
+  openings: openingsOf([]),
   kind: new Uint8Array(CAPACITY + 4),
   start: new Int32Array(CAPACITY + 4),
   end: new Int32Array(CAPACITY + 4),
@@ -121,7 +124,7 @@ const endRun = (tokens: Tokens, from: number, to: number): void => {
 /** Over a bracket, or over the whole of what an earlier masking left. */
 const takeBracket = (tokens: Tokens, bytes: Uint8Array, span: { start: number; to: number }): number => {
   const next = bytes[span.start + 1] ?? 0
-  const end = next >= 65 && next <= 90 ? placeholderEnd(bytes, span.start, span.to) : -1
+  const end = next >= 65 && next <= 90 ? placeholderEnd(bytes, span, tokens.openings) : -1
   if (end < 0) return span.start + 1
   tokens.stop = end
   takeSpan(tokens, MASKED, span.start)

@@ -70,6 +70,8 @@ export interface Config {
   readonly http: { readonly host: string; readonly port: number }
   readonly drainTimeoutMs: number
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
+  /** Whether personal data is masked, where somebody said so. */
+  readonly masking: { readonly beforeLlm: boolean | undefined; readonly inLogs: boolean | undefined }
   /** The nested documents of `muniment.yaml`, for `readSection`. */
   readonly sections: Read['sections']
 }
@@ -189,6 +191,7 @@ export function readConfig(sources: ConfigSources): Config {
     http: { host: value('http.host'), port: value('http.port') },
     drainTimeoutMs: value('drain_timeout_ms'),
     webhook: webhook(read),
+    masking: { beforeLlm: value('mask_pii_before_llm'), inLogs: value('mask_pii_in_logs') },
     sections: read.sections,
   }
 }

@@ -1,5 +1,6 @@
 export { readConfig, type AwsPlace, type Config, type FilePlace, type S3Place } from './config.ts'
 export type { BusConfig, KafkaSasl, KafkaTls } from './config-bus.ts'
+export { createLineMask } from './line-mask.ts'
 export { createLogger, type LogFacts, type Logger, type LoggerOptions, type LogLevel } from './logger.ts'
 export type { ConfigSources } from './read-settings.ts'
 export { retryWhileUnreachable, type RetryOptions } from './retry.ts'

@@ -30,14 +30,16 @@ export interface LoggerOptions {
   readonly name: string
   readonly level: LogLevel
   /** Where lines go; default standard error, so that standard output stays the program's own. */
+  /** Changes every line before it is written, so that none leaves unmasked: see `createLineMask`. */
+  readonly maskLine?: (line: string) => string
   readonly destination?: { readonly write: (line: string) => void }
 }
 
 // pino always writes the level first; its values are escaped, so the first `"event":"` at this place is the key.
-const line = /^\{(.*?,)("event":"(?:[^"\\]|\\.)*"),?(.*)$/su
+const writtenLine = /^\{(.*?,)("event":"(?:[^"\\]|\\.)*"),?(.*)$/su
 
 function eventFirst(written: string): string {
-  return written.replace(line, '{$2,$1$3').replace(/,\}\n$/u, '}\n')
+  return written.replace(writtenLine, '{$2,$1$3').replace(/,\}\n$/u, '}\n')
 }
 
 type Base = ReturnType<typeof pino>
@@ -63,9 +65,14 @@ function loggerOf(base: Base, component: string | undefined): Logger {
 
 /** A logger for one process: JSON lines, fenced against secrets that call sites pass by mistake. */
 export function createLogger(options: LoggerOptions): Logger {
-  const { name, level, destination = openDestination({ fd: 2, sync: true }) } = options
+  const {
+    name,
+    level,
+    maskLine = line => line,
+    destination = openDestination({ fd: 2, sync: true }),
+  } = options
   const write = (text: string): void => {
-    destination.write(eventFirst(text))
+    destination.write(eventFirst(maskLine(text)))
   }
   const settings = {
     level,

@@ -349,6 +349,18 @@ export const settings = {
     default: '300000',
     ...whole(1000, 86_400_000),
   },
+  mask_pii_before_llm: {
+    env: 'MASK_PII_BEFORE_LLM',
+    doc: 'Whether the guard masks results before the model sees them; the stricter of this, the section `pii` and a request’s header wins.',
+    roles: ['interceptor'],
+    ...optional(whether),
+  },
+  mask_pii_in_logs: {
+    env: 'MASK_PII_IN_LOGS',
+    doc: 'Whether personal data is masked in the lines that processes log; where nobody says otherwise, it is.',
+    roles: ['all'],
+    ...optional(whether),
+  },
   log_level: {
     env: 'MUNIMENT_LOG_LEVEL',
     doc: 'Least important lines that are logged.',

@@ -15,7 +15,7 @@ export type WrittenSettings = ReadonlyMap<SettingName, Written>
 /** Environment variables, as a process has them. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-const prefix = 'MUNIMENT_'
+const prefixes = ['MUNIMENT_', 'MASK_PII_']
 // Read by test runners, which pass their environment on to what they start.
 const ignoredPrefix = 'MUNIMENT_TEST_'
 
@@ -27,6 +27,10 @@ function isSettingName(name: string): name is SettingName {
 export const entries: readonly (readonly [SettingName, Setting])[] = Object.keys(settings)
   .filter(isSettingName)
   .map(name => [name, settings[name]])
+
+function isOurs(variable: string): boolean {
+  return prefixes.some(prefix => variable.startsWith(prefix)) && !variable.startsWith(ignoredPrefix)
+}
 
 const byVariable = new Map(entries.map(([name, { env }]) => [env, name]))
 
@@ -52,8 +56,8 @@ function unknownInFile(name: string): Error {
 export function fromEnvironment(env: Environment): WrittenSettings {
   const found = new Map<SettingName, Written>()
   for (const [variable, text] of Object.entries(env)) {
-    if (!variable.startsWith(prefix) || variable.startsWith(ignoredPrefix)) continue
     const name = byVariable.get(variable)
+    if (name === undefined && !isOurs(variable)) continue
     if (name === undefined) throw unknown(variable, [...byVariable.keys()])
     if (text !== undefined && text !== '') found.set(name, { text, as: variable })
   }

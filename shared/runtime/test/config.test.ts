@@ -309,7 +309,7 @@ describe('the table of settings', () => {
     const all = listSettings()
     expect(new Set(all.map(({ env }) => env)).size).toBe(all.length)
     for (const { env, doc, expects, roles } of all) {
-      expect(env).toMatch(/^(?:MUNIMENT|MCP)_[A-Z0-9_]+$/u)
+      expect(env).toMatch(/^(?:MUNIMENT|MCP|MASK_PII)_[A-Z0-9_]+$/u)
       expect(doc).toMatch(/^[^\n]+\.$/u)
       expect(expects).not.toBe('')
       expect(roles).not.toHaveLength(0)

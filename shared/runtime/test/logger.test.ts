@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AppError } from '@muniment/schema'
-import { createLogger, type Logger, type LogLevel } from '../src/index.ts'
+import { createLineMask, createLogger, type Logger, type LogLevel } from '../src/index.ts'
 
 function capture(level: LogLevel = 'info'): { readonly log: Logger; readonly lines: string[] } {
   const lines: string[] = []
@@ -52,6 +52,38 @@ describe('a log line', () => {
         expect(JSON.parse(lines[0] ?? '')).toHaveProperty('event')
       }),
     )
+  })
+})
+
+const maskedLine = (
+  policy: Parameters<typeof createLineMask>[0],
+  facts: Readonly<Record<string, unknown>>,
+): string => {
+  const lines: string[] = []
+  const destination = { write: (line: string) => lines.push(line) }
+  const log = createLogger({ name: 'test', level: 'info', destination, maskLine: createLineMask(policy) })
+  log.info('test.fact', facts)
+  return lines.join('')
+}
+
+describe('a masked log', () => {
+  test('holds no personal data, and stays one line of JSON', () => {
+    const line = maskedLine({}, { note: 'ada@example.org', error: new Error('no route to +1 415 555 2671') })
+    expect(line).not.toMatch(/ada@|2671/u)
+    expect(JSON.parse(line)).toMatchObject({ event: 'test.fact', name: 'test', note: '[EMAIL]' })
+    expect(line.indexOf('\n')).toBe(line.length - 1)
+  })
+
+  test('goes by the rules for logs, and needs no keys for them', () => {
+    const rules = [
+      { types: ['IP_ADDRESS'], surfaces: ['logs'], action: { kind: 'keep' } },
+      { types: ['EMAIL'], action: { kind: 'token' } },
+    ] as const
+    const line = maskedLine(
+      { rules, otherwise: { kind: 'hash' } },
+      { note: '8.8.8.8 ada@example.org +1 415 555 2671' },
+    )
+    expect(JSON.parse(line)).toMatchObject({ note: '8.8.8.8 [EMAIL] [PHONE]' })
   })
 })
 

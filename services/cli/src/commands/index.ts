@@ -11,6 +11,7 @@ import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
 import { proveCommand } from './prove.ts'
 import { proxyCommand } from './proxy.ts'
+import { piiCommand } from './pii.ts'
 import { queryCommand } from './query.ts'
 import { runCommand } from './run.ts'
 import { showCommand } from './show.ts'
@@ -34,6 +35,7 @@ const everyday: readonly CliCommand[] = [
   verifyCommand,
   proveCommand,
   maskCommand,
+  piiCommand,
   keysCommand,
   eraseCommand,
   holdCommand,

@@ -3,6 +3,7 @@ import { AppError } from '@muniment/schema'
 import type { CliCommand } from '../command.ts'
 import { openBusOf, openKeysOf } from '../context.ts'
 import { argument } from '../options.ts'
+import { lineMaskOf } from '../pii-rules.ts'
 import { keepConsoleUrl } from '../console-url.ts'
 import { withRestarts } from '../restarts.ts'
 import { workers } from '../workers.ts'
@@ -34,7 +35,7 @@ export const runCommand: CliCommand = {
         `There is no worker "${name}"; there is: ${Object.keys(workers).join(', ')}.`,
       )
     const settings = await config()
-    const log = createLogger({ name, level: settings.logLevel })
+    const log = createLogger({ name, level: settings.logLevel, ...lineMaskOf(settings) })
     const metrics = createMetrics({ withProcess: true })
     await using bus = await openBusOf(settings, log)
     await using context = await openKeysOf(settings)

@@ -7,6 +7,7 @@ import { keepConsoleUrl } from '../console-url.ts'
 import { publishControlKeys, publishIngestKey } from '../ingest-key.ts'
 import { openLogFile } from '../log-file.ts'
 import { flag } from '../options.ts'
+import { lineMaskOf } from '../pii-rules.ts'
 import { withRestarts } from '../restarts.ts'
 import { anchorLastCuts, spoolTasks, workers, type WorkerContext } from '../workers.ts'
 
@@ -80,7 +81,7 @@ export const upCommand: CliCommand = {
     await publishIngestKey(config)
     await publishControlKeys(config)
     using destination = openLogFile(join(config.home, 'muniment.log'))
-    const log = createLogger({ name: 'up', level: config.logLevel, destination })
+    const log = createLogger({ name: 'up', level: config.logLevel, destination, ...lineMaskOf(config) })
     const metrics = createMetrics({ withProcess: true })
     await using bus = await openBusOf(config, log)
     await using keyContext = await openKeysOf(config)

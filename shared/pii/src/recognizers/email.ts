@@ -1,6 +1,7 @@
 import { isAlnum, isAlpha, isAsciiAlnum, isDigit } from '../chars.ts'
 import { addHit, at, type Leaf, sliceOf, startsWith } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
+import { MASKED_HOST } from '../shape.ts'
 
 const LOCAL_MAX = 64
 const HOST_MAX = 253
@@ -109,11 +110,18 @@ const endOf = (leaf: Leaf, sign: number): number => {
   return literal > sign + 1 ? literal : hostEnd(leaf, sign + 1)
 }
 
+/** What `keepsShape` left: small letters at a host that must not exist. */
+const isMasked = (leaf: Leaf, start: number, sign: number): boolean => {
+  if (!startsWith(leaf, MASKED_HOST, sign + 1)) return false
+  for (let i = start; i < sign; i++) if (at(leaf, i) < 97 || at(leaf, i) > 122) return false
+  return true
+}
+
 const onSign = (leaf: Leaf, sign: number): void => {
   const end = endOf(leaf, sign)
   if (end === sign + 1) return
   const start = at(leaf, sign - 1) === 34 ? quotedStart(leaf, sign) : localStart(leaf, sign)
-  if (start >= sign || isUserInfo(leaf, start)) return
+  if (start >= sign || isUserInfo(leaf, start) || isMasked(leaf, start, sign)) return
   if (isDigit(at(leaf, end)) || isScpPath(leaf, start, end)) return
   addHit(leaf, { type: 'EMAIL', start, end, score: 1 })
 }

@@ -1,6 +1,6 @@
 import { isAsciiAlnum, isDigit } from '../chars.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, type Leaf } from '../leaf.ts'
+import { addHit, at, isMaskedAt, type Leaf } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
 
 const isPart = (c: number): boolean =>
@@ -22,7 +22,7 @@ const onValue = (leaf: Leaf): void => {
 const onWord = (leaf: Leaf, word: Word): void => {
   const limit = Math.min(leaf.end, word.end + 30)
   for (let i = word.end; i < limit; i++) {
-    if (at(leaf, i) === 10) return
+    if (at(leaf, i) === 10 || isMaskedAt(leaf, i)) return
     if (!isAsciiAlnum(at(leaf, i))) continue
     let end = i
     let digits = 0

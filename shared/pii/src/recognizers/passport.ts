@@ -1,6 +1,6 @@
 import { isAsciiAlnum, isDigit } from '../chars.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, type Leaf, trimmed } from '../leaf.ts'
+import { addHit, at, isMaskedAt, type Leaf, trimmed } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
 
 const WORD_REACH = 40
@@ -26,7 +26,7 @@ const onWord = (leaf: Leaf, word: Word): void => {
   const limit = Math.min(leaf.end, word.end + WORD_REACH)
   let i = word.end
   while (i < limit) {
-    if (at(leaf, i) === 10) return
+    if (at(leaf, i) === 10 || isMaskedAt(leaf, i)) return
     const end = Math.max(i, tokenEnd(leaf, i))
     if (isNumber(leaf, i, end)) {
       addHit(leaf, { type: 'PASSPORT', start: i, end, score: 0.85 })
