@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=16
 // Plain JavaScript that an old Node can still read: the program behind it needs Node 24.
 import { spawn } from 'node:child_process'
 import * as module from 'node:module'
@@ -19,8 +19,11 @@ function bundledNode() {
 }
 
 /** Runs this same command line on another Node and ends as it ends. */
+/** As in the first line: the young generation would grow to 128 MB, and nothing be faster for it. */
+const flags = ['--max-semi-space-size=16']
+
 function runOn(node) {
-  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' })
+  const child = spawn(node, [...flags, ...process.argv.slice(1)], { stdio: 'inherit' })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, () => child.kill(signal))
   child.on('error', error => fail(`cannot run ${node}: ${error.message}`))
