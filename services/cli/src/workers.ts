@@ -4,7 +4,7 @@ import { parsePolicy } from '@muniment/archive'
 import type { NotaryOptions, UnwitnessedSpan, Witnesses } from '@muniment/archiver'
 import type { Bus } from '@muniment/bus'
 import type { SecretName } from '@muniment/keys'
-import type { Config, Logger, Metrics, Task } from '@muniment/runtime'
+import { readSection, type Config, type Logger, type Metrics, type Task } from '@muniment/runtime'
 import { isAppError, topic } from '@muniment/schema'
 import type { VerifyReport } from '@muniment/archive'
 import { openEvidenceStoreOf, type KeyContext } from './context.ts'
@@ -66,12 +66,34 @@ async function detectorTasks({ bus, state, keys, log, config }: WorkerContext): 
     log: log.child('detector'),
     now: Date.now,
   })
-  // Interceptors of this machine cannot read an embedded bus themselves.
-  const control =
-    config.bus.kind === 'embedded'
-      ? { control: controlTask({ config, bus, keys }, log.child('control')) }
-      : {}
-  return { 'detector content': content, 'detector behaviour': behaviour, ...control }
+  const control = controlTask({ config, bus, keys }, log.child('control'))
+  const response = await responderOf({ bus, keys, log, config })
+  return {
+    'detector content': content,
+    'detector behaviour': behaviour,
+    'detector response': response,
+    control,
+  }
+}
+
+async function responderOf({
+  bus,
+  keys,
+  log,
+  config,
+}: Pick<WorkerContext, 'bus' | 'keys' | 'log' | 'config'>): Promise<Task> {
+  const { createResponder, loadRules, plansOf, responseSectionSchema } = await import('@muniment/detector')
+  const { response } = config.sections
+  const section = response && readSection(response, responseSectionSchema)
+  return createResponder({
+    bus,
+    signer: keys.controlSigner,
+    verifier: keys.controlVerifier,
+    plans: plansOf(loadRules().rules, section),
+    allow: [...config.guardAllow, ...(section?.allow ?? [])],
+    log: log.child('response'),
+    now: Date.now,
+  })
 }
 
 async function archiverTasks({ bus, keys, log, config, metrics }: WorkerContext): Promise<Tasks> {

@@ -3,3 +3,5 @@ export { createDetector, type Detector, type DetectorOptions } from './detector.
 export { createAnomalyDetector, type AnomalyDetector } from './stats/anomaly.ts'
 export { testRules, type FailedExample } from './rule-tests.ts'
 export { loadRules, type RulePack } from './sigma/pack.ts'
+export { createResponder, type ResponderOptions } from './response/responder.ts'
+export { plansOf, responseSectionSchema } from './response/plan.ts'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '@muniment/schema'
 import { parse } from 'yaml'
+import { readResponse, type ResponsePlan } from '../response/plan.ts'
 import { compileCondition } from './condition.ts'
 import { compileField, type Facts, type Scalar } from './value.ts'
 
@@ -33,6 +34,8 @@ export interface Rule {
   readonly dedupKeys: readonly string[]
   readonly dedupPeriodMs: number
   readonly score: number | undefined
+  /** What is decided about what the rule finds; absent = nothing. */
+  readonly response: ResponsePlan | undefined
   readonly mustFire: readonly Example[]
   readonly mustNotFire: readonly Example[]
 }
@@ -131,7 +134,7 @@ function readBlock(
   'matches' | 'fields' | 'id' | 'name' | 'title' | 'description' | 'tags' | 'severity' | 'version'
 > {
   const block = fieldsOf(value ?? {}, 'muniment')
-  refuseUnknown(block, ['dedup', 'score', 'behaviour', 'settings', 'tests'], 'muniment')
+  refuseUnknown(block, ['dedup', 'score', 'behaviour', 'settings', 'response', 'tests'], 'muniment')
   const dedup = fieldsOf(block['dedup'] ?? { keys: ['principal', 'server'], period: '1h' }, 'dedup')
   refuseUnknown(dedup, ['keys', 'period'], 'dedup')
   const dedupKeys = textsOf(dedup['keys'], 'dedup.keys')
@@ -148,6 +151,7 @@ function readBlock(
     dedupKeys,
     dedupPeriodMs: durationMs(textOf(dedup['period'], 'dedup.period')),
     score: typeof block['score'] === 'number' ? block['score'] : undefined,
+    response: readResponse(block['response']),
     mustFire: tests === undefined ? [] : examplesOf(tests['must_fire'], 'tests.must_fire'),
     mustNotFire: tests === undefined ? [] : examplesOf(tests['must_not_fire'], 'tests.must_not_fire'),
   }
