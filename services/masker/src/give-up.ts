@@ -47,13 +47,13 @@ interface Fault {
 async function publishGap(work: Work, first: BusRecord, { error, headers }: Fault): Promise<void> {
   if (headers === undefined || first.headers['mun_replay'] !== undefined) return
   const { lane, lastSeq } = headers
-  const { nextSeq = 0, tenant = 'default' } = work.state.lanes.get(lane) ?? {}
-  if (nextSeq > lastSeq) return
+  const { lanes } = work.state
+  const { nextSeq = 0, tenant = 'default' } = lanes.get(lane) ?? {}
   // A batch may begin with a heartbeat, which repeats a number that was published.
-  const missing = { ...headers, firstSeq: Math.max(nextSeq, headers.firstSeq) }
+  const missing = lanes.has(lane, headers.firstSeq) ? { ...headers, firstSeq: nextSeq } : headers
+  if (missing.firstSeq > lastSeq) return
   const gap = gapFor(first, missing, { tenant, reason: error.code, version: work.options.version })
   if (!gap) return
-  work.state.givenUp.add(lane, missing.firstSeq, lastSeq)
   const event = await build(work, { frame: { envelope: new Uint8Array(0) }, observation: gap }, '')
   await queue(work, lane, [event])
 }

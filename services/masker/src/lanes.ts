@@ -1,8 +1,11 @@
 import { AppError, laneOf, type BatchHeaders, type Observation } from '@muniment/schema'
 
-/** What the masker remembers of a lane since it was given its partition: enough to drop most duplicates, never proof of how far the lane has come. */
+/**
+ * What the masker remembers of a lane: the newest numbers without a hole that it has published itself since it was given the partition.
+ * It drops them when they come again; for all others it cannot know, and leaves that to those who read.
+ */
 interface LaneState {
-  /** The number after the last event that was published. */
+  readonly firstSeq: number
   readonly nextSeq: number
   readonly tenant: string
 }
@@ -13,43 +16,38 @@ const maxLanes = 50_000
 /** Bounded memory of the lanes of one partition. */
 export interface Lanes {
   readonly get: (lane: string) => LaneState | undefined
-  readonly set: (lane: string, state: LaneState) => void
+  /** Whether this number was published before. */
+  readonly has: (lane: string, seq: number) => boolean
+  /** Remembers a batch that was published; what lies before a hole is forgotten. */
+  readonly add: (
+    lane: string,
+    batch: { readonly firstSeq: number; readonly lastSeq: number; readonly tenant: string },
+  ) => void
+}
+
+function join(known: LaneState | undefined, batch: LaneState): LaneState {
+  if (known === undefined || batch.firstSeq > known.nextSeq) return batch
+  if (batch.nextSeq < known.firstSeq) return known
+  const { tenant } = batch
+  const firstSeq = Math.min(known.firstSeq, batch.firstSeq)
+  return { firstSeq, nextSeq: Math.max(known.nextSeq, batch.nextSeq), tenant }
 }
 
 export function createLanes(): Lanes {
   const states = new Map<string, LaneState>()
-  function set(lane: string, state: LaneState): void {
+  function has(lane: string, seq: number): boolean {
+    const known = states.get(lane)
+    return known !== undefined && known.firstSeq <= seq && seq < known.nextSeq
+  }
+  function add(lane: string, { firstSeq, lastSeq, tenant }: Parameters<Lanes['add']>[1]): void {
+    const known = states.get(lane)
     states.delete(lane)
-    states.set(lane, state)
+    states.set(lane, join(known, { firstSeq, nextSeq: lastSeq + 1, tenant }))
     if (states.size <= maxLanes) return
     const [oldest] = states.keys()
     if (oldest !== undefined) states.delete(oldest)
   }
-  return { get: lane => states.get(lane), set }
-}
-
-const maxGivenUpLanes = 1000
-const maxGivenUpRanges = 32
-
-/** Bounded memory of numbers that were given up, so that a whole batch that comes for them, however late, is no duplicate. */
-export interface GivenUp {
-  readonly add: (lane: string, firstSeq: number, lastSeq: number) => void
-  readonly has: (lane: string, seq: number) => boolean
-}
-
-export function createGivenUp(): GivenUp {
-  const byLane = new Map<string, readonly (readonly [first: number, last: number])[]>()
-  function add(lane: string, firstSeq: number, lastSeq: number): void {
-    const ranges = byLane.get(lane) ?? []
-    byLane.delete(lane)
-    byLane.set(lane, [...ranges, [firstSeq, lastSeq] as const].slice(-maxGivenUpRanges))
-    const [oldest] = byLane.keys()
-    if (byLane.size > maxGivenUpLanes && oldest !== undefined) byLane.delete(oldest)
-  }
-  function has(lane: string, seq: number): boolean {
-    return byLane.get(lane)?.some(([first, last]) => first <= seq && seq <= last) === true
-  }
-  return { add, has }
+  return { get: lane => states.get(lane), has, add }
 }
 
 /**

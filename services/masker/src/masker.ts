@@ -2,7 +2,7 @@ import { topic } from '@muniment/schema'
 import type { Task } from '@muniment/runtime'
 import type { Batch, Position } from '@muniment/bus'
 import { createAssembler } from './assembler.ts'
-import { createGivenUp, createLanes } from './lanes.ts'
+import { createLanes } from './lanes.ts'
 import { takeIn } from './partition-work.ts'
 import { beginWork, flush, type PartitionState, type WorkOptions } from './work.ts'
 
@@ -17,7 +17,7 @@ export function createMasker(options: WorkOptions): Task {
   function stateOf(partition: number): PartitionState {
     const known = partitions.get(partition)
     if (known) return known
-    const fresh = { partition, lanes: createLanes(), givenUp: createGivenUp(), assembler: createAssembler() }
+    const fresh = { partition, lanes: createLanes(), assembler: createAssembler() }
     partitions.set(partition, fresh)
     return fresh
   }

@@ -5,7 +5,7 @@ import { readEnvelope, type BuiltEvent } from './build-event.ts'
 import { giveUp } from './give-up.ts'
 import { checkLane } from './lanes.ts'
 import { openBatch } from './open-batch.ts'
-import { build, persist, queue, remember, type Opened, type Work } from './work.ts'
+import { build, persist, queue, type Opened, type Work } from './work.ts'
 
 type WholeBatch = NonNullable<Assembled['whole']>
 
@@ -40,24 +40,29 @@ async function open(work: Work, { headers, parts }: WholeBatch): Promise<readonl
   return opened
 }
 
+function isHeartbeat({ observation: { lane } }: Opened): boolean {
+  return lane?.state === 'alive'
+}
+
 /** Everything is masked before anything is queued: a batch is published as a whole or given up as a whole. */
 async function maskBatch(work: Work, whole: WholeBatch): Promise<readonly BuiltEvent[]> {
   const suffix = laneSuffix(whole.records[0])
-  const { lanes, givenUp } = work.state
-  const laneKey = `${whole.headers.lane}${suffix}`
-  const nextSeq = lanes.get(laneKey)?.nextSeq ?? 0
+  const { lanes } = work.state
+  const { firstSeq, lastSeq, lane } = whole.headers
+  const laneKey = `${lane}${suffix}`
+  const all = await open(work, whole)
   const events: BuiltEvent[] = []
-  for (const opened of await open(work, whole)) {
-    const { source, lane } = opened.observation
-    const isNew = source.seq >= nextSeq || givenUp.has(laneKey, source.seq)
-    if (isNew || lane?.state === 'alive') events.push(await build(work, opened, suffix))
-  }
+  for (const opened of all)
+    if (isHeartbeat(opened) || !lanes.has(laneKey, opened.observation.source.seq))
+      events.push(await build(work, opened, suffix))
+  // A heartbeat alone repeats a number, which may never have come.
+  const own = all.findLast(opened => !isHeartbeat(opened))
+  if (own) lanes.add(laneKey, { firstSeq, lastSeq, tenant: own.observation.tenant })
   return events
 }
 
 async function process(work: Work, whole: WholeBatch): Promise<void> {
   const events = await maskBatch(work, whole)
-  remember(work, events)
   await queue(work, whole.headers.lane, events)
   work.options.onDone?.({ events: events.length, deadLetters: 0 })
 }

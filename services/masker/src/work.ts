@@ -6,7 +6,7 @@ import { topic, type Frame, type Observation } from '@muniment/schema'
 import type { Assembler } from './assembler.ts'
 import { buildEvent, type BuiltEvent, type Mask } from './build-event.ts'
 import { createDigest, type Digest } from './digest.ts'
-import type { GivenUp, Lanes } from './lanes.ts'
+import type { Lanes } from './lanes.ts'
 import type { Unseal } from './open-batch.ts'
 
 /** What work on a partition needs. */
@@ -30,7 +30,6 @@ export interface WorkOptions {
 export interface PartitionState {
   readonly partition: number
   readonly lanes: Lanes
-  readonly givenUp: GivenUp
   readonly assembler: Assembler
 }
 
@@ -106,14 +105,6 @@ export async function queue(work: Work, lane: string, events: readonly BuiltEven
     work.outgoingBytes += value.length
   }
   if (work.outgoingBytes >= flushBytes) await flush(work)
-}
-
-/** Remembers how far a lane has come, so that what comes again is known. */
-export function remember({ state: { lanes } }: Work, events: readonly BuiltEvent[]): void {
-  for (const { seq, tenant, laneKey } of events) {
-    const nextSeq = Math.max(lanes.get(laneKey)?.nextSeq ?? 0, seq + 1)
-    lanes.set(laneKey, { nextSeq, tenant })
-  }
 }
 
 /** Resolves when every queued event is durable. */
