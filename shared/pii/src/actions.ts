@@ -23,7 +23,7 @@ export type Action =
 
 export type ActionKind = Action['kind']
 
-export interface KeyedFunctions {
+interface KeyedFunctions {
   readonly token?: Keyed | undefined
   readonly hash?: Keyed | undefined
 }
@@ -56,7 +56,7 @@ const ID_MAX = 64
 const LETTERS = 'qrstuvwxyz'
 
 /** Small letters only: hexadecimal digits keep apart, whatever else comes is dropped. */
-const lettersOf = (text: string): string =>
+export const lettersOf = (text: string): string =>
   text
     .toLowerCase()
     .replace(/[0-9]/g, digit => LETTERS[Number(digit)] ?? '')
@@ -68,23 +68,40 @@ export interface Value {
   readonly type: PiiType
   /** Name of a custom kind. */
   readonly kind: string | undefined
+  /** As people write it. */
   readonly value: string
+  /** As it stands in the text, inside so many JSON strings; a bare number or part of a string. */
+  readonly raw: string
+  readonly level: number
+  readonly isNumber: boolean
   readonly tenant: string
 }
 
-const idOf = (call: Keyed | undefined, { type, kind, value, tenant }: Value): string =>
-  call === undefined ? '' : lettersOf(call(kind ?? type, normalise(type, value), tenant))
+/** What gives values their ids, in hexadecimal. */
+export interface Ids {
+  readonly token: (found: Value) => string
+  readonly hash: (found: Value) => string
+}
+
+/** Ids by the keyed functions of a policy. */
+export const keyedIds = ({ token, hash }: KeyedFunctions): Ids => {
+  const by =
+    (call: Keyed | undefined) =>
+    ({ type, kind, value, tenant }: Value): string =>
+      call === undefined ? '' : call(kind ?? type, normalise(type, value), tenant)
+  return { token: by(token), hash: by(hash) }
+}
 
 const shapedOr = (keepsShape: boolean | undefined, found: Value, id: string): string | undefined =>
   keepsShape === true ? shaped(found.type, found.value, id) : undefined
 
 /** The text that takes the place of a value; undefined where the value stays. */
-export const replacement = (action: Action, found: Value, functions: KeyedFunctions): string | undefined => {
+export const replacement = (action: Action, found: Value, ids: Ids): string | undefined => {
   const name = found.kind ?? found.type
   if (action.kind === 'keep') return undefined
   if (action.kind === 'remove') return shapedOr(action.keepsShape, found, '') ?? placeholder(name)
   if (action.kind === 'mask') return placeholder(name, ` ***${lastOf(found.value, action.keepLast ?? 4)}`)
-  if (action.kind === 'hash') return placeholder(name, `#${idOf(functions.hash, found)}`)
-  const id = idOf(functions.token, found)
+  if (action.kind === 'hash') return placeholder(name, `#${lettersOf(ids.hash(found))}`)
+  const id = lettersOf(ids.token(found))
   return shapedOr(action.keepsShape, found, id) ?? placeholder(name, `:${id}`)
 }

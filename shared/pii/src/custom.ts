@@ -134,6 +134,8 @@ const findKind = (
 export interface Kinds {
   readonly all: readonly CompiledKind[]
   readonly openings: Openings
+  /** Nothing else is looked for. */
+  readonly isAlone: boolean
 }
 
 /** Marks what custom kinds find in a leaf, in order and without overlaps: the earlier one, then the longer one stays. */

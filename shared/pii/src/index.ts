@@ -9,6 +9,17 @@ export type { CustomKind } from './custom.ts'
 export type { Explained, Finding, Masked, Masker, MaskOptions } from './masker.ts'
 export { policyIssues } from './policy.ts'
 export type { Policy, PolicyIssue, Rule, Surface } from './policy.ts'
+export { createRoundTrip } from './round-trip.ts'
+export type {
+  Conversation,
+  Restored,
+  RoundTrip,
+  RoundTripOptions,
+  SealPlace,
+  VaultKeys,
+  VaultRow,
+  VaultStore,
+} from './round-trip.ts'
 export { createMaskStream, maskSlices } from './stream.ts'
 export type { MaskStream } from './stream.ts'
 export { resolveMasking } from './surfaces.ts'

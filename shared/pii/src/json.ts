@@ -167,7 +167,7 @@ const readKey = (walk: Walk, from: number): number => {
   walk.keyEnd = end - 1
   walk.keyHints = keys.hintsAt(walk.source, from + 1, end - 1)
   noteKey(walk)
-  if ((walk.keyHints & hint.SUSPECT) !== 0) {
+  if (walk.keepsAll || (walk.keyHints & hint.SUSPECT) !== 0) {
     const at = addLeaf(walk, from + 1, end - 1)
     walk.leaves[at + 2] = 0
     walk.leaves[at + 5] = KEY

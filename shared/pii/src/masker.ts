@@ -1,4 +1,4 @@
-import { type Action, type ActionKind, normalise, replacement } from './actions.ts'
+import { type Action, type ActionKind, type Ids, keyedIds, normalise, replacement } from './actions.ts'
 import { compileKind, type Kinds } from './custom.ts'
 import { openingsOf } from './placeholder.ts'
 import { compilePolicy, type Origin, type Plan, type Policy, policyIssues, type Surface } from './policy.ts'
@@ -58,7 +58,7 @@ export interface Masker {
 const FINDINGS_MAX = 1000
 
 /** Quotes for a bare number that turns into a string, escaped once per string around it. */
-const quoteAt = (level: number): string => `${'\\'.repeat(2 ** level - 1)}"`
+export const quoteAt = (level: number): string => `${'\\'.repeat(2 ** level - 1)}"`
 
 interface Tally {
   readonly counts: { type: string; path: string; count: number; action: ActionKind }[]
@@ -97,8 +97,11 @@ const plainValue = (raw: string, level: number): string => {
 
 const NOTHING: readonly Finding[] = []
 
-/** Replaces what was found; the pieces between are slices of the text itself. */
-const splice = (text: string, explained: readonly Explained[]): string => {
+/** A stretch of a text and what takes its place, if anything does. */
+export type Piece = Pick<Explained, 'start' | 'end' | 'instead'>
+
+/** Puts pieces in place, in order; what lies between are slices of the text itself. */
+export const splice = (text: string, explained: readonly Piece[]): string => {
   let out = ''
   let from = 0
   for (const { start, end, instead } of explained) {
@@ -118,18 +121,20 @@ const asNumber = (action: Action, instead: string, level: number): string =>
 
 interface Place {
   readonly plan: Plan
-  readonly policy: Policy
   readonly origin: Origin
   readonly tenant: string
+  readonly ids: Ids
 }
 
 const explainOne = (text: string, one: Found, place: Place): Explained | undefined => {
-  const { type, kind, path, start, end, score } = one
-  const value = plainValue(text.slice(start, end), one.level)
+  const { type, kind, path, start, end, score, level, isNumber } = one
+  const raw = text.slice(start, end)
+  const value = plainValue(raw, level)
   if (isAllowed(place.plan, one, value)) return undefined
   const action = place.plan.actionFor(kind ?? type, path, place.origin)
-  const plain = replacement(action, { type, kind, value, tenant: place.tenant }, place.policy)
-  const instead = one.isNumber && plain !== undefined ? asNumber(action, plain, one.level) : plain
+  const found = { type, kind, value, raw, level, isNumber, tenant: place.tenant }
+  const plain = replacement(action, found, place.ids)
+  const instead = isNumber && plain !== undefined ? asNumber(action, plain, level) : plain
   return { type: kind ?? type, path, start, end, score, action: action.kind, instead }
 }
 
@@ -137,6 +142,7 @@ const explainOne = (text: string, one: Found, place: Place): Explained | undefin
 export const kindsOf = ({ kinds = [] }: Policy): Kinds => ({
   all: kinds.map(compileKind),
   openings: openingsOf(kinds.map(({ name }) => name)),
+  isAlone: false,
 })
 
 const originOf = ({ server = '', tool = '', surface }: MaskOptions): Origin => ({
@@ -148,27 +154,38 @@ const originOf = ({ server = '', tool = '', surface }: MaskOptions): Origin => (
 const describe = ({ path, problem }: { path: readonly (string | number)[]; problem: string }): string =>
   path.length === 0 ? problem : `${path.join('.')} ${problem}`
 
+/** Finds and decides; `ids` takes the place of the policy's keyed functions. */
+export type Explainer = (text: string, options: MaskOptions, ids?: Ids) => readonly Explained[]
+
 /** Compiles a policy once; throws a RangeError that names every issue when the policy cannot be used. */
-export const createMasker = (policy: Policy = {}): Masker => {
+export const createExplainer = (policy: Policy): Explainer => {
   const issues = policyIssues(policy)
   if (issues.length > 0) throw new RangeError(`masking policy refused: ${issues.map(describe).join(' ')}`)
   const plan = compilePolicy({ ...policy, allow: (policy.allow ?? []).flatMap(spellings) })
   const kinds = kindsOf(policy)
-  const explain = (text: string, options: MaskOptions = {}): readonly Explained[] => {
+  const own = keyedIds(policy)
+  return (text, options, ids = own) => {
     const { json, path = '', tenant = '' } = options
-    const place = { plan, policy, origin: originOf(options), tenant }
+    const place = { plan, origin: originOf(options), tenant, ids }
     return scan(text, { json: json !== false, withPaths: true, path, kinds }).flatMap(
       one => explainOne(text, one, place) ?? [],
     )
   }
-  const mask = (text: string, options: MaskOptions = {}): Masked => {
-    const explained = explain(text, options)
-    if (explained.length === 0) return { text, findings: NOTHING, version }
-    const tally: Tally = { counts: [] }
-    for (const one of explained) note(tally, one)
-    return { text: splice(text, explained), findings: tally.counts, version }
-  }
-  return { mask, explain, version }
+}
+
+/** The text with everything replaced that was found, and what is told of it. */
+export const maskedBy = (text: string, explained: readonly Explained[]): Masked => {
+  if (explained.length === 0) return { text, findings: NOTHING, version }
+  const tally: Tally = { counts: [] }
+  for (const one of explained) note(tally, one)
+  return { text: splice(text, explained), findings: tally.counts, version }
+}
+
+/** Compiles a policy once; throws a RangeError that names every issue when the policy cannot be used. */
+export const createMasker = (policy: Policy = {}): Masker => {
+  const explainer = createExplainer(policy)
+  const explain = (text: string, options: MaskOptions = {}): readonly Explained[] => explainer(text, options)
+  return { mask: (text, options) => maskedBy(text, explain(text, options)), explain, version }
 }
 
 /** An allowed value in every normal form, since the kind it will be found as is not known. */

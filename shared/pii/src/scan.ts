@@ -114,7 +114,8 @@ interface Range {
 
 const markLeaf = (scan: Scan, path: string): void => {
   const { leaf, kinds } = scan
-  leaf.marks = []
+  leaf.hasSigns = false
+  leaf.base64 = []
   markKinds(kinds, leaf, path)
 }
 
@@ -126,8 +127,9 @@ const read = (scan: Scan, source: Source, range: Range): boolean => {
   leaf.end = range.end
   leaf.own = range.own
   leaf.isNumber = false
+  if (leaf.marks.length > 0) leaf.marks = []
   if (scan.kinds.all.length > 0) markLeaf(scan, range.path)
-  readLeaf(leaf, scan.kinds.openings)
+  if (!scan.kinds.isAlone) readLeaf(leaf, scan.kinds.openings)
   if (leaf.marks.length > 0) leaf.hits.push(...leaf.marks)
   if (leaf.hasSigns || leaf.base64.length > 0) readEncoded(scan)
   return leaf.hits.length > 0

@@ -10,11 +10,21 @@ const date = (value: string): string => (/^\d{4}-\d{2}-\d{2}$/.test(value) ? '00
 
 const address = (value: string): string => (value.includes(':') ? '::' : '0.0.0.0')
 
-/** A value of the same form that stands for nobody: it passes the same schema; undefined for kinds that are plain text. */
+/** Forms that have room for an id. */
+const withId = (type: PiiType, id: string): string | undefined => {
+  if (type === 'EMAIL') return `${id}@${MASKED_HOST}`
+  return type === 'URL' ? `https://${MASKED_HOST}/${id}` : undefined
+}
+
+const TEXTS: ReadonlySet<PiiType> = new Set(['NAME', 'STREET_ADDRESS', 'SECRET'])
+
+/**
+ * A value of the same form that stands for nobody: it passes the same schema. `undefined` for kinds that are plain text, and where there is an id
+ * but no room for it.
+ */
 export const shaped = (type: PiiType, value: string, id: string): string | undefined => {
-  if (type === 'EMAIL') return `${id === '' ? 'x' : id}@${MASKED_HOST}`
+  if (id !== '') return withId(type, id)
+  if (TEXTS.has(type)) return undefined
   if (type === 'IP_ADDRESS') return address(value)
-  if (type === 'URL') return `https://${MASKED_HOST}/${id}`
-  if (type === 'DATE_OF_BIRTH') return date(value)
-  return type === 'NAME' || type === 'STREET_ADDRESS' || type === 'SECRET' ? undefined : blanked(value)
+  return type === 'DATE_OF_BIRTH' ? date(value) : (withId(type, 'x') ?? blanked(value))
 }

@@ -114,6 +114,11 @@ describe('a custom kind', () => {
     expect(isMasked(no)).toBe(false)
   })
 
+  test('leaves nothing behind for the next masker', () => {
+    createMasker({ kinds: [badge] }).mask('B-1234 and B-1235')
+    expect(createMasker().mask('x, ada@example.org').text).toBe('x, [EMAIL]')
+  })
+
   test('takes actions, keys and shapes like any other', () => {
     const masker = createMasker({
       kinds: [badge],
