@@ -83,14 +83,13 @@ export interface Ids {
   readonly hash: (found: Value) => string
 }
 
+const idBy =
+  (call: Keyed | undefined) =>
+  ({ type, kind, value, tenant }: Value): string =>
+    call === undefined ? '' : call(kind ?? type, normalise(type, value), tenant)
+
 /** Ids by the keyed functions of a policy. */
-export const keyedIds = ({ token, hash }: KeyedFunctions): Ids => {
-  const by =
-    (call: Keyed | undefined) =>
-    ({ type, kind, value, tenant }: Value): string =>
-      call === undefined ? '' : call(kind ?? type, normalise(type, value), tenant)
-  return { token: by(token), hash: by(hash) }
-}
+export const keyedIds = ({ token, hash }: KeyedFunctions): Ids => ({ token: idBy(token), hash: idBy(hash) })
 
 const shapedOr = (keepsShape: boolean | undefined, found: Value, id: string): string | undefined =>
   keepsShape === true ? shaped(found.type, found.value, id) : undefined
