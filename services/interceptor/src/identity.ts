@@ -13,7 +13,7 @@ function scopesOf(value: unknown): string[] | undefined {
  * Who called, from what the server's own authentication verified (`authInfo`); the token itself is not kept.
  * The subject is where verifiers put it: `extra.sub`; else the client speaks for itself.
  */
-function principalOf(authInfo: unknown): Principal | undefined {
+export function principalOf(authInfo: unknown): Principal | undefined {
   const clientId = textMember(authInfo, 'clientId')
   const extra = member(authInfo, 'extra')
   const id = textMember(extra, 'sub') ?? clientId

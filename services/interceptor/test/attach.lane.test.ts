@@ -301,6 +301,14 @@ describe('attaching', () => {
     )
   })
 
+  test('to a server whose SDK takes messages in an unknown way is told, not silent', async () => {
+    const problems: Problem[] = []
+    const server = { connect: async () => undefined, setRequestHandler: () => undefined }
+    attach(server, { home: lab.home, onProblem: one => problems.push(one) })
+    await Reflect.apply(server.connect, server, [{ send: () => undefined, start: () => undefined }])
+    expect(problems.map(({ message }) => message)).toEqual([expect.stringContaining('goes unobserved')])
+  })
+
   test('to a server that is connected already is refused loudly', async () => {
     const server = serverV1()
     await server.connect(MemoryV1.createLinkedPair()[0])

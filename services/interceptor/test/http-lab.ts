@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 
 /** A server on loopback that ends with the test. */
@@ -8,8 +8,13 @@ export interface Listening extends AsyncDisposable {
   readonly port: number
 }
 
-export async function listen(listener: RequestListener | Server): Promise<Listening> {
-  const server = typeof listener === 'function' ? createServer(listener) : listener
+type Listener = (request: IncomingMessage, response: ServerResponse) => unknown
+
+export async function listen(listener: Listener | Server): Promise<Listening> {
+  const server =
+    typeof listener === 'function'
+      ? createServer((request, response) => void listener(request, response))
+      : listener
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -22,6 +22,7 @@ import {
 } from './conversation.ts'
 import { call, dial, listen, ping, post, talkRaw, type Listening } from './http-lab.ts'
 import { serverV1, serverV2 } from './servers.ts'
+import { legacyStory } from './stories.ts'
 import { openLab, story, type Lab, type Seen } from './support.ts'
 
 type Serve = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
@@ -102,28 +103,6 @@ function modernServer(): Serve {
     const { method = '', url = '' } = request
     return handler(Object.assign(request, { method, url }), response)
   }
-}
-
-/** What `converse` leaves, whatever a server of this line says of an unknown tool. */
-function legacyStory(unknown: string): string[] {
-  return [
-    'call initialize ok',
-    'notification notifications/initialized',
-    'call tools/list ok',
-    'call tools/call echo ok',
-    'call tools/call fail tool_error tool_error',
-    `call tools/call nothing of that name ${unknown}`,
-    'call to client roots/list ok',
-    'call tools/call roots ok',
-    'notification to client notifications/message',
-    'call tools/call log ok',
-    'call tools/call echo ok',
-    'cancelled tools/call wait cancelled',
-    'notification notifications/cancelled',
-    'call tools/call echo ok',
-    'call tools/call echo ok',
-    'unanswered tools/call wait unanswered closed',
-  ].toSorted()
 }
 
 function client(line: Line, url: URL): Promise<Talk> {

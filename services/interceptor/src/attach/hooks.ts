@@ -81,6 +81,23 @@ export function listenTo(target: object, name: string, listen: Listener): void {
     throw refused(name)
 }
 
+/** Calls a method of an object whose type is not known here. */
+export function call(target: object, name: string, args: readonly unknown[]): void {
+  const method: unknown = Reflect.get(target, name)
+  if (!isHandler(method)) throw refused(name)
+  method.apply(target, [...args])
+}
+
+/** Lets a method of this one object be called by a function that is given the call. */
+export function enclose(target: object, name: string, run: (call: () => unknown) => unknown): void {
+  const method: unknown = Reflect.get(target, name)
+  if (!isHandler(method)) throw refused(name)
+  const enclosed: Handler = function (this: unknown, ...args) {
+    return run(() => method.apply(this, args))
+  }
+  if (!Reflect.set(target, name, enclosed)) throw refused(name)
+}
+
 /** Puts a function before a method of this one object. */
 export function precede(target: object, name: string, listen: Listener): void {
   const method: unknown = Reflect.get(target, name)

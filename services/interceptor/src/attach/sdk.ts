@@ -1,17 +1,16 @@
 import { AppError } from '@muniment/schema'
-import type { Guard } from '../guard/guard.ts'
 import { failClosed, type Refused } from '../guard/refusal.ts'
-import { hostOf, type Host } from '../host.ts'
+import { claim } from '../http/scope.ts'
 import { contextOf } from '../identity.ts'
 import { isMembers, member } from '../json.ts'
-import { readSettings } from '../main-env.ts'
 import { labelOf } from '../message.ts'
 import type { Channel } from '../observe.ts'
-import type { AttachOptions, Settings } from '../options.ts'
-import { problemOf, type OnProblem } from '../problem.ts'
+import type { AttachOptions } from '../options.ts'
+import { problem, problemOf, type OnProblem } from '../problem.ts'
 import type { Body, Direction, Labels } from '../record.ts'
 import { snapshot } from '../snapshot.ts'
 import { listenTo, precede, refused } from './hooks.ts'
+import { noOptions, recorderOf } from './recorder.ts'
 import { transportOf } from './transport.ts'
 
 type Role = NonNullable<AttachOptions['role']>
@@ -53,6 +52,11 @@ interface Target {
   readonly isGuarded: boolean
 }
 
+/** Over HTTP the edge may be observed too: what arrived here it leaves to us. */
+function claimFor(message: unknown, { info }: Channel): void {
+  if (info.transport === 'http' || info.transport === 'sse') claim(message, info.id)
+}
+
 type See = (message: unknown, extra: unknown) => Refused | undefined
 
 /** Answers past the observer, which has recorded the refused request together with its answer. */
@@ -83,11 +87,17 @@ function gate(transport: object, { onProblem }: Target, see: See): (...args: rea
 
 function hook(transport: object, target: Target, role: Role): void {
   const { onProblem, channel, isGuarded } = target
+  // What an HTTP+SSE stream says the edge need not read: it is connected in the course of the request that opens it.
+  if (role === 'server' && channel.info.transport === 'sse') claimFor(undefined, channel)
   const [inward, outward]: readonly [Direction, Direction] =
     role === 'server' ? ['client_to_server', 'server_to_client'] : ['server_to_client', 'client_to_server']
   const see = (direction: Direction, message: unknown, extra?: unknown): Refused | undefined =>
     channel.message({ direction, message, body: bodyOf(message), context: contextOf(extra, transport) })
-  const seeInward: See = (message, extra) => see(inward, message, extra)
+  const seeInward: See = (message, extra) => {
+    const refusal = see(inward, message, extra)
+    if (role === 'server') claimFor(message, channel)
+    return refusal
+  }
   listenTo(
     transport,
     'onmessage',
@@ -103,27 +113,6 @@ function hook(transport: object, target: Target, role: Role): void {
     'send',
     fencedOff(onProblem, message => see(outward, message)),
   )
-}
-
-interface Recorder {
-  readonly settings: Settings
-  readonly host: Host
-  readonly guard: Guard | undefined
-}
-
-/** Options are read once: a server over stateless HTTP attaches for every request. */
-const recorders = new WeakMap<AttachOptions, Recorder>()
-const noOptions: AttachOptions = {}
-
-function recorderOf(options: AttachOptions): Recorder {
-  const known = recorders.get(options)
-  if (known !== undefined) return known
-  const settings = readSettings(options)
-  const host = hostOf(settings)
-  const guard = options.guard?.open({ settings, follow: host.follow })
-  const recorder = { settings, host, guard }
-  recorders.set(options, recorder)
-  return recorder
 }
 
 interface Observing {
@@ -182,6 +171,18 @@ function unknownTarget(): AppError {
   )
 }
 
+/** An SDK that takes its messages elsewhere than the known ones would go unobserved: that is said, never silent. */
+function checkHeard(transport: unknown, onProblem: OnProblem): void {
+  if (isFunction(member(transport, 'onmessage'))) return
+  onProblem(
+    problem(
+      'SERVICE_ERROR',
+      'A connection goes unobserved: this version of the MCP SDK does not take messages as versions 1 and 2 do.',
+      'Use an SDK that this version of Muniment knows (1.20 to 2.x), or put `muniment wrap` or `muniment proxy` in front of the server.',
+    ),
+  )
+}
+
 /**
  * Observes every connection of a server or client of the MCP SDK (1.x and 2.x) and returns it; the calls themselves are never
  * delayed or changed. Options are read once: give the same object again where many servers are attached. Throws `INVALID_INPUT`
@@ -201,10 +202,12 @@ export function attach<T extends object>(server: T, options: AttachOptions = noO
     )
   const role = options.role ?? roleOf(protocol)
   const observing = { options, role, labels: labelsOf(protocol, role) }
-  recorderOf(options)
+  const { settings } = recorderOf(options)
   Reflect.set(protocol, 'connect', async function (this: unknown, ...args: unknown[]) {
     observeTransport(args[0], observing)
-    return await connect.apply(this, args)
+    const connected = await connect.apply(this, args)
+    checkHeard(args[0], settings.onProblem)
+    return connected
   })
   observed.add(protocol)
   return server

@@ -1,0 +1,27 @@
+import type { Guard } from '../guard/guard.ts'
+import { hostOf, type Host } from '../host.ts'
+import { readSettings } from '../main-env.ts'
+import type { AttachOptions, Settings } from '../options.ts'
+
+/** Where options lead. */
+export interface Recorder {
+  readonly settings: Settings
+  readonly host: Host
+  readonly guard: Guard | undefined
+}
+
+/** Options are read once: a server over stateless HTTP attaches for every request. */
+const recorders = new WeakMap<AttachOptions, Recorder>()
+/** What stands for no options, so that they are read once too. */
+export const noOptions: AttachOptions = {}
+
+export function recorderOf(options: AttachOptions): Recorder {
+  const known = recorders.get(options)
+  if (known !== undefined) return known
+  const settings = readSettings(options)
+  const host = hostOf(settings)
+  const guard = options.guard?.open({ settings, follow: host.follow })
+  const recorder = { settings, host, guard }
+  recorders.set(options, recorder)
+  return recorder
+}

@@ -1,0 +1,127 @@
+import { pause, systemClock } from '../clock.ts'
+import { maxBodyBytes } from '../describe.ts'
+import type { HttpExchange } from '../http/exchange.ts'
+import { within } from '../http/scope.ts'
+import { openEdge, type Edge, type EdgeOptions } from './options.ts'
+
+/** How long the end of an exchange waits for the copy of its request. */
+const readGraceMs = 250
+
+/** Reads a copy of the body beside the server's code; beyond what is kept the copy is given up, so that it holds nothing back. */
+async function readCopy(copy: Request, exchange: HttpExchange): Promise<void> {
+  let bytes = 0
+  try {
+    for await (const chunk of copy.body ?? []) {
+      bytes += chunk.length
+      exchange.requestBytes(chunk)
+      if (bytes > maxBodyBytes) break
+    }
+  } catch {
+    // The client is gone: what was read is what there is.
+  }
+  exchange.requestEnd()
+}
+
+function watchRequest({ recorder, covers }: Edge, request: Request): HttpExchange | undefined {
+  const { pathname, search } = new URL(request.url)
+  if (!covers(pathname)) return undefined
+  const exchange = recorder.begin({
+    method: request.method,
+    target: `${pathname}${search}`,
+    header: name => request.headers.get(name) ?? undefined,
+  })
+  const hasBody = request.body !== null && !request.bodyUsed
+  const read = hasBody ? readCopy(request.clone(), exchange) : Promise.resolve(exchange.requestEnd())
+  // A refusal may come before the copy was read, and what was refused belongs to its record; but a server may also give the rest of a body up.
+  const watched: HttpExchange = {
+    ...exchange,
+    end: how => void Promise.race([read, pause(systemClock, readGraceMs)]).then(() => exchange.end(how)),
+  }
+  request.signal.addEventListener('abort', () => watched.end('client_gone'), { once: true })
+  return watched
+}
+
+/** The same answer with a body that is looked at while it is read, no sooner and no faster. */
+function watchResponse(response: Response, exchange: HttpExchange): Response {
+  const { status, statusText, headers, body } = response
+  exchange.reply({ status, header: name => headers.get(name) ?? undefined })
+  if (body === null) {
+    exchange.end('complete')
+    return response
+  }
+  const reader = body.getReader()
+  const watched = new ReadableStream<Uint8Array>(
+    {
+      pull: async controller => {
+        try {
+          const { done, value } = await reader.read()
+          if (done) controller.close()
+          else controller.enqueue(value)
+          if (done) exchange.end('complete')
+          else exchange.replyBytes(value)
+        } catch (error) {
+          exchange.end('server_gone')
+          controller.error(error)
+        }
+      },
+      cancel: async reason => {
+        exchange.end('client_gone')
+        await reader.cancel(reason)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return new Response(watched, { status, statusText, headers })
+}
+
+async function answered(
+  exchange: HttpExchange,
+  answer: () => Response | Promise<Response>,
+): Promise<Response> {
+  try {
+    return watchResponse(await within(exchange, answer), exchange)
+  } catch (error) {
+    exchange.end('server_gone')
+    throw error
+  }
+}
+
+type FetchHandler<A extends readonly unknown[]> = (
+  request: Request,
+  ...rest: A
+) => Response | Promise<Response>
+
+/** Observes a handler from web requests to web responses: `createMcpHandler().fetch`, and what runs on Deno, Bun and workers' runtimes. */
+export function observeFetch<A extends readonly unknown[]>(
+  handler: FetchHandler<A>,
+  options?: EdgeOptions,
+): (request: Request, ...rest: A) => Promise<Response> {
+  const edge = openEdge(options)
+  return async (request, ...rest) => {
+    const exchange = watchRequest(edge, request)
+    return exchange === undefined
+      ? await handler(request, ...rest)
+      : await answered(exchange, () => handler(request, ...rest))
+  }
+}
+
+/** What the middleware needs of Hono's context. */
+interface HonoLike {
+  readonly req: { readonly raw: Request }
+  res: Response
+}
+
+/** Hono middleware; it comes before whatever else looks at MCP requests. */
+export function observeHono(
+  options?: EdgeOptions,
+): (context: HonoLike, next: () => Promise<void>) => Promise<void> {
+  const edge = openEdge(options)
+  return async (context, next) => {
+    const exchange = watchRequest(edge, context.req.raw)
+    if (exchange === undefined) return next()
+    context.res = await answered(exchange, async () => {
+      await next()
+      return context.res
+    })
+  }
+}

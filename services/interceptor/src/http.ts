@@ -1,0 +1,3 @@
+export { observeFetch, observeHono } from './edge/fetch.ts'
+export { observeExpress, observeFastify, observeListener } from './edge/node.ts'
+export type { EdgeOptions } from './edge/options.ts'

@@ -1,0 +1,242 @@
+import { getRequestListener } from '@hono/node-server'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node'
+import { createMcpHandler, WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server'
+import express from 'express'
+import fastify from 'fastify'
+import { Hono } from 'hono'
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { hostOf } from '../src/host.ts'
+import { observeExpress, observeFastify, observeFetch, observeHono, observeListener } from '../src/http.ts'
+import { attach } from '../src/index.ts'
+import { readSettings } from '../src/main-env.ts'
+import { converse, newClientV2, talkV2 } from './conversation.ts'
+import { call, listen, post, type Listening } from './http-lab.ts'
+import { serverV2 } from './servers.ts'
+import { legacyStory } from './stories.ts'
+import { openLab, story, type Lab, type Seen } from './support.ts'
+
+let lab: Lab
+beforeEach(async () => {
+  lab = await openLab()
+})
+afterEach(() => lab[Symbol.asyncDispose]())
+
+/** What is recorded, once there are so many records: an edge hears of an end later than its client. */
+async function recorded(least = 0): Promise<Seen[]> {
+  const { core } = hostOf(readSettings({ home: lab.home }))
+  await vi.waitFor(() => expect(core.stats().recorded).toBeGreaterThanOrEqual(least), { timeout: 5000 })
+  await hostOf(readSettings({ home: lab.home })).close(2000)
+  return (await lab.collect()).filter(({ observation }) => observation.kind !== 'heartbeat')
+}
+
+type Make = () => ReturnType<typeof serverV2>
+
+function attached(): ReturnType<typeof serverV2> {
+  return attach(serverV2(), { home: lab.home })
+}
+
+type NodeHandler = (request: IncomingMessage, response: ServerResponse, body?: unknown) => Promise<void>
+
+/** Sessions on Node, as an application serves them; the door wants a token. */
+function nodeSessions(make: Make): NodeHandler {
+  const transports = new Map<string, NodeStreamableHTTPServerTransport>()
+  return async (request, response, body) => {
+    if (request.headers.authorization === 'wrong') {
+      response.writeHead(401).end()
+      return
+    }
+    const known = transports.get(request.headers['mcp-session-id']?.toString() ?? '')
+    const transport =
+      known ??
+      new NodeStreamableHTTPServerTransport({
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: id => void transports.set(id, transport),
+      })
+    if (known === undefined) await make().connect(transport)
+    await transport.handleRequest(request, response, body)
+  }
+}
+
+function webSessions(make: Make): (request: Request) => Promise<Response> {
+  const transports = new Map<string, WebStandardStreamableHTTPServerTransport>()
+  return async request => {
+    if (request.headers.get('authorization') === 'wrong') return new Response(null, { status: 401 })
+    const known = transports.get(request.headers.get('mcp-session-id') ?? '')
+    const transport =
+      known ??
+      new WebStandardStreamableHTTPServerTransport({
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: id => void transports.set(id, transport),
+      })
+    if (known === undefined) await make().connect(transport)
+    return transport.handleRequest(request)
+  }
+}
+
+/** A body that was read on events, in whose turn contexts are not those of the request. */
+function byEvents(handler: NodeHandler): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const text = Buffer.concat(chunks).toString()
+      void handler(request, response, text === '' ? undefined : JSON.parse(text))
+    })
+  }
+}
+
+type Serve = (make: Make, options: { readonly home: string }) => Promise<Listening>
+
+const servers: readonly (readonly [name: string, serve: Serve])[] = [
+  ['a node:http listener', (make, options) => listen(observeListener(nodeSessions(make), options))],
+  [
+    'a listener that reads on events',
+    (make, options) => listen(observeListener(byEvents(nodeSessions(make)), options)),
+  ],
+  [
+    'Express with a body parser',
+    (make, options) => {
+      const app = express()
+      const handler = nodeSessions(make)
+      app.use(observeExpress({ ...options, path: '/mcp' }))
+      app.use(express.json())
+      app.all('/mcp', (request, response) => handler(request, response, request.body))
+      return listen(app)
+    },
+  ],
+  [
+    'Fastify',
+    async (make, options) => {
+      const app = fastify()
+      const handler = nodeSessions(make)
+      await app.register(observeFastify(options))
+      app.all('/mcp', (request, reply) => {
+        reply.hijack()
+        void handler(request.raw, reply.raw, request.body)
+      })
+      await app.ready()
+      return listen(app.server)
+    },
+  ],
+  [
+    'a fetch handler',
+    (make, options) => listen(getRequestListener(observeFetch(webSessions(make), options))),
+  ],
+  [
+    'Hono',
+    (make, options) => {
+      const app = new Hono()
+      const handler = webSessions(make)
+      app.use(observeHono(options))
+      app.all('/mcp', context => handler(context.req.raw))
+      return listen(getRequestListener(app.fetch))
+    },
+  ],
+]
+
+function talk(url: URL): ReturnType<typeof talkV2> {
+  return talkV2(newClientV2(), new StreamableHTTPClientTransport(url))
+}
+
+describe.each(servers)('%s', (_name, serve) => {
+  test.each([
+    ['alone', serverV2],
+    ['beside an attached server', attached],
+  ])('observed %s is recorded whole, and once', async (_how, make) => {
+    const server = await serve(make, { home: lab.home })
+    const direct = await listen(nodeSessions(serverV2))
+    expect(await converse(await talk(server.url))).toEqual(await converse(await talk(direct.url)))
+    const denied = await fetch(server.url, post(call, { authorization: 'wrong' }))
+    expect(denied.status).toBe(401)
+    await server[Symbol.asyncDispose]()
+    await direct[Symbol.asyncDispose]()
+    const stories = (await recorded()).map(story).filter(one => one !== 'stream GET cancelled')
+    expect(stories.toSorted()).toEqual(
+      [...legacyStory('rpc_error -32602', 'shutdown'), 'rejected tools/call echo denied http_401'].toSorted(),
+    )
+  })
+})
+
+describe('in the modern era, beside an attached server', () => {
+  const version = '2026-07-28'
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': version,
+    'io.modelcontextprotocol/clientCapabilities': {},
+  }
+  const headers = { 'mcp-protocol-version': version, 'mcp-method': 'tools/call', 'mcp-name': 'echo' }
+  const modernCall = { ...call, params: { ...call.params, _meta: meta } }
+
+  test.each<readonly [what: string, init: RequestInit, status: number, story: string]>([
+    ['a call', post(modernCall, headers), 200, 'call tools/call echo ok'],
+    [
+      'a header that contradicts the body',
+      post(modernCall, { ...headers, 'mcp-name': 'other' }),
+      400,
+      'rejected tools/call echo http_400',
+    ],
+    [
+      'a wrong content type',
+      post(modernCall, { ...headers, 'content-type': 'text/plain' }),
+      415,
+      'rejected tools/call echo http_415',
+    ],
+    [
+      'a bad envelope',
+      post({ ...modernCall, jsonrpc: '1.0' }, headers),
+      400,
+      'rejected tools/call /mcp http_400',
+    ],
+    [
+      'too large a body',
+      post(`"${'x'.repeat(5 * 1024 * 1024)}"`, headers),
+      413,
+      'rejected POST /mcp http_413',
+    ],
+  ])('%s is one record', async (...[, init, status, expected]) => {
+    const handler = createMcpHandler(attached)
+    await using server = await listen(
+      getRequestListener(observeFetch(request => handler.fetch(request), { home: lab.home })),
+    )
+    const response = await fetch(server.url, init)
+    await response.text()
+    expect(response.status).toBe(status)
+    const seen = await recorded(1)
+    expect(seen.map(story)).toEqual([expected])
+  })
+
+  test('a stream of changes is one record when its client leaves, with what it told before', async () => {
+    const handler = createMcpHandler(attached)
+    await using server = await listen(
+      getRequestListener(observeFetch(request => handler.fetch(request), { home: lab.home })),
+    )
+    const params = { notifications: { toolsListChanged: true }, _meta: meta }
+    const message = { jsonrpc: '2.0', id: 'listen-1', method: 'subscriptions/listen', params }
+    const leave = new AbortController()
+    const response = await fetch(server.url, {
+      ...post(message, { ...headers, 'mcp-method': 'subscriptions/listen' }),
+      signal: leave.signal,
+    })
+    const reader = response.body?.getReader()
+    await reader?.read()
+    leave.abort()
+    await server[Symbol.asyncDispose]()
+    const stories = (await recorded(2)).map(story)
+    expect(stories).toContain('stream subscriptions/listen cancelled closed')
+    expect(stories.filter(one => !one.startsWith('notification to client'))).toHaveLength(1)
+  })
+})
+
+test('a request to another path is none of an edge that was given one', async () => {
+  const listener = observeListener((_request, response) => void response.writeHead(401).end(), {
+    home: lab.home,
+    path: '/mcp',
+  })
+  await using server = await listen(listener)
+  for (const path of ['/login', '/mcpx', '/mcp?a=b'])
+    await fetch(new URL(path, server.url), post({ password: 'made up' }))
+  const seen = await recorded()
+  expect(seen.map(story)).toEqual(['rejected POST /mcp denied http_401'])
+})
