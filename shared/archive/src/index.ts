@@ -14,3 +14,5 @@ export { checkSignatures, parsePolicy, type WitnessPolicy } from './format/polic
 export { parseCheckpoint, parseVerifierKey, isSignedBy, type Checkpoint } from './format/checkpoint.ts'
 export { isConsistent } from './format/proofs.ts'
 export { parseHashes } from './format/tlog-proof.ts'
+export { filterColumns, mightHold, type FilterColumn, type FilterQuestion } from './format/filter.ts'
+export { keyContext } from './keys.ts'

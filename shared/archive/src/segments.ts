@@ -1,9 +1,11 @@
+import { createFilter, filterValues } from './format/filter.ts'
 import { leafHashes, rootOf } from './format/merkle.ts'
 import { sha256Hex, type Segment } from './format/manifest.ts'
 import type { SegmentKeys } from '@muniment/keys'
 import { keyContext } from './keys.ts'
 import type { Row } from './parquet/engine.ts'
 import { encryptParquet } from './parquet/encrypt.ts'
+import { bufferSource, openParquet } from './parquet/read.ts'
 import { writeParquet } from './parquet/write.ts'
 
 /** One tenant's records of a cut. */
@@ -48,6 +50,8 @@ async function sealSegment(input: TenantRows, plain: Buffer, context: SealContex
   const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context: bound, generation, wrapped }))
   const file = encryptParquet(plain, { key, keyMetadata, randomBytes })
   const leaves = leafHashes(rows.map(row => row.raw))
+  const reader = await openParquet(bufferSource(file.bytes), key, file.footerBytes)
+  const filter = createFilter(await filterValues(reader), key)
   const entry = {
     tenant,
     size_bytes: file.bytes.length,
@@ -58,6 +62,7 @@ async function sealSegment(input: TenantRows, plain: Buffer, context: SealContex
     time,
     key_generation: generation,
     wrapped_key: wrapped,
+    ...(filter !== undefined && { filter }),
   }
   return { bytes: file.bytes, leaves, entry }
 }

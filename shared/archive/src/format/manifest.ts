@@ -26,6 +26,11 @@ const segment = z.strictObject({
   time: span.nullable(),
   key_generation: z.string(),
   wrapped_key: z.string(),
+  /** Bloom filter over values of columns, keyed by the segment's data key, base64url; none where there are too many values. */
+  filter: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]+$/u)
+    .optional(),
 })
 
 const laneCut = z.strictObject({ lane: z.string(), ranges, declared: ranges, missing: ranges })

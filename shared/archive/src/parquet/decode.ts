@@ -161,6 +161,26 @@ function readDataPage(bytes: Buffer, page: Page, dictionary: readonly Buffer[]):
   return spread(present, lookUp(dictionary, readIndexes(bytes, end, total)))
 }
 
+function isDictionaryOnly(pages: readonly Page[]): boolean {
+  return pages.every(({ isDictionary, header }) => {
+    const encoding = isDictionary ? encodings.dictionary : int(child(header, fields.page.data), 2)
+    return encoding === encodings.dictionary || encoding === encodings.plainDictionary
+  })
+}
+
+/** Every value of a byte-string column in one row group, NULL left out; from the dictionary alone where there is one for all. */
+export function distinctByteStrings(chunk: Chunk, pages: readonly Page[]): ReadonlySet<string> {
+  const [first] = pages
+  const isShort = first?.isDictionary === true && isDictionaryOnly(pages)
+  const values = isShort ? readDictionary(chunk, first) : decodeByteStrings(chunk, pages)
+  return new Set(values.flatMap(value => (value === undefined ? [] : [value.toString()])))
+}
+
+function readDictionary(chunk: Chunk, page: Page): readonly Buffer[] {
+  const bytes = decompress(int(chunk.meta, fields.column.codec), page)
+  return readPlain(bytes, 0, int(child(page.header, fields.page.dictionary), 1))
+}
+
 /** The values of a byte-string column in one row group, `undefined` for NULL. */
 export function decodeByteStrings(chunk: Chunk, pages: readonly Page[]): readonly (Buffer | undefined)[] {
   if (int(chunk.meta, fields.column.type) !== byteArray) {
@@ -170,10 +190,8 @@ export function decodeByteStrings(chunk: Chunk, pages: readonly Page[]): readonl
   let dictionary: readonly Buffer[] = []
   const values: (Buffer | undefined)[][] = []
   for (const page of pages) {
-    const bytes = decompress(codec, page)
-    if (page.isDictionary) {
-      dictionary = readPlain(bytes, 0, int(child(page.header, fields.page.dictionary), 1))
-    } else values.push(readDataPage(bytes, page, dictionary))
+    if (page.isDictionary) dictionary = readDictionary(chunk, page)
+    else values.push(readDataPage(decompress(codec, page), page, dictionary))
   }
   return values.length === 1 ? (values[0] ?? []) : values.flat()
 }

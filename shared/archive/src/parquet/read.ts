@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { AppError } from '@muniment/schema'
 import { damaged } from './damaged.ts'
-import { decodeByteStrings } from './decode.ts'
+import { decodeByteStrings, distinctByteStrings } from './decode.ts'
 import { footerBytesOf, openFooter, splitFooter, type OpenFooter } from './footer.ts'
 import {
   boundsOf,
@@ -42,6 +42,8 @@ export interface ParquetReader {
   readonly extract: (selection: Selection) => Promise<Buffer>
   /** The values of a byte-string column in one row group, in order. */
   readonly values: (column: string, rowGroup: number) => Promise<readonly (Buffer | undefined)[]>
+  /** Every value of a byte-string column in one row group, once. */
+  readonly distinct: (column: string, rowGroup: number) => Promise<ReadonlySet<string>>
   /** The exact bytes of the records of one row group, in order. */
   readonly rawGroup: (rowGroup: number) => Promise<readonly Buffer[]>
   /** The exact bytes of every record, in order, one row group after the other. */
@@ -160,6 +162,12 @@ async function values(file: File, name: string, ordinal: number): Promise<readon
   return decoded
 }
 
+async function distinct(file: File, name: string, ordinal: number): Promise<ReadonlySet<string>> {
+  const [open] = await openGroups(file, [columnNamed(file, name)], [groupAt(file, ordinal)])
+  const leaf = open?.chunks[0]
+  return leaf === undefined ? new Set() : distinctByteStrings(leaf.chunk, leaf.pages)
+}
+
 async function rawGroup(file: File, ordinal: number): Promise<readonly Buffer[]> {
   const raws = await values(file, 'raw', ordinal)
   return raws.map(raw => {
@@ -193,6 +201,7 @@ export async function openParquet(
     rowGroups: groups.map(group => ({ rows: group.rows, bounds: name => bounds(group, name) })),
     extract: selection => extract(file, selection),
     values: (column, rowGroup) => values(file, column, rowGroup),
+    distinct: (column, rowGroup) => distinct(file, column, rowGroup),
     rawGroup: ordinal => rawGroup(file, ordinal),
     rawRows: () => rawRows(file),
   }

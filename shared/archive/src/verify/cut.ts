@@ -1,12 +1,14 @@
+import type { KeyObject } from 'node:crypto'
 import { isAppError } from '@muniment/schema'
 import { describeRecord } from '../format/describe.ts'
+import { filterValues, holdsAll } from '../format/filter.ts'
 import type { Place } from '../format/lanes.ts'
 import { sha256Hex, type CommittedManifest, type Segment, type StoredObject } from '../format/manifest.ts'
 import { hashBytes, leafHashes, rootOf } from '../format/merkle.ts'
 import { countRanges } from '../format/ranges.ts'
 import { keyContext, type SegmentOpener } from '../keys.ts'
 import { readManifest } from '../manifests.ts'
-import { bufferSource, openParquet } from '../parquet/read.ts'
+import { bufferSource, openParquet, type ParquetReader } from '../parquet/read.ts'
 import type { Store } from '../store/store.ts'
 import { noFindings, type CutPosition, type Finding, type FindingCode, type Findings } from './report.ts'
 
@@ -90,15 +92,24 @@ function checkLeaves(
   }
 }
 
+/** What the records of a segment say of themselves. */
+interface Contents {
+  minMs: number
+  maxMs: number
+}
+
 function checkPlaces(
   working: Working,
   segment: Segment,
-  group: { key: string; raws: readonly Buffer[] },
+  group: { key: string; raws: readonly Buffer[]; contents: Contents },
 ): void {
   const { topic } = working.committed.manifest
+  const { contents } = group
   for (const raw of group.raws) {
-    const { tenant, place } = describeRecord(topic, raw)
+    const { tenant, place, timeMs } = describeRecord(topic, raw)
     working.places.push(place)
+    contents.minMs = Math.min(contents.minMs, timeMs ?? Infinity)
+    contents.maxMs = Math.max(contents.maxMs, timeMs ?? -Infinity)
     if (tenant === segment.tenant) continue
     report(working, 'row.tenant', {
       object: group.key,
@@ -107,20 +118,47 @@ function checkPlaces(
   }
 }
 
+interface Opened {
+  readonly dataKey: KeyObject
+  readonly reader: ParquetReader
+}
+
+/** Times and filter decide which segments a query opens: wrong ones would hide records. */
+async function checkIndex(
+  working: Working,
+  segment: Segment,
+  { key, dataKey, reader, contents }: Opened & { readonly key: string; readonly contents: Contents },
+): Promise<void> {
+  const { minMs, maxMs } = contents
+  const isTimed = minMs <= maxMs
+  const isTrue = isTimed
+    ? segment.time?.min_ms === minMs && segment.time.max_ms === maxMs
+    : segment.time === null
+  if (!isTrue) {
+    const reason = `the times of the segment of ${segment.tenant} are not those of its records`
+    report(working, 'segment.index', { object: key, reason })
+  }
+  if (holdsAll(segment, dataKey, await filterValues(reader))) return
+  const reason = `the filter of the segment of ${segment.tenant} lacks values of its records`
+  report(working, 'segment.index', { object: key, reason })
+}
+
 /** Decrypts a segment and checks every record. */
 async function checkRows(working: Working, segment: Segment, part: SegmentPart): Promise<void> {
   const { keys } = working.context
   if (keys === undefined) return
   const { manifest } = working.committed
-  const key = await keys.openDataKey(segment.tenant, keyContext(manifest), segment.wrapped_key)
-  const reader = await openParquet(bufferSource(part.bytes), key, segment.footer_bytes)
+  const dataKey = await keys.openDataKey(segment.tenant, keyContext(manifest), segment.wrapped_key)
+  const reader = await openParquet(bufferSource(part.bytes), dataKey, segment.footer_bytes)
+  const contents: Contents = { minMs: Infinity, maxMs: -Infinity }
   let rows = 0
   for (const ordinal of reader.rowGroups.keys()) {
     const raws = await reader.rawGroup(ordinal)
     checkLeaves(working, part, { first: rows, raws })
-    checkPlaces(working, segment, { key: part.key, raws })
+    checkPlaces(working, segment, { key: part.key, raws, contents })
     rows += raws.length
   }
+  await checkIndex(working, segment, { key: part.key, dataKey, reader, contents })
   if (rows !== segment.rows) {
     report(working, 'rows.count', {
       object: part.key,

@@ -21,6 +21,7 @@ export type FindingCode =
   | 'object.hidden'
   | 'object.orphan'
   | 'segment.altered'
+  | 'segment.index'
   | 'segment.unreadable'
   | 'segment.erased'
   | 'tree.altered'
