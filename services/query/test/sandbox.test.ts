@@ -38,7 +38,7 @@ const limits = { memoryMb: 256, threads: 1, maxRows: 5000, maxOutputBytes: 8_000
 
 function query(sql: string, change: Partial<SandboxQuery> = {}): SandboxQuery {
   const tables = Object.values(baseTables)
-  return { sql, tables, views, limits, signal: new AbortController().signal, ...change }
+  return { sql, tables, views, limits, output: 'rows', signal: new AbortController().signal, ...change }
 }
 
 async function collect(rows: AsyncIterable<readonly Value[]>): Promise<readonly (readonly Value[])[]> {
@@ -59,7 +59,7 @@ async function ask(sql: string, change: Partial<SandboxQuery> = {}): Promise<Ans
   await sandbox.feed({ table: 'base_events', file: 0, isArchived: true }, events)
   const result = await sandbox.run()
   const rows = await collect(result.rows)
-  return { columns: result.columns.map(column => column.name), rows, isTruncated: result.isTruncated() }
+  return { columns: result.columns.map(column => column.name), rows, isTruncated: result.end().isTruncated }
 }
 
 async function refusal(sql: string, change: Partial<SandboxQuery> = {}): Promise<string> {
@@ -144,7 +144,14 @@ test.each([
   ['parameters', 'SELECT ?'],
 ])('%s is refused', async (_, sql) => {
   using session = openSession(async () => {})
-  const plan = { type: 'plan', sql, tables: Object.values(baseTables), views, limits } as const
+  const plan = {
+    type: 'plan',
+    output: 'rows',
+    sql,
+    tables: Object.values(baseTables),
+    views,
+    limits,
+  } as const
   const run = session
     .handle(plan, new Uint8Array())
     .then(() => session.handle({ type: 'run' }, new Uint8Array()))

@@ -3,7 +3,7 @@ import { openArchive, type Archive, type ArchiveStore } from '@muniment/archive'
 import type { Bus } from '@muniment/bus'
 import type { Keys } from '@muniment/keys'
 import { AppError } from '@muniment/schema'
-import type { Column, Value } from '../sandbox/protocol.ts'
+import type { Column, Output, Value } from '../sandbox/protocol.ts'
 import { createProcessPool, type ProcessPool } from '../sandbox/processes.ts'
 import { openCatalogue, type Catalogue } from './catalogue.ts'
 import { catchUp, checkCatalogue } from './catch-up.ts'
@@ -21,9 +21,21 @@ export interface QueryEngineOptions {
   /** Where records are that are not archived yet; without it queries see the archive alone. */
   readonly bus?: Bus | undefined
   readonly limits?: Partial<QueryLimits>
+  /** Told of every read before anything of it is given out; where it rejects, nothing is. */
+  readonly onRead?: (read: ReadFacts) => Promise<void>
   /** Keeps a process (about 80 MB) waiting, so that answers come 0.1 to 0.2 s sooner. For those who are asked again and again. */
   readonly keepsSpareProcess?: boolean
 }
+
+/** What somebody reads. */
+export type ReadFacts =
+  | {
+      readonly kind: 'query'
+      readonly question: Pick<QueryRequest, 'sql' | 'filters'>
+      /** All where left out. */
+      readonly tenants?: readonly string[]
+    }
+  | { readonly kind: 'show'; readonly id: string; readonly tenants?: readonly string[] }
 
 /** Bounds of one query. */
 export interface QueryLimits {
@@ -50,6 +62,8 @@ export interface QueryRequest {
   /** `false`: only what is archived. */
   readonly tail?: boolean
   readonly timeoutMs?: number
+  /** `parquet`: one file, in pieces of base64 text in the one column `parquet`. */
+  readonly output?: Output
   readonly signal?: AbortSignal
 }
 
@@ -140,6 +154,24 @@ function createCatalogue(archive: Archive, path: string): Pick<EngineContext, 'c
   }
 }
 
+function factsOf({ sql, filters, tenants }: QueryRequest): ReadFacts {
+  const question = { ...(sql !== undefined && { sql }), ...(filters !== undefined && { filters }) }
+  return { kind: 'query', question, ...(tenants !== undefined && { tenants }) }
+}
+
+/** An answer that is only given out once it is recorded that it was asked for; recording takes no time from answering. */
+async function recorded<T>(
+  answering: Promise<T>,
+  record: Promise<void>,
+  undo: (value: T) => Promise<void>,
+): Promise<T> {
+  const [answered, noted] = await Promise.allSettled([answering, record])
+  if (answered.status === 'rejected') throw answered.reason
+  if (noted.status === 'fulfilled') return answered.value
+  await undo(answered.value)
+  throw noted.reason
+}
+
 async function answer(context: EngineContext, request: QueryRequest): Promise<QueryResult> {
   const { maxRows } = context.limits
   const limit = Math.min(request.limit ?? maxRows, maxRows)
@@ -158,9 +190,17 @@ export function createQueryEngine(options: QueryEngineOptions): QueryEngine {
   const codeCache = join(dirname(options.cachePath), 'code')
   const processes = createProcessPool({ keepsSpare: options.keepsSpareProcess ?? false, codeCache })
   const context: EngineContext = { options, archive, limits, processes, catalogue: source.catalogue }
+  const { onRead = async () => undefined } = options
   return {
-    query: request => answer(context, request),
-    show: (id, wanted = {}) => showRecord(context, id, wanted),
+    query: async request =>
+      await recorded(answer(context, request), onRead(factsOf(request)), async result => {
+        await result[Symbol.asyncDispose]()
+      }),
+    async show(id, wanted = {}) {
+      const { tenants } = wanted
+      const noted = onRead({ kind: 'show', id, ...(tenants !== undefined && { tenants }) })
+      return await recorded(showRecord(context, id, wanted), noted, async () => undefined)
+    },
     async [Symbol.asyncDispose]() {
       await processes[Symbol.asyncDispose]()
       await source[Symbol.asyncDispose]()

@@ -57,6 +57,6 @@ export async function runNewest(context: EngineContext, request: NewestRequest):
     if (fromMs === undefined || fromMs <= oldestMs)
       return runQuery(context, { ...request, sql: sqlOf(filters, limit) })
     const found = await look(context, request, fromMs)
-    if (found.rows.length >= limit || found.figures.isTruncated) return answerOf(found)
+    if (found.figures.rows >= limit || found.figures.isTruncated) return answerOf(found)
   }
 }

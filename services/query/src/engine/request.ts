@@ -4,6 +4,8 @@ import type { ViewName } from '../views.ts'
 /** Conditions for people who do not write SQL; all that are given must hold. */
 export interface Filters {
   readonly view?: ViewName
+  /** `true` gives whole records, exact, in the one column `raw`. */
+  readonly asRecords?: boolean
   /** Milliseconds since the epoch, both included. */
   readonly sinceMs?: number | undefined
   readonly untilMs?: number | undefined
@@ -13,6 +15,8 @@ export interface Filters {
   /** Tool, prompt or URI. */
   readonly target?: string | undefined
   readonly principal?: string | undefined
+  /** Name of the observed server. */
+  readonly server?: string | undefined
   readonly session?: string | undefined
   /** Type of personal data that was found, such as `EMAIL`. */
   readonly pii?: string | undefined
@@ -33,6 +37,7 @@ const columnNames: Readonly<Record<ViewName, Readonly<Record<string, string>>>> 
     method: 'method',
     target: 'target',
     principal: 'principal_id',
+    server: 'server_name',
     session: 'session_id',
     pii: 'pii_types',
   },
@@ -54,7 +59,7 @@ function timestamp(timeMs: number): string {
 }
 
 function conditions(filters: Filters, view: ViewName): readonly string[] {
-  const { view: _, sinceMs, untilMs, ...texts } = filters
+  const { view: _view, asRecords: _asRecords, sinceMs, untilMs, ...texts } = filters
   const time = timeOf(view)
   const bounds = [
     ...(sinceMs === undefined ? [] : [`${time} >= ${timestamp(sinceMs)}`]),
@@ -76,5 +81,7 @@ export function sqlOf(filters: Filters, limit: number): string {
   const { view = 'events' } = filters
   const all = conditions(filters, view)
   const where = all.length === 0 ? '' : ` WHERE ${all.join(' AND ')}`
-  return `SELECT ${lists[view]} FROM ${view}${where} ORDER BY ${timeOf(view)} DESC LIMIT ${limit}`
+  if (filters.asRecords === true && view === 'audit')
+    throw new AppError('QUERY_INVALID', 'The view audit has no whole records; use events.')
+  return `SELECT ${filters.asRecords === true ? 'raw' : lists[view]} FROM ${view}${where} ORDER BY ${timeOf(view)} DESC LIMIT ${limit}`
 }

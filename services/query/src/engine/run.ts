@@ -147,11 +147,13 @@ function openFor(context: EngineContext, request: QueryRequest, signal: AbortSig
     tables: tables.map(({ table }) => table),
     views,
     limits: { memoryMb, threads, maxOutputBytes, maxRows, timeoutMs },
+    output: request.output ?? 'rows',
     signal,
   })
 }
 
-async function* counted(
+/** The rows, and `onEnd` with how many were read, whether that was to their end or not. */
+async function* ending(
   rows: AsyncIterable<readonly Value[]>,
   onEnd: (count: number) => Promise<void>,
 ): AsyncGenerator<readonly Value[]> {
@@ -181,16 +183,17 @@ export async function runQuery(context: EngineContext, request: QueryRequest): P
   }
   try {
     await prepare(running)
-    const { columns, rows, isTruncated } = await sandbox.run()
-    const onEnd = async (count: number): Promise<void> => {
-      figures.rows = count
-      figures.isTruncated = isTruncated()
+    const { columns, rows, end: endOf } = await sandbox.run()
+    const onEnd = async (read: number): Promise<void> => {
+      const { count, isTruncated } = endOf()
+      figures.rows = count === 0 ? read : count
+      figures.isTruncated = isTruncated
       figures.elapsedMs = performance.now() - startedMs
       await end()
     }
     return {
       columns,
-      rows: counted(rows, onEnd),
+      rows: ending(rows, onEnd),
       figures: () => ({ ...figures }),
       [Symbol.asyncDispose]: end,
     }

@@ -1,4 +1,14 @@
-import { closeSync, constants, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -8,6 +18,7 @@ export interface PrivateFiles extends Disposable {
   readonly folder: string
   readonly append: (file: number, bytes: Uint8Array) => void
   readonly path: (file: number) => string
+  readonly read: (file: number) => Buffer
 }
 
 const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
@@ -39,6 +50,13 @@ export function openPrivateFiles(): PrivateFiles {
       for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at)
     },
     path: file => files.get(file)?.path ?? '',
+    read(file) {
+      const descriptor = files.get(file)?.descriptor
+      if (descriptor === undefined) return Buffer.alloc(0)
+      const bytes = Buffer.alloc(fstatSync(descriptor).size)
+      for (let at = 0; at < bytes.length;) at += readSync(descriptor, bytes, at, bytes.length - at, at)
+      return bytes
+    },
     [Symbol.dispose]() {
       for (const { descriptor } of files.values()) closeSync(descriptor)
       if (!isLinux) rmSync(folder, { recursive: true, force: true })

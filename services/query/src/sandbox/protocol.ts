@@ -34,6 +34,9 @@ export interface DataFile {
   readonly isArchived: boolean
 }
 
+/** Rows as JSON, or pieces of one Parquet file as base64, each a row of the one column `parquet`. */
+export type Output = 'rows' | 'parquet'
+
 /** Parent to child, each followed by a payload of bytes (empty except for `data`). */
 export type Request =
   | {
@@ -42,6 +45,7 @@ export type Request =
       readonly tables: readonly BaseTable[]
       readonly views: readonly View[]
       readonly limits: SandboxLimits
+      readonly output: Output
     }
   /** Bytes of a file of `table`; chunks with the same `file` belong together. */
   | ({ readonly type: 'data' } & DataFile)
@@ -63,7 +67,7 @@ export type Reply =
   | { readonly type: 'planned'; readonly scans: readonly Scan[] }
   | { readonly type: 'columns'; readonly columns: readonly Column[] }
   | { readonly type: 'rows'; readonly rows: readonly (readonly Value[])[] }
-  | { readonly type: 'end'; readonly truncated: boolean }
+  | { readonly type: 'end'; readonly truncated: boolean; readonly count: number }
   | { readonly type: 'failed'; readonly code: 'QUERY_INVALID' | 'QUERY_LIMIT'; readonly message: string }
 
 const headBytes = 8

@@ -6,6 +6,7 @@ import {
   type BaseTable,
   type Column,
   type DataFile,
+  type Output,
   type Reply,
   type Request,
   type SandboxLimits,
@@ -21,15 +22,21 @@ export interface SandboxQuery {
   readonly tables: readonly BaseTable[]
   readonly views: readonly View[]
   readonly limits: SandboxLimits
+  readonly output: Output
   readonly signal: AbortSignal
+}
+
+interface SandboxEnd {
+  readonly count: number
+  readonly isTruncated: boolean
 }
 
 /** Rows as they come. */
 interface SandboxRows {
   readonly columns: readonly Column[]
   readonly rows: AsyncIterable<readonly Value[]>
-  /** Known when the rows have ended: whether a limit cut them. */
-  readonly isTruncated: () => boolean
+  /** Known when the rows have ended: how many there were, and whether a limit cut them. */
+  readonly end: () => SandboxEnd
 }
 
 /** A process of its own that runs one query: first planned, then fed with the rows it may see, then run. */
@@ -110,15 +117,12 @@ function isReply<T extends Reply['type']>(reply: Reply, type: T): reply is Reply
   return reply.type === type
 }
 
-async function* rowsOf(
-  replies: Replies,
-  onEnd: (truncated: boolean) => void,
-): AsyncGenerator<readonly Value[]> {
+async function* rowsOf(replies: Replies, onEnd: (end: SandboxEnd) => void): AsyncGenerator<readonly Value[]> {
   for (;;) {
     const reply = await replies.next()
     if (reply.type === 'rows') yield* reply.rows
     else if (reply.type === 'end') {
-      onEnd(reply.truncated)
+      onEnd({ count: reply.count, isTruncated: reply.truncated })
       return
     }
   }
@@ -130,16 +134,17 @@ export function openSandbox(running: SandboxProcess, query: SandboxQuery): Sandb
   const kill = (): void => void child.kill('SIGKILL')
   const timer = setTimeout(kill, query.limits.timeoutMs)
   query.signal.addEventListener('abort', kill)
+  if (query.signal.aborted) kill()
   const replies = repliesOf(running, query)
   const send = async (request: Request, payload?: Uint8Array): Promise<void> => {
     const { stdin } = child
     if (stdin.destroyed || child.killed) throw ended(child, query)
     if (!stdin.write(encodeRequest(request, payload))) await Promise.race([once(stdin, 'drain'), exited])
   }
-  const { sql, tables, views, limits } = query
+  const { sql, tables, views, limits, output } = query
   return {
     async plan() {
-      await send({ type: 'plan', sql, tables, views, limits })
+      await send({ type: 'plan', sql, tables, views, limits, output })
       const { scans } = await expectReply(replies, 'planned')
       return scans
     },
@@ -150,9 +155,9 @@ export function openSandbox(running: SandboxProcess, query: SandboxQuery): Sandb
     async run() {
       await send({ type: 'run' })
       const { columns } = await expectReply(replies, 'columns')
-      let isTruncated = false
-      const rows = rowsOf(replies, truncated => (isTruncated = truncated))
-      return { columns, rows, isTruncated: () => isTruncated }
+      let end: SandboxEnd = { count: 0, isTruncated: false }
+      const rows = rowsOf(replies, reached => (end = reached))
+      return { columns, rows, end: () => end }
     },
     async [Symbol.asyncDispose]() {
       clearTimeout(timer)

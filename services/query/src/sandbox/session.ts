@@ -5,7 +5,8 @@ import {
   type DuckDBConnection,
   type DuckDBResult,
 } from '@duckdb/node-api'
-import { openPrivateFiles } from './files.ts'
+import { openPrivateFiles, type PrivateFiles } from './files.ts'
+import { writeParquetAnswer } from './parquet-output.ts'
 import { planQuery } from './plan.ts'
 import type { BaseTable, Column, DataFile, Reply, Request, SandboxLimits, Value } from './protocol.ts'
 import { converter } from './values.ts'
@@ -75,9 +76,14 @@ async function assertOneSelect(connection: DuckDBConnection, sql: string): Promi
   if (parameterCount > 0) throw refuse('Parameters are not supported; write the values into the query.')
 }
 
-interface Output {
+interface Answering {
   readonly limits: SandboxLimits
   readonly send: Send
+}
+
+interface SentRows {
+  readonly truncated: boolean
+  readonly count: number
 }
 
 function columnsOf(result: DuckDBResult): readonly Column[] {
@@ -85,7 +91,7 @@ function columnsOf(result: DuckDBResult): readonly Column[] {
   return names.map((name, index) => ({ name, type: String(result.columnType(index)) }))
 }
 
-async function sendRows(result: DuckDBResult, output: Output): Promise<boolean> {
+async function sendRows(result: DuckDBResult, output: Answering): Promise<SentRows> {
   const columns = columnsOf(result)
   const convert = columns.map(({ type }) => converter(type))
   await output.send({ type: 'columns', columns })
@@ -95,7 +101,7 @@ async function sendRows(result: DuckDBResult, output: Output): Promise<boolean> 
     for (const values of chunk.convertRows(JsonDuckDBValueConverter)) {
       if (count === output.limits.maxRows || bytes > output.limits.maxOutputBytes) {
         await output.send({ type: 'rows', rows })
-        return true
+        return { truncated: true, count }
       }
       const row = values.map((value, index) => convert[index]?.(value) ?? value)
       const size = JSON.stringify(row).length
@@ -110,7 +116,7 @@ async function sendRows(result: DuckDBResult, output: Output): Promise<boolean> 
     }
   }
   await output.send({ type: 'rows', rows })
-  return false
+  return { truncated: false, count }
 }
 
 interface Planned {
@@ -146,8 +152,7 @@ interface StoredFile extends DataFile {
   readonly path: string
 }
 
-async function run(planned: Planned, files: readonly StoredFile[]): Promise<DuckDBResult> {
-  const { connection, request } = planned
+async function fill({ connection, request }: Planned, files: readonly StoredFile[]): Promise<void> {
   for (const { name } of request.tables) {
     await connection.run(
       filledTable(
@@ -156,7 +161,18 @@ async function run(planned: Planned, files: readonly StoredFile[]): Promise<Duck
       ),
     )
   }
-  return connection.stream(request.sql)
+}
+
+async function sendParquet(
+  { connection, request }: Planned,
+  files: PrivateFiles,
+  send: Send,
+): Promise<SentRows> {
+  const { sql, limits } = request
+  const { count, isTruncated, pieces } = await writeParquetAnswer(connection, { sql, limits, files })
+  await send({ type: 'columns', columns: [{ name: 'parquet', type: 'VARCHAR' }] })
+  for (const piece of pieces) await send({ type: 'rows', rows: [[piece]] })
+  return { truncated: isTruncated, count }
 }
 
 /** A session that answers through `send`. */
@@ -174,10 +190,13 @@ export function openSession(send: Send): Session {
         store.append(request.file, payload)
         files.set(request.file, { ...request, path: store.path(request.file) })
       } else if (planned !== undefined) {
-        const result = await run(planned, [...files.values()])
-        const { limits } = planned.request
-        const truncated = await sendRows(result, { limits, send })
-        await send({ type: 'end', truncated })
+        const { connection, request: asked } = planned
+        await fill(planned, [...files.values()])
+        const sent =
+          asked.output === 'parquet'
+            ? await sendParquet(planned, store, send)
+            : await sendRows(await connection.stream(asked.sql), { limits: asked.limits, send })
+        await send({ type: 'end', ...sent })
       }
     },
     [Symbol.dispose]: () => store[Symbol.dispose](),
