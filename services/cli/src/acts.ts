@@ -33,7 +33,7 @@ async function sealTo(config: Config): Promise<string | undefined> {
 }
 
 /** The lane of this process's acts. */
-async function openActs(config: Config): Promise<AdminLane> {
+export async function openActs(config: Config): Promise<AdminLane> {
   await ensureIngestKey(config)
   const ingestKey = await sealTo(config)
   const { openAdminLane } = await import('@muniment/interceptor/admin')
@@ -45,7 +45,7 @@ async function openActs(config: Config): Promise<AdminLane> {
 }
 
 /** An act as an event of the lane. */
-function actEvent({ name, target, details = {} }: Act): AdminAct {
+export function actEvent({ name, target, details = {} }: Act): AdminAct {
   return {
     method: `muniment/${name}`,
     ...(target !== undefined && { target }),

@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '@muniment/runtime'
-import { isAppError } from '@muniment/schema'
-import { createQueryEngine, type QueryEngine } from '@muniment/query'
+import { isAppError, type AppError } from '@muniment/schema'
+import { createQueryEngine, type QueryEngine, type QueryLimits } from '@muniment/query'
 import { openBusOf, openKeysOf, openStoreOf } from './context.ts'
+import { createReadLog, readAct } from './reads.ts'
 
 /** A query engine on what the configuration names. */
 export interface OpenEngine extends AsyncDisposable {
@@ -16,6 +17,9 @@ export interface EngineUse {
   readonly withTail: boolean
   /** `true` keeps a process waiting for the next query: for those that ask again and again. */
   readonly keepsSpareProcess?: boolean
+  /** Told of a read that could not be recorded. */
+  readonly onUnrecorded: (error: AppError) => void
+  readonly limits?: Partial<QueryLimits>
 }
 
 /** Most rows of one query; they are printed as they come. */
@@ -23,12 +27,13 @@ export const maxRows = 1_000_000
 
 /** Opens store, keys and bus for reading. */
 export async function openEngineOf(config: Config, use: EngineUse): Promise<OpenEngine> {
-  const { withTail, keepsSpareProcess = false } = use
+  const { withTail, keepsSpareProcess = false, onUnrecorded, limits } = use
   const stack = new AsyncDisposableStack()
   const { keys } = stack.use(await openKeysOf(config))
   const bus = withTail ? await busOrNone(config, stack) : undefined
   const cache = join(config.home, 'cache')
   await mkdir(cache, { recursive: true, mode: 0o700 })
+  const reads = stack.use(createReadLog(config, onUnrecorded))
   const engine = stack.use(
     createQueryEngine({
       store: await openStoreOf(config),
@@ -36,7 +41,8 @@ export async function openEngineOf(config: Config, use: EngineUse): Promise<Open
       cachePath: join(cache, 'catalogue.db'),
       bus,
       keepsSpareProcess,
-      limits: { maxRows, maxOutputBytes: 1024 * 1024 * 1024 },
+      onRead: async read => await reads.record(readAct(read)),
+      limits: { maxRows, maxOutputBytes: 1024 * 1024 * 1024, ...limits },
     }),
   )
   return { engine, [Symbol.asyncDispose]: async () => stack.disposeAsync() }

@@ -14,6 +14,15 @@ export function durationMs(text: string): number {
   return Number(match.groups['count']) * factor
 }
 
+/** A moment: a duration before now, or a time such as `2026-11-20` or `2026-11-20T08:00Z`; in milliseconds since the epoch. */
+export function instantMs(text: string): number {
+  if (/^\d{1,9}[smhd]$/u.test(text)) return Date.now() - durationMs(text)
+  const timeMs = /^\d{4}-\d\d-\d\d(?:T|$)/u.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(timeMs))
+    throw new InvalidArgumentError('Write 30s, 15m, 2h or 7d, or a time like 2026-11-20T08:00Z.')
+  return timeMs
+}
+
 /** A whole number above zero. */
 export function positiveInteger(text: string): number {
   const value = Number(text)

@@ -170,7 +170,11 @@ export async function anchorLastCuts(context: WorkerContext): Promise<void> {
 async function queryTasks({ config, keys, log, onConsole }: WorkerContext): Promise<Tasks> {
   const { createConsole } = await import('@muniment/query')
   const serve = async (signal: AbortSignal): Promise<void> => {
-    await using open = await openEngineOf(config, { withTail: true, keepsSpareProcess: true })
+    await using open = await openEngineOf(config, {
+      withTail: true,
+      keepsSpareProcess: true,
+      onUnrecorded: ({ code, message }) => log.warn('console.read_unrecorded', { code, message }),
+    })
     const verify = async (verifySignal: AbortSignal): Promise<VerifyReport> =>
       verifyArchiveOf(config, { keys, signal: verifySignal })
     const face = createConsole({

@@ -50,5 +50,5 @@ export async function takeActs(home: string): Promise<readonly Recorded[]> {
       acts.push({ ...event, details: JSON.parse(Buffer.from(request ?? []).toString()) })
     }
   }
-  return acts
+  return acts.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }

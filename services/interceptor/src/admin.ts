@@ -14,6 +14,8 @@ export interface AdminLane extends AsyncDisposable {
 
 /** How long recording may take before the act is refused. */
 const deadlineMs = 10_000
+/** How long ending the lane may take; what is not on the bus by then lies in the spool. */
+const closeMs = 2000
 
 /**
  * Opens a lane for administrative acts. They travel like any observation: sealed, numbered, masked, archived. Rejects with `SECRET_MISSING`
@@ -38,6 +40,6 @@ export function openAdminLane(options: Omit<AttachOptions, 'tenant'>): AdminLane
         `An administrative act could not be recorded within ${deadlineMs} ms.`,
       )
     },
-    [Symbol.asyncDispose]: async () => await host.close(deadlineMs),
+    [Symbol.asyncDispose]: async () => await host.close(closeMs),
   }
 }

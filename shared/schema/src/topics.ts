@@ -37,7 +37,8 @@ const base: readonly TopicSpec[] = [
     retentionMs: day,
     schema: undefined,
     contentType: 'application/vnd.muniment.sealed-batch.v1',
-    writers: ['interceptor', 'operator'],
+    // Who reads or administers records that, sealed like everything else.
+    writers: ['interceptor', 'operator', 'query'],
     readers: ['masker'],
   },
   {

@@ -1,27 +1,38 @@
-import type { Filters, QueryFigures, QueryRequest, QueryResult } from '@muniment/query'
+import {
+  isRecordFormat,
+  type Filters,
+  type QueryFigures,
+  type QueryLimits,
+  type QueryRequest,
+} from '@muniment/query'
 import { AppError } from '@muniment/schema'
 import { Option } from 'commander'
 import type { Call, CliCommand } from '../command.ts'
 import { maxRows, openEngineOf } from '../engine.ts'
-import { durationMs, flag, numberOption, positiveInteger, textOption } from '../options.ts'
+import { durationMs, flag, instantMs, numberOption, positiveInteger, textOption } from '../options.ts'
+import { assertPrintable, formats, printAnswer } from '../query-output.ts'
+import { unrecorded } from '../reads.ts'
 import { bytesText } from '../show-event.ts'
-import { csvLine, tableLines, type Cell } from '../table.ts'
 
-const formats = ['table', 'json', 'csv'] as const
 const views = ['events', 'alerts', 'audit', 'control'] as const
 
-function filtersOf({ options }: Call, nowMs: number): Filters {
-  const since = numberOption(options, 'since')
-  const until = numberOption(options, 'until')
+function formatOf({ options, printer }: Call): string {
+  return printer.isJson ? 'json' : (textOption(options, 'format') ?? 'table')
+}
+
+function filtersOf(call: Call): Filters {
+  const { options } = call
   return {
     view: views.find(view => view === options['view']) ?? 'events',
-    sinceMs: since === undefined ? undefined : nowMs - since,
-    untilMs: until === undefined ? undefined : nowMs - until,
+    ...(isRecordFormat(formatOf(call)) && { asRecords: true }),
+    sinceMs: numberOption(options, 'since'),
+    untilMs: numberOption(options, 'until'),
     kind: textOption(options, 'kind'),
     outcome: textOption(options, 'outcome'),
     method: textOption(options, 'method'),
     target: textOption(options, 'tool'),
     principal: textOption(options, 'principal'),
+    server: textOption(options, 'server'),
     session: textOption(options, 'session'),
     pii: textOption(options, 'pii'),
   }
@@ -35,6 +46,7 @@ const filterNames = [
   'method',
   'tool',
   'principal',
+  'server',
   'session',
   'pii',
   'view',
@@ -50,32 +62,16 @@ function requestOf(call: Call): QueryRequest {
     limit,
     tail: options['tail'] !== false,
     signal: io.signal,
+    ...(formatOf(call) === 'parquet' && { output: 'parquet' as const }),
     ...(tenant !== undefined && { tenants: [tenant] }),
   }
-  if (sql === undefined) return { ...common, filters: filtersOf(call, Date.now()) }
+  if (sql === undefined) return { ...common, filters: filtersOf(call) }
   const given = filterNames.find(name => options[name] !== undefined)
   if (given !== undefined)
     throw new AppError('QUERY_INVALID', `--${given} does not go with SQL.`, {
       hint: 'Write the condition into the SQL.',
     })
   return { ...common, sql }
-}
-
-async function printRows(call: Call, { columns, rows }: QueryResult, format: string): Promise<void> {
-  const names = columns.map(({ name }) => name)
-  const { printer } = call
-  if (format === 'csv') printer.out(csvLine(names))
-  const held: (readonly Cell[])[] = []
-  for await (const row of rows) {
-    if (format === 'table') held.push(row)
-    else if (format === 'csv') printer.out(csvLine(row))
-    else printer.out(JSON.stringify(Object.fromEntries(names.map((name, at) => [name, row[at]]))))
-  }
-  if (format !== 'table') return
-  // Whoever named columns wants to see them; a list of everything is easier to read without empty ones.
-  const shown = names.map((_, at) => call.args.length > 0 || held.some(row => (row[at] ?? null) !== null))
-  const pick = <T>(row: readonly T[]): readonly T[] => row.filter((_, at) => shown[at])
-  for (const line of tableLines(pick(names), held.map(pick))) printer.out(line)
 }
 
 function summary(figures: QueryFigures): string {
@@ -97,12 +93,24 @@ function explanation({
   return `${segmentsFetched} of ${segments} segments${erased}, ${requests} requests, ${bytesText(bytes)}, ${tail}`
 }
 
+const megabyte = 1024 * 1024
+
+function limitsOf({ options }: Call): Partial<QueryLimits> {
+  const timeoutMs = numberOption(options, 'timeout')
+  const memoryMb = numberOption(options, 'memory')
+  return {
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(memoryMb !== undefined && { memoryMb, maxInputBytes: memoryMb * megabyte }),
+  }
+}
+
 /** Asks the archive and what is about to be archived. */
 export const queryCommand: CliCommand = {
   name: 'query',
   summary: 'Ask who called what, when, and with which outcome',
   help: `SQL (DuckDB's) sees the views events, alerts, audit and control. audit has exactly: timestamp, operation, user_id, resource, success, details, session_id.
-Without SQL, options narrow the newest rows of one view. Queries run read-only in a process of their own, without access to files or network.`,
+Without SQL, options narrow the newest rows of one view. Queries run read-only in a process of their own, without access to files or network. Ctrl-C ends one at once.
+ocsf, cloudevents and otel-log print one event a line; with SQL, select the column raw. Every query is an event of the archive itself.`,
   examples: [
     ['muniment query --since 2h --tool read_file', 'the newest calls of a tool'],
     [
@@ -111,14 +119,17 @@ Without SQL, options narrow the newest rows of one view. Queries run read-only i
     ],
     ['muniment query "select user_id, count(*) from audit group by 1 order by 2 desc"', 'SQL'],
     ['muniment query "describe events"', 'the columns of a view'],
+    ['muniment query --since 1d --format ocsf > calls.ndjson', 'for a SIEM: OCSF API Activity (6003)'],
+    ['muniment query "select * from events" -n 1000000 --format parquet > events.parquet', 'for a notebook'],
   ],
   configure: command => {
     command
       .argument('[sql]', 'a query; without it, the options below')
-      .option('--since <duration>', 'not older than, as in 30m, 2h, 7d', durationMs)
-      .option('--until <duration>', 'older than', durationMs)
+      .option('--since <when>', 'not older than, as in 30m, 2h, 7d or 2026-11-20T08:00Z', instantMs)
+      .option('--until <when>', 'not newer than', instantMs)
       .option('--tool <name>', 'tool, prompt or URI')
       .option('--principal <id>', 'who called')
+      .option('--server <name>', 'name of the observed server')
       .option('--outcome <name>', 'ok, tool_error, rpc_error, denied, cancelled, unanswered, …')
       .option('--pii <kind>', 'personal data of this kind was masked in it, as in EMAIL')
       .option('--method <name>', 'as in tools/call')
@@ -128,17 +139,25 @@ Without SQL, options narrow the newest rows of one view. Queries run read-only i
       .option('--tenant <name>', 'only this tenant; its key alone is used')
       .option('-n, --limit <count>', 'most rows', positiveInteger, 100)
       .option('--no-tail', 'only what is archived')
+      .option('--timeout <duration>', 'longest time (default 30s)', durationMs)
+      .option('--memory <MB>', 'most memory, and most bytes read (default 1024)', positiveInteger)
       .option('--explain', 'tell what answering took')
       .addOption(new Option('--format <name>', 'how rows are printed').choices(formats).default('table'))
   },
   run: async call => {
     const { options, printer } = call
+    const format = formatOf(call)
+    assertPrintable(call, format)
     const request = requestOf(call)
-    await using open = await openEngineOf(await call.config(), { withTail: request.tail === true })
+    await using open = await openEngineOf(await call.config(), {
+      withTail: request.tail === true,
+      onUnrecorded: unrecorded(printer),
+      limits: limitsOf(call),
+    })
     printer.progress('Reading the archive …')
     await using result = await open.engine.query(request)
     printer.progress('')
-    await printRows(call, result, printer.isJson ? 'json' : (textOption(options, 'format') ?? 'table'))
+    await printAnswer(call, result, format)
     const figures = result.figures()
     printer.say(printer.style('dim', summary(figures)))
     if (flag(options, 'explain')) printer.say(printer.style('dim', explanation(figures)))

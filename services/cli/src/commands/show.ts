@@ -4,6 +4,7 @@ import type { Call, CliCommand } from '../command.ts'
 import { openEngineOf } from '../engine.ts'
 import { argument, textOption } from '../options.ts'
 import { safe } from '../print.ts'
+import { unrecorded } from '../reads.ts'
 
 function evidenceLines(evidence: Evidence | undefined): readonly string[] {
   if (evidence === undefined) return ['Not archived yet: this is from the bus.']
@@ -44,7 +45,10 @@ export const showCommand: CliCommand = {
   run: async call => {
     const id = argument(call.args, 0, 'id')
     const tenant = textOption(call.options, 'tenant')
-    await using open = await openEngineOf(await call.config(), { withTail: true })
+    await using open = await openEngineOf(await call.config(), {
+      withTail: true,
+      onUnrecorded: unrecorded(call.printer),
+    })
     const options = { signal: call.io.signal, ...(tenant !== undefined && { tenants: [tenant] }) }
     const shown = await open.engine.show(id, options)
     if (!shown) throw new AppError('NOT_FOUND', `There is no event or alert ${id}.`)
