@@ -152,7 +152,6 @@ describe('keys announce', () => {
         value: '*',
         action: 'rotate',
         public_key: await open.ingestPublicKey(),
-        version: 1,
       },
     ])
     const verifier = createControlVerifier(await open.controlPublicKeys())

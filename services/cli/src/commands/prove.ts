@@ -5,12 +5,13 @@ import type { Call, CliCommand } from '../command.ts'
 import { openStoreOf } from '../context.ts'
 import { openEngineOf } from '../engine.ts'
 import { flag, numberOption, textOption, wholeNumber } from '../options.ts'
+import { unrecorded } from '../reads.ts'
 
 /** The proof of one record, found by its id. */
-async function proveById({ config, options, io }: Call, id: string): Promise<Buffer> {
+async function proveById({ config, options, io, printer }: Call, id: string): Promise<Buffer> {
   const settings = await config()
   const tenant = textOption(options, 'tenant')
-  await using open = await openEngineOf(settings, { withTail: true })
+  await using open = await openEngineOf(settings, { withTail: true, onUnrecorded: unrecorded(printer) })
   const shown = await open.engine.show(id, {
     signal: io.signal,
     ...(tenant !== undefined && { tenants: [tenant] }),

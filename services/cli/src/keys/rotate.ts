@@ -5,7 +5,7 @@ import type { Call } from '../command.ts'
 import { openBusOf, openKeysOf } from '../context.ts'
 import { publishIngestKey } from '../ingest-key.ts'
 import { argument, flag, textOption } from '../options.ts'
-import { announceIngestKey } from './announce.ts'
+import { announceIngestKey, type Announcement } from './announce.ts'
 import { secretArgument } from './retire.ts'
 
 /** What a person does once the new generation is active. */
@@ -67,14 +67,16 @@ export async function announce(call: Call): Promise<number> {
   await using context = await openKeysOf(config)
   await using bus = await openBusOf(config)
   if (config.bus.kind === 'embedded') await bus.createTopics()
-  const { signal } = call.io
-  const work = async (): Promise<Awaited<ReturnType<typeof announceIngestKey>>> =>
-    await announceIngestKey(bus, context.keys, { nowMs: Date.now(), signal })
+  const work = async (): Promise<Announcement> =>
+    await announceIngestKey({ config, bus, keys: context.keys }, call.io.signal)
   const told = await perform(config, { name: 'keys.announce', target: 'ingest' }, work)
   await publishIngestKey(config)
   call.printer.answer(
     { ingest_key: told.publicKey, version: told.version, is_new: told.isNew },
     () => `${told.isNew ? 'announced' : 'known    '}  ${told.publicKey}`,
+  )
+  call.printer.say(
+    'Announce again every few weeks, for interceptors that start later: an announcement holds for 31 days.',
   )
   return 0
 }
