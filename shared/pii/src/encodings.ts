@@ -75,10 +75,14 @@ const unitAt = (bytes: Uint8Array, i: number): Unit | undefined => {
   return c === 38 ? entityAt(bytes, i) : undefined
 }
 
-/** Undoes percent and entity encoding; undefined when there is none. */
+/** Where the units of the last decoded text came from; one table for all, as each is read before the next is made. */
+let origins = new Int32Array(0)
+
+/** Undoes percent and entity encoding; undefined when there is none. What is returned holds until the next call. */
 export const decodeSigns = (source: Source, range: Range): Decoded | undefined => {
   const raw = source.text()
-  const from = new Int32Array(range.end - range.start + 1)
+  if (origins.length <= range.end - range.start) origins = new Int32Array(2 * (range.end - range.start) + 64)
+  const from = origins
   let text = ''
   let plain = range.start
   let hasUnit = false

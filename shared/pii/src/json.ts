@@ -13,7 +13,8 @@ export const FRAME = 6
 /** What a leaf is, in the sixth number of its record. */
 const STRING = 1
 export const NUMBER = 2
-const KEY = 3
+/** A string with a backslash in it. */
+export const ESCAPED = 3
 
 /** The records of one document: leaves are start, end, hints, key start, frame, kind; frames are parent, key start, key end, own hints, hints of all keys, start of the first label. */
 export interface Records {
@@ -36,6 +37,8 @@ interface Walk extends Records {
   keyStart: number
   keyEnd: number
   keyHints: number
+  /** The last string that was read has a backslash in it. */
+  hasEscape: boolean
   keepsAll: boolean
   flush: (records: Records) => void
 }
@@ -126,13 +129,17 @@ const push = (walk: Walk, kind: number): void => {
 }
 
 /** Behind the closing quote of the string that opens at `from`, or -1 when it never closes or holds a bare control character. */
-const stringEnd = (source: Source, from: number): number => {
-  const { bytes, size } = source
+const stringEnd = (walk: Walk, from: number): number => {
+  const { bytes, size } = walk.source
+  walk.hasEscape = false
   for (let i = from + 1; i < size; i++) {
     const c = bytes[i] ?? 0
+    if (c > 92) continue
     if (c === 34) return i + 1
-    if (c === 92) i++
-    else if (c < 32) return -1
+    if (c === 92) {
+      walk.hasEscape = true
+      i++
+    } else if (c < 32) return -1
   }
   return -1
 }
@@ -161,7 +168,7 @@ const noteKey = (walk: Walk): void => {
 }
 
 const readKey = (walk: Walk, from: number): number => {
-  const end = stringEnd(walk.source, from)
+  const end = stringEnd(walk, from)
   if (end < 0) return end
   walk.keyStart = from + 1
   walk.keyEnd = end - 1
@@ -170,7 +177,7 @@ const readKey = (walk: Walk, from: number): number => {
   if (walk.keepsAll || (walk.keyHints & hint.SUSPECT) !== 0) {
     const at = addLeaf(walk, from + 1, end - 1)
     walk.leaves[at + 2] = 0
-    walk.leaves[at + 5] = KEY
+    walk.leaves[at + 5] = walk.hasEscape ? ESCAPED : STRING
   }
   return end
 }
@@ -190,13 +197,13 @@ const noteLabel = (walk: Walk, start: number, end: number): void => {
 }
 
 const readString = (walk: Walk, from: number): number => {
-  const end = stringEnd(walk.source, from)
+  const end = stringEnd(walk, from)
   if (end < 0) return end
   noteLabel(walk, from + 1, end - 1)
   if (end - from < 4) return end
   const at = addLeaf(walk, from + 1, end - 1)
   walk.leaves[at + 2] = ownHints(walk)
-  walk.leaves[at + 5] = STRING
+  walk.leaves[at + 5] = walk.hasEscape ? ESCAPED : STRING
   return end
 }
 
@@ -281,6 +288,7 @@ const createWalk = (): Walk => ({
   keyStart: -1,
   keyEnd: -1,
   keyHints: 0,
+  hasEscape: false,
 })
 
 /** Walks that wait for their next document; nested documents need one each at the same time. */

@@ -3,13 +3,13 @@ import { decodeBase64, decodeSigns } from './encodings.ts'
 import { unescape } from './escapes.ts'
 import { dropInvisible } from './fold.ts'
 import * as hint from './hints.ts'
-import { FRAME, LEAF, NUMBER, type Records, walkJson } from './json.ts'
+import { ESCAPED, FRAME, LEAF, NUMBER, type Records, walkJson } from './json.ts'
 import { hintsOfLabel } from './keys.ts'
 import { addHit, createLeaf, type Hit, type Leaf } from './leaf.ts'
 import { createOffsetMap, type OffsetMap } from './offsets.ts'
 import { pathOf, prefixed } from './path.ts'
 import { isBookkeeping } from './recognizers/secret-prefixes.ts'
-import { bufferAt, fill, openText, releaseBuffers, type Source } from './source.ts'
+import { bufferAt, close, fill, openText, releaseBuffers, type Source } from './source.ts'
 import { readLeaf, settleHits } from './text.ts'
 import type { Detection } from './types.ts'
 
@@ -143,9 +143,15 @@ const apartLeaves: Leaf[] = []
 /** One leaf per depth of encodings, made once. */
 const apartLeaf = (depth: number): Leaf => (apartLeaves[depth] ??= createLeaf())
 
-/** Finds in a text of its own, with what was encoded in it; the shared buffers are in use, so it gets new ones. */
+/** Codes of a decoded text, one buffer per depth: what is encoded is small, and a fresh buffer for each costs more than to read it. */
+const apartBytes: Uint8Array[] = []
+
+/** Finds in a text of its own, with what was encoded in it; the buffers of the text around it are in use. */
 const scanApart = (text: string, { depth, kinds }: Scan, own: number): readonly Found[] => {
-  const bytes = new Uint8Array(text.length)
+  const known = apartBytes[depth]
+  const bytes =
+    known !== undefined && known.length > text.length ? known : new Uint8Array(2 * text.length + 64)
+  apartBytes[depth] = bytes
   fill(text, bytes)
   const source: Source = { bytes, size: text.length, text: () => text }
   const apart: Scan = { found: [], withPaths: false, kinds, leaf: apartLeaf(depth), depth: depth + 1 }
@@ -256,6 +262,7 @@ const lazyText = (
 const decode = (layer: Layer, value: Value): Source => {
   const bytes = bufferAt(layer.level + 1, value.end - value.start)
   const size = unescape(layer.source, value, bytes)
+  close(bytes, size)
   return { bytes, size, text: lazyText(layer.source, value, { bytes, size }) }
 }
 
@@ -312,11 +319,6 @@ const scanNumber = (scan: Scan, layer: Layer, value: Value): void => {
   emit(scan, layer, value)
 }
 
-const hasEscape = (source: Source, value: Value): boolean => {
-  for (let i = value.start; i < value.end; i++) if (source.bytes[i] === 92) return true
-  return false
-}
-
 /** A short token under a key of bookkeeping, unless a custom kind may know better. */
 const isNobodys = (scan: Scan, layer: Layer, value: Value): boolean =>
   (value.own & (hint.DENY | hint.KINDS)) === hint.DENY &&
@@ -324,9 +326,10 @@ const isNobodys = (scan: Scan, layer: Layer, value: Value): boolean =>
   isBookkeeping(layer.source, value)
 
 const scanValue = (scan: Scan, layer: Layer, value: Value): void => {
-  if (value.records.leaves[value.at + 5] === NUMBER) scanNumber(scan, layer, value)
+  const kind = value.records.leaves[value.at + 5]
+  if (kind === NUMBER) scanNumber(scan, layer, value)
   else if (isNobodys(scan, layer, value)) return
-  else if (hasEscape(layer.source, value)) scanEscaped(scan, layer, value)
+  else if (kind === ESCAPED) scanEscaped(scan, layer, value)
   else scanPlain(scan, layer, value)
 }
 
@@ -381,10 +384,19 @@ const isLineEnd = (source: Source, from: number): boolean => {
   return line >= 0 && line < next
 }
 
-/** A text that is nothing but one JSON string or number. */
+const WHOLE_NUMBER = /^[ \t\n\r]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[ \t\n\r]*$/
+
+const lastSolid = (source: Source, first: number): number => {
+  let i = source.size - 1
+  while (i > first && (source.bytes[i] ?? 0) <= 32) i--
+  return i
+}
+
+/** A text that is nothing but one JSON string or number. The parser is asked only where it will hardly throw: to throw is slow. */
 const isScalar = (source: Source, first: number): boolean => {
   const c = source.bytes[first] ?? 0
-  if (c !== 34 && c !== 45 && !(c >= 48 && c <= 57)) return false
+  if (c === 45 || (c >= 48 && c <= 57)) return WHOLE_NUMBER.test(source.text())
+  if (c !== 34 || source.bytes[lastSolid(source, first)] !== 34) return false
   try {
     JSON.parse(source.text())
     return true

@@ -40,11 +40,17 @@ const foldInto = (text: string, bytes: Uint8Array): boolean => {
   return isClean === 0
 }
 
-/** Folded codes of a text; false when it holds invisible units and must be read without them. ASCII is copied natively. */
+/** A line break behind the codes: a search for one ends there, and not at the end of a buffer that may be far. */
+export const close = (bytes: Uint8Array, size: number): void => {
+  bytes[size] = 10
+}
+
+/** Folded codes of a text, with room for one more in `bytes`; false when it holds invisible units and must be read without them. ASCII is copied natively. */
 export const fill = (text: string, bytes: Uint8Array): boolean => {
   const done = encoder.encodeInto(text, bytes)
-  if (done.read === text.length && done.written === text.length) return true
-  return !foldInto(text, bytes)
+  const isClean = (done.read === text.length && done.written === text.length) || !foldInto(text, bytes)
+  close(bytes, text.length)
+  return isClean
 }
 
 /** The source of a whole text, with the way back to its offsets. */
