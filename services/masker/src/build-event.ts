@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { setImmediate as nextTick } from 'node:timers/promises'
 import {
   AppError,
   cloudEventHeaders,
@@ -8,12 +8,11 @@ import {
   maxRecordBytes,
   observationSchema,
   type Frame,
-  type MunimentEvent,
   type Observation,
 } from '@muniment/schema'
 import type { Digest } from './digest.ts'
-
-type Finding = MunimentEvent['pii']['findings'][number]
+import { cutMessage, isLarge, maskMessage, preview } from './mask-message.ts'
+import type { Finding, MaskedMessage, MaskMessage } from './masked-message.ts'
 
 /** Where a text comes from, as far as policies ask for it. */
 export interface Origin {
@@ -39,7 +38,7 @@ export interface Mask {
 /** The mask for the texts of one event. */
 interface EventMask {
   readonly version: string
-  readonly message: (text: string) => ReturnType<Mask['message']>
+  readonly message: MaskMessage
   readonly short: (text: string) => string
 }
 
@@ -75,51 +74,7 @@ export interface BuiltEvent {
   readonly headers: Record<string, string>
 }
 
-/** Masked characters kept of each message of an event that does not fit into one record as a whole. */
-const previewCharacters = 65_536
-
 const decoder = new TextDecoder()
-
-interface MaskedMessage {
-  /** A JSON value: the message itself, or a string of it where it is no JSON. */
-  readonly json: string
-  readonly text: string
-  readonly digest: string
-  readonly findings: readonly Finding[]
-  readonly itemCount: number | undefined
-}
-
-/** Length of the list that a result is about, where it has one. */
-function countItems(message: unknown): number | undefined {
-  if (typeof message !== 'object' || message === null || !('result' in message)) return undefined
-  const { result } = message
-  if (typeof result !== 'object' || result === null) return undefined
-  const list = Object.values(result).find(value => Array.isArray(value))
-  return Array.isArray(list) ? list.length : undefined
-}
-
-/** The message as a JSON value. The parse proves that what is spliced into the event cannot break or extend it. */
-function asJson(
-  text: string,
-  bytes: Uint8Array,
-): { readonly json: string; readonly itemCount: number | undefined } {
-  if (!isUtf8(bytes)) return { json: JSON.stringify(text), itemCount: undefined }
-  try {
-    return { itemCount: countItems(JSON.parse(text)), json: text }
-  } catch {
-    return { json: JSON.stringify(text), itemCount: undefined }
-  }
-}
-
-function maskMessage(bytes: Uint8Array, { mask, digest }: EventContext): MaskedMessage {
-  const { text, findings } = mask.message(decoder.decode(bytes))
-  return { text, digest: digest(bytes), findings, ...asJson(text, bytes) }
-}
-
-function preview(message: MaskedMessage): MaskedMessage {
-  if (message.text.length <= previewCharacters) return { ...message, json: JSON.stringify(message.text) }
-  return { ...message, json: JSON.stringify(message.text.slice(0, previewCharacters)) }
-}
 
 type Side = Observation['request']
 
@@ -243,8 +198,11 @@ function eventBytes(
   const pii = { findings, version: context.mask.version }
   const tail = JSON.stringify({ pii, nonce: context.nonce() }).slice(1)
   const parts = { envelope, request, response, tail }
-  const whole = Buffer.from(assemble(parts))
-  return whole.length <= maxRecordBytes ? whole : Buffer.from(assemble(shorten(parts)))
+  if (!messages.some(message => message?.isCut)) {
+    const whole = Buffer.from(assemble(parts))
+    if (whole.length <= maxRecordBytes) return whole
+  }
+  return Buffer.from(assemble(shorten(parts)))
 }
 
 const traceId = /^[0-9a-f]{32}$/u
@@ -275,13 +233,50 @@ function headersOf(observation: Observation, lane: string): Record<string, strin
   return headers
 }
 
-/** Masks one observation and builds its event. `laneSuffix` marks events that a replay from the dead-letter topic mends. */
+interface Incoming {
+  readonly observation: Observation
+  readonly frame: Frame
+  /** Marks events that a replay from the dead-letter topic mends. */
+  readonly laneSuffix: string
+}
+
+/** Masks one observation and builds its event; waits only for messages that no record can hold. */
 export function buildEvent(
-  { observation, frame, laneSuffix }: { observation: Observation; frame: Frame; laneSuffix: string },
+  incoming: Incoming,
   { mask, ...rest }: BuildContext,
-): BuiltEvent {
+): BuiltEvent | Promise<BuiltEvent> {
+  const { frame, observation } = incoming
   const context = { ...rest, mask: maskFor(mask, observation) }
-  const messages = [frame.request, frame.response].map(bytes => bytes && maskMessage(bytes, context))
+  const sides = [frame.request, frame.response]
+  if (sides.some(isLarge)) return buildLarge(incoming, sides, context)
+  const messages = sides.map(bytes => bytes && maskMessage(bytes, context.mask.message, context.digest))
+  return eventOf(incoming, messages, context)
+}
+
+async function buildLarge(
+  incoming: Incoming,
+  sides: readonly (Uint8Array | undefined)[],
+  context: EventContext,
+): Promise<BuiltEvent> {
+  const messages: (MaskedMessage | undefined)[] = []
+  for (const bytes of sides) {
+    await nextTick()
+    if (bytes === undefined) messages.push(undefined)
+    else
+      messages.push(
+        isLarge(bytes)
+          ? await cutMessage(bytes, context.mask.message, context.digest)
+          : maskMessage(bytes, context.mask.message, context.digest),
+      )
+  }
+  return eventOf(incoming, messages, context)
+}
+
+function eventOf(
+  { observation, laneSuffix }: Incoming,
+  messages: readonly (MaskedMessage | undefined)[],
+  context: EventContext,
+): BuiltEvent {
   const { source, tenant } = observation
   const laneKey = `${laneOf(source)}${laneSuffix}`
   return {

@@ -89,7 +89,8 @@ export async function build(work: Work, opened: Opened, laneSuffix: string): Pro
   work.mask ??= await persist(work, openMask)
   const { tenant } = opened.observation
   const digest = work.digests.get(tenant) ?? (await digestOf(work, tenant))
-  const event = buildEvent({ ...opened, laneSuffix }, { mask: work.mask, digest, nonce })
+  const built = buildEvent({ ...opened, laneSuffix }, { mask: work.mask, digest, nonce })
+  const event = built instanceof Promise ? await built : built
   if (performance.now() >= work.sliceEndMs) {
     await nextTick()
     work.sliceEndMs = performance.now() + sliceMs

@@ -319,6 +319,38 @@ test('keeps a masked preview of what does not fit into one record', async () => 
   expect(JSON.stringify(event)).not.toContain('ada.lovelace')
 })
 
+test('masks what it keeps of a huge message as in the whole, and counts what is in the rest', async () => {
+  const rig = await createRig(keys)
+  const people = Array.from({ length: 30_000 }, (_, at) => ({
+    note: 'x'.repeat(40),
+    ssn: 512_340_001 + at * 7,
+  }))
+  await rig.publish(batchAt(0, call('short'), answer(JSON.stringify(people))))
+  await rig.work()
+  const [record] = await rig.events()
+  const { request, response, pii } = eventOf(record)
+  expect(request).toMatchObject({ truncated: true, body: call('short') })
+  expect(response).toMatchObject({ truncated: true })
+  expect(String(response?.body)).toMatch(/^\{"jsonrpc"/u)
+  expect(String(response?.body).length).toBeGreaterThan(50_000)
+  expect(/\d{6}/u.test(String(response?.body))).toBe(false)
+  expect(pii.findings.reduce((sum, { count }) => sum + count, 0)).toBeGreaterThan(14_000)
+})
+
+test('shows no value of a huge message, wherever the cut goes through it', async () => {
+  const value = 'ada.lovelace@example.com'
+  for (const shift of [0, 5, 12, 21]) {
+    const rig = await createRig(keys)
+    const list = JSON.stringify({ all: Array.from({ length: 36_000 }, () => value) })
+    await rig.publish(batchAt(0, call(`${'y'.repeat(shift)}${list}`)))
+    await rig.work()
+    const [record] = await rig.events()
+    expect(Buffer.from(record?.value ?? []).toString(), `shift ${shift}`).not.toMatch(
+      /lovelace|ada\.|example\.c/u,
+    )
+  }
+})
+
 test.each([
   ['a card number', '4111111111111111', '[CREDIT_CARD]'],
   ['a card number with dashes', '4111-1111-1111-1111', '[CREDIT_CARD]'],

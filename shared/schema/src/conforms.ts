@@ -104,7 +104,10 @@ const optional = {
   request: isMessage,
   response: isMessage,
   policy: listOf(envelopeLimits.policies, isPolicy),
-  gap: fieldsOf({ from_seq: isCount, to_seq: isCount, reason: isText, count: isCount }, {}),
+  gap: fieldsOf(
+    { from_seq: isCount, to_seq: isCount, reason: isText, count: isCount },
+    { claimed: oneOf(true) },
+  ),
   lane: fieldsOf({ state: oneOf('start', 'alive', 'end') }, {}),
 }
 

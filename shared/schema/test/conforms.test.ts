@@ -30,7 +30,7 @@ const whole: Readonly<Record<string, unknown>> = {
   request: { size_bytes: 1, item_count: 2, truncated: true },
   response: { size_bytes: 1 },
   policy: [{ name: 'n', decision: 'allow', reason: 'r' }],
-  gap: { from_seq: 0, to_seq: 4, reason: 'r', count: 5 },
+  gap: { from_seq: 0, to_seq: 4, reason: 'r', count: 5, claimed: true },
   lane: { state: 'alive' },
   source: { instance: 'web', epoch: 0, seq: 4, version: '1' },
 }
