@@ -14,6 +14,7 @@ import { piiRulesOf } from './pii-rules.ts'
 import { unwitnessedAlert } from './unwitnessed-alert.ts'
 import { readPolicy, verifyArchiveOf } from './verify-archive.ts'
 import { programVersion } from './version.ts'
+import { rulesFolders } from './rules-folders.ts'
 
 /** What the workers of one process share. */
 export interface WorkerContext extends KeyContext {
@@ -56,13 +57,19 @@ async function maskerTasks({ bus, keys, log, metrics, config }: WorkerContext): 
 }
 
 async function detectorTasks({ bus, state, keys, log, config }: WorkerContext): Promise<Tasks> {
-  const { createDetector } = await import('@muniment/detector')
+  const { createDetector, createRuleSource } = await import('@muniment/detector')
+  const source = createRuleSource({
+    folders: rulesFolders(config),
+    log: log.child('detector'),
+    now: Date.now,
+  })
   const evidenceKey = async (tenant: string): Promise<KeyObject> =>
     (await keys.maskingKeys()).tokenKey(tenant, 'evidence')
   const { content, behaviour } = createDetector({
     bus,
     state,
     evidenceKey,
+    rules: source.current,
     log: log.child('detector'),
     now: Date.now,
   })
@@ -89,7 +96,7 @@ async function responderOf({
     bus,
     signer: keys.controlSigner,
     verifier: keys.controlVerifier,
-    plans: plansOf(loadRules().rules, section),
+    plans: plansOf(loadRules(...rulesFolders(config)).rules, section),
     allow: [...config.guardAllow, ...(section?.allow ?? [])],
     log: log.child('response'),
     now: Date.now,

@@ -26,7 +26,8 @@ export interface SnapshotPolicy {
 export interface BehaviourStageOptions {
   readonly bus: Bus
   readonly state: StateStore
-  readonly pack: RulePack
+  /** Rules in force, asked before each batch. */
+  readonly rules: () => RulePack
   readonly log: Logger
   /** Milliseconds since the epoch; decides only when snapshots are written, never what is found. */
   readonly now: () => number
@@ -34,7 +35,9 @@ export interface BehaviourStageOptions {
 }
 
 interface Owned {
-  readonly fold: Fold
+  fold: Fold
+  /** The pack that the fold was made for. */
+  pack: RulePack
   state: PartitionState
   version: string | undefined
   savedOffset: number
@@ -61,13 +64,15 @@ async function firstOffset(bus: Bus, partition: number): Promise<number> {
 /** Loads the newest snapshot; where there is none, writes the one that fixes where the state begins. */
 async function acquire(stage: Stage, partition: number): Promise<Owned> {
   const key = snapshotKey(partition)
-  const fold = createFold(stage.pack, partition)
+  const pack = stage.rules()
+  const fold = createFold(pack, partition)
   for (;;) {
     const entry = await stage.state.get(key)
     if (entry !== undefined) {
       const state = await decodeState(entry.value)
       return {
         fold,
+        pack,
         state,
         version: entry.version,
         savedOffset: state.offset,
@@ -174,10 +179,18 @@ function isDue(stage: Stage, owned: Owned): boolean {
   return owned.state.offset - owned.savedOffset >= everyRecords || stage.now() - owned.savedMs >= everyMs
 }
 
+function refresh(stage: Stage, partition: number, owned: Owned): void {
+  const pack = stage.rules()
+  if (pack === owned.pack) return
+  owned.pack = pack
+  owned.fold = createFold(pack, partition)
+}
+
 async function onBatch(stage: Stage, consumer: Consumer, batch: Batch): Promise<void> {
   const { partition } = batch
   const owned = stage.owned.get(partition)
   if (owned === undefined) return
+  refresh(stage, partition, owned)
   owned.isInHand = true
   await publish(stage, foldBatch(stage, owned, batch))
   owned.isInHand = false

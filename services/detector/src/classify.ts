@@ -1,4 +1,5 @@
-import { inspect, type PlacedFinding } from './content/index.ts'
+import { inspect } from './content/index.ts'
+import { factsFrom } from './event-facts.ts'
 import type { Document, Source } from './content/document.ts'
 import { textDocuments } from './content/event-documents.ts'
 import { arrangeRules, fire, type EventRules } from './signal.ts'
@@ -37,16 +38,19 @@ function documentsOf(event: ContentEvent): readonly Document[] {
 /** Judges one piece of content with the rules on single events (default: the shipped pack, loaded on first use); no state, no I/O after that. */
 export function classify(
   event: ContentEvent,
-  rules: EventRules = (shipped ??= arrangeRules(loadRules().rules)),
+  rules: EventRules = (shipped ??= arrangeRules(loadRules())),
 ): Classification {
-  const findings = inspect(documentsOf(event))
-  if (findings.size === 0) return { score: 0, rules: [] }
-  const facts = (field: string): number | string | undefined =>
-    field === 'kind' ? event.kind : findingScore(findings, field)
-  const fired = fire(rules, findings, facts)
+  const documents = documentsOf(event)
+  const findings = inspect(documents)
+  if (findings.size === 0 && rules.always.length === 0 && rules.searched === undefined)
+    return { score: 0, rules: [] }
+  const content = { documents, findings, args: event.arguments, structured: undefined }
+  const facts = factsFrom({ kind: event.kind, tool: event.tool, target: event.tool }, content)
+  const texts = (): readonly string[] => [
+    event.kind,
+    (event.tool ?? '').toLowerCase(),
+    ...documents.map(({ text }) => text.toLowerCase()),
+  ]
+  const fired = fire(rules, { findings, facts, texts })
   return { score: Math.max(0, ...fired.map(each => each.score)), rules: fired.map(each => each.rule.name) }
-}
-
-function findingScore(findings: ReadonlyMap<string, PlacedFinding>, field: string): number | undefined {
-  return field.startsWith('content.') ? findings.get(field.slice(8))?.score : undefined
 }

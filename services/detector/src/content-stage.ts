@@ -3,6 +3,8 @@ import { publishDeadLetter, type Batch, type Bus, type BusRecord, type OutgoingR
 import { AppError, isAppError, laneOf, topic, type MunimentEvent, type Signal } from '@muniment/schema'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import { arrangeRules, hitsOf, judgeEvent, signalOf, type EventRules } from './signal.ts'
+import { groupAspect } from './behaviour/fold.ts'
+import { groupsOf } from './behaviour/correlate.ts'
 import type { RulePack } from './sigma/pack.ts'
 
 const group = 'muniment.detector.content'
@@ -13,7 +15,8 @@ const longestName = 256
 /** What the content stage is made of. */
 export interface ContentStageOptions {
   readonly bus: Bus
-  readonly pack: RulePack
+  /** Rules in force, asked before each batch. */
+  readonly rules: () => RulePack
   /** Key of the evidence hashes of a tenant. */
   readonly evidenceKey: (tenant: string) => Promise<KeyObject>
   readonly log: Logger
@@ -21,7 +24,9 @@ export interface ContentStageOptions {
 
 interface Stage extends ContentStageOptions {
   readonly signal: AbortSignal
-  readonly rules: EventRules
+  /** The rules of the batch in hand, arranged. */
+  pack: RulePack
+  arranged: EventRules
   readonly signalPartitions: number
   readonly keys: Map<string, Promise<KeyObject>>
   /** What was passed on in batches whose publish has succeeded. */
@@ -133,6 +138,15 @@ function goesOn(last: Coverage, { from, isClaim }: Coverage): boolean {
   return !last.isClaim && !isClaim && from <= last.to + 1
 }
 
+/** Correlations whose groups reach beyond one principal see their events where the group's own key leads. */
+function forwardToGroups({ pack }: Stage, output: Output, signal: Signal): void {
+  if (signal.hits.length === 0 || pack.links.length === 0) return
+  for (const { root, key, hits } of groupsOf(pack, signal)) {
+    const lane = `${signal.lane}${groupAspect(root)}`
+    output.signals.push(signalRecord(`${signal.tenant}/${key}`, { ...signal, hits: [...hits], lane }))
+  }
+}
+
 function cover(output: Output, event: MunimentEvent, lane: string): void {
   if (isReplayed(lane)) return
   const next: Coverage = {
@@ -181,11 +195,12 @@ async function handle(stage: Stage, output: Output, incoming: BusRecord): Promis
     return
   }
   if (event.kind === 'heartbeat') return
-  const fired = judgeEvent(event, stage.rules)
+  const fired = judgeEvent(event, stage.arranged)
   const hits = fired.length === 0 ? [] : hitsOf(fired, await keyOf(stage, event.tenant))
   const signal = signalOf(event, lane, hits)
   output.signals.push(signalRecord(`${signal.tenant}/${signal.principal}`, signal))
   forwardToServer(stage, output, signal)
+  forwardToGroups(stage, output, signal)
 }
 
 function keyOf(stage: Stage, tenant: string): Promise<KeyObject> {
@@ -221,13 +236,26 @@ async function persist(stage: Stage, output: Output): Promise<void> {
   await retryWhileUnreachable(() => bus.publish(topic.signals, output.signals), { signal, log })
 }
 
+function refresh(stage: Stage): void {
+  const pack = stage.rules()
+  if (pack === stage.pack) return
+  stage.pack = pack
+  stage.arranged = arrangeRules(pack)
+}
+
 async function work(stage: Stage, batch: Batch): Promise<void> {
+  refresh(stage)
   const output: Output = { signals: [], refused: [], forwards: new Set(), covered: new Map() }
   for (const incoming of batch.records) {
     try {
       await handle(stage, output, incoming)
     } catch (error) {
-      if (!isAppError(error, 'BATCH_MALFORMED') && !isAppError(error, 'SCHEMA_UNKNOWN')) throw error
+      if (
+        !isAppError(error, 'BATCH_MALFORMED') &&
+        !isAppError(error, 'SCHEMA_UNKNOWN') &&
+        !isAppError(error, 'LIMIT_EXCEEDED')
+      )
+        throw error
       output.refused.push({ record: incoming, error })
       stage.log.warn('detector.refused', {
         code: error.code,
@@ -247,10 +275,12 @@ export function createContentStage(options: ContentStageOptions): Task {
   return {
     run: async signal => {
       const described = await options.bus.describe(topic.signals)
+      const pack = options.rules()
       const stage: Stage = {
         ...options,
         signal,
-        rules: arrangeRules(options.pack.rules),
+        pack,
+        arranged: arrangeRules(pack),
         signalPartitions: described.length,
         keys: new Map(),
         forwarded: new Set(),

@@ -15,7 +15,9 @@ export interface DetectorOptions {
   readonly log: Logger
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Rules in force; default the shipped pack. */
+  /** Rules in force, asked before each batch; default the shipped pack. */
+  readonly rules?: () => RulePack
+  /** Rules in force, where they do not change. */
   readonly pack?: RulePack
   /** Default every 20,000 records or 10 s. */
   readonly snapshot?: SnapshotPolicy
@@ -29,13 +31,17 @@ export interface Detector {
   readonly behaviour: Task
 }
 
-/** Watches the stream: masked events become signals, signals become alerts. Throws `CONFIG_INVALID` if a rule cannot be trusted. */
+function constant(pack: RulePack): () => RulePack {
+  return () => pack
+}
+
+/** Watches the stream: masked events become signals, signals become alerts. Throws `CONFIG_INVALID` if a shipped rule cannot be trusted. */
 export function createDetector(options: DetectorOptions): Detector {
   const { bus, state, evidenceKey, log, now } = options
-  const pack = options.pack ?? loadRules()
+  const rules = options.rules ?? constant(options.pack ?? loadRules())
   const snapshot = options.snapshot ?? { everyRecords: 20_000, everyMs: 10_000 }
   return {
-    content: createContentStage({ bus, pack, evidenceKey, log }),
-    behaviour: createBehaviourStage({ bus, state, pack, log, now, snapshot }),
+    content: createContentStage({ bus, rules, evidenceKey, log }),
+    behaviour: createBehaviourStage({ bus, state, rules, log, now, snapshot }),
   }
 }

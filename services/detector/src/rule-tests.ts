@@ -1,7 +1,10 @@
+import { createSecretKey } from 'node:crypto'
 import type { Signal } from '@muniment/schema'
 import { createFold } from './behaviour/fold.ts'
 import { emptyState } from './behaviour/state.ts'
 import { classify } from './classify.ts'
+import { everyMs, exampleEvents, exampleStartMs } from './example-events.ts'
+import { createReplay } from './replay.ts'
 import type { RulePack } from './sigma/pack.ts'
 import type { Example, Rule } from './sigma/rule.ts'
 import { arrangeRules } from './signal.ts'
@@ -11,14 +14,6 @@ export interface FailedExample {
   readonly rule: string
   readonly expected: 'must_fire' | 'must_not_fire'
   readonly example: Example
-}
-
-const start = Date.UTC(2026, 0, 5, 8)
-const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 }
-
-function everyMs(value: unknown): number {
-  const text = typeof value === 'string' ? value : '1s'
-  return Number.parseInt(text, 10) * (units[text.slice(-1)] ?? 1_000)
 }
 
 function markOf(aspect: unknown, method: unknown): string {
@@ -32,7 +27,7 @@ function signalsOf(example: Example): readonly Signal[] {
     ? example['signals']
     : []
   const signals: Signal[] = []
-  let timeMs = start
+  let timeMs = exampleStartMs
   for (const { repeat, every, aspect, ...fields } of entries) {
     for (let count = 0; count < Number(repeat ?? 1); count += 1) {
       timeMs += everyMs(every)
@@ -58,16 +53,30 @@ function textIn(example: Example, name: string, otherwise: string): string {
   return typeof value === 'string' ? value : otherwise
 }
 
-function fires(pack: RulePack, rule: Rule, example: Example): boolean {
-  if (rule.behaviour === undefined) {
-    const [kind, text] = [textIn(example, 'kind', 'tool_args'), textIn(example, 'text', '')]
-    const event = { kind, text, arguments: example['arguments'] }
-    return classify(event, arrangeRules([rule])).rules.includes(rule.name)
-  }
+const testKey = createSecretKey(Buffer.alloc(32, 1))
+
+function firesOnEvents(pack: RulePack, rule: Rule, example: Example): boolean {
+  const replay = createReplay(pack, testKey)
+  const results = exampleEvents(example).map(event => replay.next(event))
+  const isAlerted = results.some(({ alerts }) =>
+    alerts.some(alert => alert.finding_info.analytic.name === rule.name),
+  )
+  return isAlerted || results.some(({ fired }) => fired.some(each => each.rule === rule))
+}
+
+function firesOnSignals(pack: RulePack, rule: Rule, example: Example): boolean {
   const fold = createFold(pack, 0)
   const state = emptyState(0)
   const alerts = signalsOf(example).flatMap(signal => fold.step(state, signal, Date.parse(signal.time)))
   return alerts.some(alert => alert.finding_info.analytic.name === rule.name)
+}
+
+function fires(pack: RulePack, rule: Rule, example: Example): boolean {
+  if (example['events'] !== undefined) return firesOnEvents(pack, rule, example)
+  if (rule.behaviour !== undefined) return firesOnSignals(pack, rule, example)
+  const [kind, text] = [textIn(example, 'kind', 'tool_args'), textIn(example, 'text', '')]
+  const event = { kind, text, arguments: example['arguments'] }
+  return classify(event, arrangeRules({ rules: [rule], links: [] })).rules.includes(rule.name)
 }
 
 /** Runs the tests that the rules carry; returns those that did not end as they must. */

@@ -1,55 +1,61 @@
 import { createHmac, type KeyObject } from 'node:crypto'
 import type { Hit, MunimentEvent, Signal } from '@muniment/schema'
 import { definitionHashes } from './content/definitions.ts'
+import type { ContentKind } from './content/document.ts'
 import { eventDocuments } from './content/event-documents.ts'
 import { inspect, type PlacedFinding } from './content/index.ts'
-import type { ContentKind } from './content/document.ts'
+import { eventFacts, principalOf } from './event-facts.ts'
+import type { Facts, Scalar } from './sigma/facts.ts'
+import { carriedFields } from './sigma/link.ts'
+import type { RulePack } from './sigma/pack.ts'
+import { createPrefilter, type Prefilter } from './sigma/prefilter.ts'
 import type { Rule } from './sigma/rule.ts'
-import type { Facts } from './sigma/value.ts'
 
-/** Who called: the verified principal, else the client's own label marked as such. */
-function principalOf(event: Pick<MunimentEvent, 'principal' | 'client'>): string {
-  if (event.principal !== undefined) return event.principal.id
-  return event.client === undefined ? 'anonymous' : `label:${event.client.name}`
+/** Rules with literals, and the automaton that finds which of them can match. */
+interface Searched {
+  readonly rules: readonly { readonly rule: Rule; readonly literals: readonly number[] }[]
+  readonly prefilter: Prefilter
 }
 
-function factsOf(event: MunimentEvent, findings: ReadonlyMap<string, PlacedFinding>): Facts {
-  const plain: Readonly<Record<string, string | number | undefined>> = {
-    kind: event.kind,
-    outcome: event.outcome,
-    method: event.method,
-    target: event.target,
-    tenant: event.tenant,
-    transport: event.transport,
-    principal: principalOf(event),
-    'client.name': event.client?.name,
-    'server.name': event.server?.name,
-    'server.id': event.server?.id,
-    'error.type': event.error?.type,
-    'error.code': event.error?.code,
-    'request.size_bytes': event.request?.size_bytes,
-    'response.size_bytes': event.response?.size_bytes,
-  }
-  return field => (field.startsWith('content.') ? findings.get(field.slice(8))?.score : plain[field])
-}
-
-/** Rules that need a content finding, by the kind they name, and those that look at every event. */
+/** The rules on single events, sorted by what must be there for them to fire. */
 export interface EventRules {
   readonly byKind: ReadonlyMap<string, readonly Rule[]>
   readonly always: readonly Rule[]
+  readonly searched: Searched | undefined
+  /** Fields that correlations need of the events a rule matches. */
+  readonly carried: ReadonlyMap<Rule, readonly string[]>
 }
 
-/** Sorts the rules on single events by what must be there for them to fire. */
-export function arrangeRules(rules: readonly Rule[]): EventRules {
-  const byKind = new Map<string, Rule[]>()
-  const always: Rule[] = []
-  for (const rule of rules) {
-    if (rule.behaviour !== undefined) continue
-    const kinds = [...rule.fields].filter(field => field.startsWith('content.')).map(field => field.slice(8))
-    if (kinds.length === 0) always.push(rule)
-    for (const kind of kinds) byKind.set(kind, [...(byKind.get(kind) ?? []), rule])
+function searchedOf(rules: readonly Rule[]): Searched | undefined {
+  if (rules.length === 0) return undefined
+  const numbers = new Map<string, number>()
+  const numberOf = (literal: string): number => {
+    const number = numbers.get(literal) ?? numbers.size
+    numbers.set(literal, number)
+    return number
   }
-  return { byKind, always }
+  const numbered = rules.map(rule => ({ rule, literals: (rule.needs ?? []).map(numberOf) }))
+  return { rules: numbered, prefilter: createPrefilter([...numbers.keys()]) }
+}
+
+function kindsOf(rule: Rule): readonly string[] {
+  return [...rule.fields].filter(field => field.startsWith('content.')).map(field => field.slice(8))
+}
+
+/** Sorts the rules on single events: by the finding they need, by the literals they need, and the rest. */
+export function arrangeRules({ rules, links }: Pick<RulePack, 'rules' | 'links'>): EventRules {
+  const byKind = new Map<string, Rule[]>()
+  const own = rules.filter(rule => rule.behaviour === undefined && rule.correlation === undefined)
+  for (const rule of own)
+    for (const kind of kindsOf(rule)) byKind.set(kind, [...(byKind.get(kind) ?? []), rule])
+  const others = own.filter(rule => kindsOf(rule).length === 0)
+  const carried = own.map(rule => [rule, carriedFields(links, rule)] as const)
+  return {
+    byKind,
+    always: others.filter(rule => rule.needs === undefined),
+    searched: searchedOf(others.filter(rule => rule.needs !== undefined)),
+    carried: new Map(carried.filter(([, fields]) => fields.length > 0)),
+  }
 }
 
 /** A rule that fired on one event, and the finding it rests on. */
@@ -57,31 +63,67 @@ export interface Fired {
   readonly rule: Rule
   readonly score: number
   readonly finding: PlacedFinding | undefined
+  /** Values of the fields that correlations need. */
+  readonly carried: Readonly<Record<string, Scalar>> | undefined
 }
 
-/** The rules that fire for these facts. */
-export function fire(
-  rules: EventRules,
-  findings: ReadonlyMap<ContentKind, PlacedFinding>,
-  facts: Facts,
-): readonly Fired[] {
+/** What one event offers to the rules. */
+export interface Offer {
+  readonly findings: ReadonlyMap<ContentKind, PlacedFinding>
+  readonly facts: Facts
+  /** In lower case. */
+  readonly texts: () => readonly string[]
+}
+
+function carriedOf(rules: EventRules, rule: Rule, facts: Facts): Fired['carried'] {
+  const fields = rules.carried.get(rule)
+  if (fields === undefined) return undefined
+  const values = fields.flatMap(field => {
+    const [value] = [facts(field)].flat()
+    return value === undefined ? [] : [[field, value] as const]
+  })
+  return Object.fromEntries(values)
+}
+
+function searchedRules({ searched }: EventRules, offer: Offer): readonly Rule[] {
+  if (searched === undefined) return []
+  const marks = searched.prefilter.mark(offer.texts())
+  return searched.rules
+    .filter(({ literals }) => literals.some(literal => marks[literal] === 1))
+    .map(({ rule }) => rule)
+}
+
+/** The rules that fire for what an event offers. */
+export function fire(rules: EventRules, offer: Offer): readonly Fired[] {
+  const { findings, facts } = offer
   const fired: Fired[] = []
   const seen = new Set<Rule>()
   for (const [kind, finding] of findings) {
     for (const rule of rules.byKind.get(kind) ?? []) {
       if (seen.has(rule) || !rule.matches(facts)) continue
       seen.add(rule)
-      fired.push({ rule, score: rule.score ?? finding.score, finding })
+      const score = rule.score ?? finding.score
+      fired.push({ rule, score, finding, carried: carriedOf(rules, rule, facts) })
     }
   }
-  for (const rule of rules.always) {
-    if (rule.matches(facts)) fired.push({ rule, score: rule.score ?? 0.5, finding: undefined })
+  for (const rule of [...rules.always, ...searchedRules(rules, offer)]) {
+    if (!rule.matches(facts)) continue
+    const score = rule.score ?? 0.5
+    fired.push({ rule, score, finding: undefined, carried: carriedOf(rules, rule, facts) })
   }
   return fired
 }
 
-function hitOf({ rule, score, finding }: Fired, key: KeyObject): Hit {
-  const hit = { rule: rule.name, score, severity: rule.severity }
+/** A value that correlations can tell apart and nobody can read; numbers stay numbers. */
+function hidden(value: Scalar, key: KeyObject): string | number {
+  if (typeof value === 'number') return value
+  return createHmac('sha256', key).update(String(value)).digest('hex').slice(0, 16)
+}
+
+function hitOf({ rule, score, finding, carried }: Fired, key: KeyObject): Hit {
+  const fields = Object.entries(carried ?? {}).map(([field, value]) => [field, hidden(value, key)] as const)
+  const values = carried === undefined ? {} : { fields: Object.fromEntries(fields) }
+  const hit = { rule: rule.name, score, severity: rule.severity, ...values }
   if (finding === undefined) return hit
   const { document, start, end } = finding
   const evidence = createHmac('sha256', key)
@@ -91,11 +133,12 @@ function hitOf({ rule, score, finding }: Fired, key: KeyObject): Hit {
   return { ...hit, path: document.path.slice(0, 512), span: [start, end], evidence }
 }
 
-/** The rules that fire on one event. */
+/** The rules that fire on one event; throws `LIMIT_EXCEEDED` where they compare too much. */
 export function judgeEvent(event: MunimentEvent, rules: EventRules): readonly Fired[] {
-  const findings = inspect(eventDocuments(event))
-  if (findings.size === 0 && rules.always.length === 0) return []
-  return fire(rules, findings, factsOf(event, findings))
+  const documents = eventDocuments(event)
+  const findings = inspect(documents)
+  if (findings.size === 0 && rules.always.length === 0 && rules.searched === undefined) return []
+  return fire(rules, { findings, ...eventFacts(event, documents, findings) })
 }
 
 /** What the signal says of the rules that fired; matched text leaves only as a hash under the tenant's key. */

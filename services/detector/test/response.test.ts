@@ -8,7 +8,7 @@ import { topic, type Alert, type Decision } from '@muniment/schema'
 import { openState } from '@muniment/state'
 import { createResponder, loadRules, plansOf, responseSectionSchema } from '../src/index.ts'
 import { readResponse, type ResponsePlan } from '../src/response/plan.ts'
-import { compileRule } from '../src/sigma/rule.ts'
+import { compilePack } from '../src/sigma/pack.ts'
 
 const startMs = Date.parse('2026-11-30T12:00:00Z')
 const minute = 60_000
@@ -253,7 +253,7 @@ describe('plans', () => {
     ['more than can be overseen', { scope: 'principal', steps: [{ action: 'block', for: '1h' }], cap: 1000 }],
   ])('with %s are refused, by the name of the rule', (_, response) => {
     const source = `title: t\nid: i\ndetection: { s: { kind: call }, condition: s }\nmuniment: { response: ${JSON.stringify(response)} }`
-    expect(() => compileRule('mine', source)).toThrow(/^rule mine: response\./u)
+    expect(() => compilePack([{ name: 'mine', text: source }])).toThrow(/^rule mine: response\./u)
   })
 
   test('that ship are in shadow, all of them', () => {

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { compileRule } from '../src/sigma/rule.ts'
-import type { Facts, Scalar } from '../src/sigma/value.ts'
+import { compilePack } from '../src/sigma/pack.ts'
+import type { Rule } from '../src/sigma/rule.ts'
+import type { Facts, Scalar } from '../src/sigma/facts.ts'
+
+function compileRule(name: string, text: string): Rule {
+  const [compiled] = compilePack([{ name, text }]).rules
+  if (compiled === undefined) throw new Error('no rule was compiled')
+  return compiled
+}
 
 function rule(detection: string, rest = ''): string {
   return `title: t\nid: 8a3b7a0e-3c86-4d53-9f0e-5f1d6d0a7c11\nlogsource: { product: mcp }\ndetection:\n${detection}\n${rest}`

@@ -69,6 +69,8 @@ export interface Config {
   readonly logLevel: SettingValues['log_level']
   readonly http: { readonly host: string; readonly port: number }
   readonly drainTimeoutMs: number
+  /** Folder of rules beside the shipped ones, absolute. */
+  readonly rulesFolder: string | undefined
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
   /** Whether personal data is masked, where somebody said so. */
   readonly masking: { readonly beforeLlm: boolean | undefined; readonly inLogs: boolean | undefined }
@@ -190,6 +192,7 @@ export function readConfig(sources: ConfigSources): Config {
     logLevel: value('log_level'),
     http: { host: value('http.host'), port: value('http.port') },
     drainTimeoutMs: value('drain_timeout_ms'),
+    rulesFolder: value('rules') === undefined ? undefined : resolve(value('rules') ?? ''),
     webhook: webhook(read),
     masking: { beforeLlm: value('mask_pii_before_llm'), inLogs: value('mask_pii_in_logs') },
     sections: read.sections,

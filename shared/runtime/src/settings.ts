@@ -389,6 +389,12 @@ export const settings = {
     default: '25000',
     ...whole(0, 3_600_000),
   },
+  rules: {
+    env: 'MUNIMENT_RULES',
+    doc: 'Folder of detection rules (Sigma) beside the shipped ones; read again when it changes.',
+    roles: ['detector'],
+    ...optional(path),
+  },
   'webhook.url': {
     env: 'MUNIMENT_WEBHOOK_URL',
     doc: 'Where alerts are posted.',

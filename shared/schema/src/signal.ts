@@ -11,6 +11,8 @@ export const hitSchema = z.object({
   path: z.string().optional(),
   span: z.tuple([z.number(), z.number()]).optional(),
   evidence: z.string().optional(),
+  /** Values that correlations group by or count: numbers, and keyed hashes of everything else. */
+  fields: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
 })
 
 /** What behaviour rules need of one event; no content. Published on `mcp.signals`, internal to the detector. */

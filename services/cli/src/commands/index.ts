@@ -13,6 +13,7 @@ import { proveCommand } from './prove.ts'
 import { proxyCommand } from './proxy.ts'
 import { piiCommand } from './pii.ts'
 import { queryCommand } from './query.ts'
+import { rulesCommand } from './rules.ts'
 import { runCommand } from './run.ts'
 import { showCommand } from './show.ts'
 import { tailCommand } from './tail.ts'
@@ -32,6 +33,7 @@ const everyday: readonly CliCommand[] = [
   blockCommand,
   unblockCommand,
   decisionsCommand,
+  rulesCommand,
   verifyCommand,
   proveCommand,
   maskCommand,

@@ -1,6 +1,8 @@
 import type { Alert, Hit, Signal } from '@muniment/schema'
 import type { Behaviour, Rule } from '../sigma/rule.ts'
+import type { Link } from '../sigma/link.ts'
 import type { RulePack } from '../sigma/pack.ts'
+import { correlate, type Correlated } from './correlate.ts'
 import { addToGroup } from './groups.ts'
 import { observeServer } from './known.ts'
 import type { Observation } from './observation.ts'
@@ -23,6 +25,23 @@ export interface Fold {
 interface Parts {
   readonly pack: RulePack
   readonly behaviours: ReadonlyMap<Behaviour, Rule>
+  /** Rules that only feed correlations. */
+  readonly silent: ReadonlySet<Rule>
+  /** The correlations of each place where events of their groups meet: one principal, or one group of a correlation. */
+  readonly linksAt: ReadonlyMap<string, readonly Link[]>
+}
+
+/** The aspect under which events reach the group of a correlation that reaches beyond one principal. */
+export function groupAspect(root: Rule): string {
+  return `#by:${root.name}`
+}
+
+function linksAt(links: readonly Link[]): Parts['linksAt'] {
+  return Map.groupBy(links, link => (link.isOfPrincipal ? '' : groupAspect(link.root)))
+}
+
+function silentIn(links: readonly Link[]): Parts['silent'] {
+  return new Set(links.flatMap(({ correlation, members }) => (correlation.generates ? [] : members)))
 }
 
 /** One signal being folded. */
@@ -67,7 +86,7 @@ function observation(
 function onHit(step: Step, hit: Hit): readonly Observation[] {
   const { parts, signal } = step
   const rule = parts.pack.byName.get(hit.rule)
-  if (rule === undefined || hit.score < alertScore) return []
+  if (rule === undefined || hit.score < alertScore || parts.silent.has(rule)) return []
   const where = hit.path === undefined ? '' : ` at ${hit.path}`
   const target = signal.target === undefined ? (signal.method ?? signal.kind) : `tool ${signal.target}`
   const on = signal.server === undefined ? '' : ` on ${signal.server}`
@@ -78,9 +97,35 @@ function onHit(step: Step, hit: Hit): readonly Observation[] {
   ]
 }
 
+/** A name that a group has in common, or nothing where its events differ. */
+function onCorrelated(step: Step, { link, group, sentence, evidence }: Correlated): readonly Observation[] {
+  const { rule, correlation } = link
+  if (step.parts.silent.has(rule)) return []
+  const common = (name: string, value: string | undefined): string | undefined =>
+    correlation.groupBy.some(field => field === name || field.startsWith(`${name}.`)) ? value : undefined
+  const { principal, server, target, client } = step.signal
+  const fields = {
+    principal: common('principal', principal),
+    server: common('server', server),
+    target: common('target', target) ?? common('tool', target),
+    client: common('client', client),
+    lane: undefined,
+    group,
+  }
+  return [observation({ ...step, fields }, rule, { score: rule.score ?? 0.7, sentence, evidence })]
+}
+
+function onGroups(step: Step, place: string): readonly Observation[] {
+  const { parts, state, signal } = step
+  const links = parts.linksAt.get(place)
+  if (links === undefined || signal.hits.length === 0) return []
+  const sight = { links, byName: parts.pack.byName }
+  return correlate(state, sight, signal).flatMap(found => onCorrelated(step, found))
+}
+
 function onPrincipal(step: Step): readonly Observation[] {
   const { parts, state, signal } = step
-  const found = signal.hits.flatMap(hit => onHit(step, hit))
+  const found = [...signal.hits.flatMap(hit => onHit(step, hit)), ...onGroups(step, '')]
   const rule = parts.behaviours.get('rate')
   if (rule === undefined || signal.kind === 'notification' || signal.kind === 'stream') return found
   const news = observeRate(state, rule, signal)
@@ -135,6 +180,7 @@ function observe(parts: Parts, state: PartitionState, signal: Signal): readonly 
   const step: Step = { parts, state, signal, lane, fields, before: state.watermarks.get(signal.lane)?.[0] }
   if (aspect === '#server') return onServer(step)
   if (aspect === '#gap') return onGap(step)
+  if (aspect.startsWith('#by:')) return onGroups(step, aspect)
   return aspect === '#cover' ? onCoverage(step) : onPrincipal(step)
 }
 
@@ -142,12 +188,16 @@ function observe(parts: Parts, state: PartitionState, signal: Signal): readonly 
 export function createFold(pack: RulePack, partition: number): Fold {
   const behaviours = new Map<Behaviour, Rule>()
   for (const rule of pack.rules) if (rule.behaviour !== undefined) behaviours.set(rule.behaviour, rule)
-  const parts: Parts = { pack, behaviours }
+  const parts: Parts = { pack, behaviours, silent: silentIn(pack.links), linksAt: linksAt(pack.links) }
+  // Aspects of an event that are judged, each in its own partition.
+  const judged = new Set(['', '#server', ...parts.linksAt.keys()]).values().toArray()
   const laneOf = (state: PartitionState): string => `detector.p${partition}/${state.epoch}`
   return {
     step: (state, signal, timestampMs) => {
       if (signal.lane.endsWith(lostMark)) {
-        noteLost(state, signal.lane.slice(0, -lostMark.length), signal)
+        const lane = signal.lane.slice(0, -lostMark.length)
+        const lanes = judged.map(aspect => `${lane}${aspect}`)
+        noteLost(state, lanes, signal)
         return []
       }
       if (isIgnored(state, signal)) return []

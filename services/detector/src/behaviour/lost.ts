@@ -4,17 +4,13 @@ import { bound, type LostRanges, type PartitionState } from './state.ts'
 const mostLanes = 10_000
 const mostRanges = 32
 
-/** Aspects of an event that are judged, each in its own partition. */
-const judged = ['', '#server'] as const
-
 /**
  * Notes that numbers are claimed to be lost. A claim of what lies behind what was seen here says nothing new: its batch came whole, and then
  * again, spoilt.
  */
-export function noteLost(state: PartitionState, lane: string, { gap }: Signal): void {
+export function noteLost(state: PartitionState, lanes: readonly string[], { gap }: Signal): void {
   if (gap === undefined) return
-  for (const aspect of judged) {
-    const name = `${lane}${aspect}`
+  for (const name of lanes) {
     if (gap.from_seq <= (state.watermarks.get(name)?.[0] ?? -1)) continue
     const known = state.lost.get(name) ?? []
     state.lost.delete(name)

@@ -7,7 +7,10 @@ export interface Observation {
   readonly timeMs: number
   readonly eventId: string
   /** Values of the fields that rules may group by. */
-  readonly fields: Readonly<Record<'principal' | 'server' | 'target' | 'lane' | 'client', string | undefined>>
+  readonly fields: Readonly<
+    Record<'principal' | 'server' | 'target' | 'lane' | 'client', string | undefined>
+  > &
+    Readonly<{ group?: string | undefined }>
   readonly score: number
   /** A sentence for people; never matched text. */
   readonly sentence: string

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
 import { AppError } from '@muniment/schema'
+import type { Entry } from './correlate.ts'
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
@@ -52,6 +53,8 @@ export interface PartitionState {
   readonly rates: Map<string, RateState>
   readonly servers: Map<string, ServerState>
   readonly groups: Map<string, GroupState>
+  /** Events of correlations, by rule and group, in order of time. */
+  readonly correlations: Map<string, readonly Entry[]>
   /** Entries forgotten to keep within bounds, by map. */
   readonly evicted: Record<string, number>
 }
@@ -67,6 +70,7 @@ export function emptyState(offset: number): PartitionState {
     rates: new Map(),
     servers: new Map(),
     groups: new Map(),
+    correlations: new Map(),
     evicted: {},
   }
 }
@@ -74,7 +78,7 @@ export function emptyState(offset: number): PartitionState {
 /** Drops the entries not renewed for longest until the map is within its bound, and counts them. */
 export function bound(
   state: PartitionState,
-  name: 'watermarks' | 'lost' | 'rates' | 'servers' | 'groups',
+  name: 'watermarks' | 'lost' | 'rates' | 'servers' | 'groups' | 'correlations',
   most: number,
 ): void {
   const map: Map<string, unknown> = state[name]
@@ -86,11 +90,11 @@ export function bound(
   }
 }
 
-const version = 1
+const version = 2
 
 /** The snapshot of a state: JSON under zstd. */
 export async function encodeState(state: PartitionState): Promise<Uint8Array> {
-  const { servers, watermarks, lost, rates, groups, ...rest } = state
+  const { servers, watermarks, lost, rates, groups, correlations, ...rest } = state
   const flat = {
     v: version,
     ...rest,
@@ -98,17 +102,22 @@ export async function encodeState(state: PartitionState): Promise<Uint8Array> {
     lost: [...lost],
     rates: [...rates],
     groups: [...groups],
+    correlations: [...correlations],
     servers: [...servers].map(([key, server]) => [key, { ...server, tools: [...server.tools] }]),
   }
   return await compress(JSON.stringify(flat))
 }
 
-interface FlatState extends Omit<PartitionState, 'servers' | 'watermarks' | 'lost' | 'rates' | 'groups'> {
+interface FlatState extends Omit<
+  PartitionState,
+  'servers' | 'watermarks' | 'lost' | 'rates' | 'groups' | 'correlations'
+> {
   readonly v: number
   readonly watermarks: readonly (readonly [string, readonly [number, number]])[]
   readonly lost: readonly (readonly [string, LostRanges])[]
   readonly rates: readonly (readonly [string, RateState])[]
   readonly groups: readonly (readonly [string, GroupState])[]
+  readonly correlations: readonly (readonly [string, readonly Entry[]])[]
   readonly servers: readonly (readonly [
     string,
     Omit<ServerState, 'tools'> & { readonly tools: readonly (readonly [string, readonly string[]])[] },
@@ -134,6 +143,7 @@ export async function decodeState(bytes: Uint8Array): Promise<PartitionState> {
     lost: new Map(flat.lost),
     rates: new Map(flat.rates),
     groups: new Map(flat.groups),
+    correlations: new Map(flat.correlations),
     servers: new Map(flat.servers.map(([key, server]) => [key, { ...server, tools: new Map(server.tools) }])),
   }
 }

@@ -60,7 +60,7 @@ function step(shape: Shape, text: string, index: number): string | undefined {
   return undefined
 }
 
-function check(pattern: string): void {
+function check(pattern: string): Shape {
   if (pattern.length > 1024) refuse(pattern.slice(0, 40), 'is longer than 1,024 characters')
   const text = skeleton(pattern)
   if (text.includes('\\1') || text.includes('(?<') || text.includes('\\k'))
@@ -72,11 +72,43 @@ function check(pattern: string): void {
   }
   if (shape.unbounded > 1) refuse(pattern, 'has more than one unbounded repeat')
   if (shape.bounded > 10_000) refuse(pattern, 'multiplies bounded repeats beyond 10,000')
+  return shape
 }
 
-/** A test for one regular expression that cannot run away: refused at load (`CONFIG_INVALID`) or bounded by the length it sees. */
-export function compilePattern(pattern: string, flags: string): (value: string) => boolean {
-  check(pattern)
+/** A regular expression that cannot run away. */
+export interface Pattern {
+  readonly test: (value: string) => boolean
+  /** Steps that it may take at most on a text of that length, in units of one character compared. */
+  readonly cost: (length: number) => number
+  /** In lower case: a text without it does not match. */
+  readonly need: string | undefined
+}
+
+/** The longest run of plain characters outside groups, classes and alternatives that no quantifier takes back. */
+function needOf(pattern: string): string | undefined {
+  if (pattern.includes('|') || pattern.includes('(')) return undefined
+  const plain = pattern
+    .replaceAll(/\[(?:[^\]\\]|\\.){0,512}\](?:[*+?]|\{[^}]{0,12}\})?/gu, '\u{1}')
+    .replaceAll(/\\[dDwWsSbBnrtvf0xuk](?:[*+?]|\{[^}]{0,12}\})?/gu, '\u{1}')
+    .replaceAll(/(?:\\.|[^\\])(?:[*?]|\{0?,?\d{0,4}\})/gu, '\u{1}')
+    .replaceAll(/[.^$+]|\{[^}]{0,12}\}/gu, '\u{1}')
+    .replaceAll(/\\(.)/gu, '$1')
+  const longest = plain.split('\u{1}').reduce((best, run) => (run.length > best.length ? run : best), '')
+  return longest.length < 3 ? undefined : longest.toLowerCase()
+}
+
+/** Compiles a pattern; refused at load (`CONFIG_INVALID`) where it could take more than bounded time. */
+export function compilePattern(pattern: string, flags: string): Pattern {
+  const { unbounded, bounded } = check(pattern)
   const regex = new RegExp(pattern, `${flags}u`)
-  return value => regex.test(value.length > longestInput ? value.slice(0, longestInput) : value)
+  return {
+    test: value => regex.test(value.length > longestInput ? value.slice(0, longestInput) : value),
+    // One unbounded repeat may be tried from every place; most tries end early, so an eighth of the square is charged.
+    cost: length => {
+      const seen = Math.min(length, longestInput)
+      return seen * Math.min(bounded, 64) + (unbounded === 0 ? 0 : (seen * seen) / 8)
+    },
+    // Without regard to case, `s` and `k` have relatives that lower case does not bring together.
+    need: flags.includes('i') && /[sk]/u.test(needOf(pattern) ?? '') ? undefined : needOf(pattern),
+  }
 }
