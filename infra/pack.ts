@@ -51,7 +51,8 @@ async function check(folder: string): Promise<readonly string[]> {
 }
 
 rmSync(out, { recursive: true, force: true })
-execFileSync('tsc', ['-p', 'tsconfig.build.json', '--outDir', join(out, 'build')], {
+// What it emits is the same unchecked, and the gate checks types anyway.
+execFileSync('tsc', ['-p', 'tsconfig.build.json', '--noCheck', '--outDir', join(out, 'build')], {
   stdio: 'inherit',
   shell: isWindows,
 })
