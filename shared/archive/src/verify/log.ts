@@ -16,6 +16,7 @@ import { appendEntries, emptyLog, partitionName, tileBytes, type LogState } from
 import { checkpointKey } from '../store/checkpoint-store.ts'
 import type { ObjectInfo, Store } from '../store/store.ts'
 import { inOrder } from '../in-order.ts'
+import { alteredBatches } from './blame.ts'
 import { checkClocks } from './clocks.ts'
 import { checkPublished, readCosigned, witnessedBy, witnessedHeads, type WitnessedHead } from './cosigned.ts'
 import { positionOf } from './cut.ts'
@@ -45,8 +46,8 @@ interface Working {
   readonly findings: Findings
   readonly trust: Trust
   readonly state: LogState
-  /** Keys of the batches that the entries come from. */
-  readonly batches: Set<string>
+  /** Keys of the batches that the entries come from, and the first entry of each, in order. */
+  readonly batches: Map<string, number>
 }
 
 function report(working: Working, code: FindingCode, found: { object: string; reason: string }): void {
@@ -105,7 +106,7 @@ function nextBatchKey({ state }: Working): string {
 }
 
 function addBatch(working: Working, entries: readonly Buffer[]): void {
-  working.batches.add(nextBatchKey(working))
+  working.batches.set(nextBatchKey(working), working.state.entries.length)
   appendEntries(working.state, entries)
 }
 
@@ -169,6 +170,18 @@ function checkExtends(working: Working, checkpoint: Checkpoint, object: string):
       object,
       reason: `its root over ${treeSize} entries is not the root of the log`,
     })
+  }
+}
+
+/** Where the entries do not have the root that is signed: which batch is to blame. */
+async function checkBatches(working: Working, checkpoint: Checkpoint): Promise<void> {
+  const { input, state, batches } = working
+  const { treeSize, root } = checkpoint
+  if (treeSize > state.entries.length || state.tree.rootAt(treeSize).equals(root)) return
+  const decided = { store: input.store, entries: state.entries, starts: [...batches.values()] }
+  for (const start of await alteredBatches(decided, checkpoint)) {
+    const reason = 'does not hold the entries that the checkpoint signs'
+    report(working, 'log.entries', { object: sequenceKey(start), reason })
   }
 }
 
@@ -302,7 +315,7 @@ async function checkCosigned(
 /** Checks the log; resolves to how far its checkpoint reaches, `undefined` where there is none. */
 export async function checkLog(input: LogInput, findings: Findings): Promise<Anchor | undefined> {
   const { trust } = input
-  const working: Working = { input, findings, trust, state: emptyLog(), batches: new Set() }
+  const working: Working = { input, findings, trust, state: emptyLog(), batches: new Map() }
   checkStrangers(working)
   await readEntries(working)
   const checkpoint = input.checkpoint && readCheckpoint(working, input.checkpoint, checkpointKey)
@@ -316,6 +329,7 @@ export async function checkLog(input: LogInput, findings: Findings): Promise<Anc
     return undefined
   }
   checkExtends(working, checkpoint, checkpointKey)
+  await checkBatches(working, checkpoint)
   const newest = checkEntries(working, size)
   const until = anchoredUntil(working, newest)
   noteUnanchored(working, until)
