@@ -50,13 +50,12 @@ function refuseWhole(state: Exchanging, refusal: Refusal): void {
   const { head, held, keeper, answer } = state
   if (!isRecorded(head, answer?.status)) return
   const method = textMember(held[0]?.message, 'method') ?? head.method
-  const target = pathOf(head)
+  const what = method === '' ? {} : { method, target: pathOf(head) }
   const request = keeper.body()
   channelOf(state).record('client_to_server', {
     kind: 'rejected',
     ...refusal,
-    method,
-    target,
+    ...what,
     ...(request.sizeBytes > 0 && { request }),
   })
 }

@@ -70,6 +70,18 @@ function preflight({ headers, method }: IncomingMessage, admission: Admission): 
   return { status: 204, type: '', body: '', fields }
 }
 
+/** Refuses whom a page led here, and what does not say unmistakably where it wants to go. */
+function refuseCaller({ headers, rawHeaders }: IncomingMessage, admission: Admission): OwnAnswer | undefined {
+  const { host = '', origin } = headers
+  // Node takes the first of several; others might take the last.
+  if (listOf(rawHeaders, 'host').length !== 1) return refusal(400, 'One Host is needed')
+  if (admission.isLoopback && isForeign(hostnameOf(`http://${host}`), admission))
+    return refusal(403, 'Host is not allowed')
+  if (origin !== undefined && !isAllowedOrigin(origin, admission))
+    return refusal(403, 'Origin is not allowed')
+  return undefined
+}
+
 /**
  * What the proxy answers itself instead of passing a request on: the one place where a request may be turned away before
  * a server sees it.
@@ -79,12 +91,9 @@ export function admit(
   match: Match | undefined,
   admission: Admission,
 ): OwnAnswer | undefined {
-  const { headers, rawHeaders } = request
-  const { host = '', origin } = headers
-  if (admission.isLoopback && isForeign(hostnameOf(`http://${host}`), admission))
-    return refusal(403, 'Host is not allowed')
-  if (origin !== undefined && !isAllowedOrigin(origin, admission))
-    return refusal(403, 'Origin is not allowed')
+  const { rawHeaders } = request
+  const refused = refuseCaller(request, admission)
+  if (refused !== undefined) return refused
   if (match === undefined) return refusal(404, 'Not found')
   if (listOf(rawHeaders, 'via').some(one => one.endsWith(` ${admission.viaName}`)))
     return refusal(508, 'The upstream leads back here')

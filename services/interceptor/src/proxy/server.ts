@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import * as http from 'node:http'
 import type { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AppError } from '@muniment/schema'
 import { openHost, type Host } from '../host.ts'
 import { createHttpRecorder, type HttpRecorder } from '../http/recorder.ts'
@@ -153,6 +154,8 @@ async function drain(server: http.Server, { listening }: State, deadlineMs: numb
   const timer = setTimeout(() => server.closeAllConnections(), deadlineMs)
   await closed
   clearTimeout(timer)
+  // What was cut short tells of it in the turn after.
+  await nextTurn()
 }
 
 interface Opened {
