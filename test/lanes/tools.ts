@@ -2,11 +2,12 @@
 import { installBrowser, isBrowserInstalled } from './browser.ts'
 import type { Progress } from './cache.ts'
 import { findProgram } from './environment.ts'
+import { areJudgesInstalled, installJudges } from './judges.ts'
 import { installKafka, isKafkaInstalled } from './kafka.ts'
 import { installS3, isS3Installed } from './s3.ts'
 import { installSecrets, isSecretsInstalled } from './secrets.ts'
 
-export type LaneName = 'kafka' | 's3' | 'secrets' | 'browser'
+export type LaneName = 'kafka' | 's3' | 'secrets' | 'browser' | 'judges'
 
 interface Tools {
   /** Programs that must be on the path to install the tools. */
@@ -40,6 +41,13 @@ export const laneTools: Readonly<Record<LaneName, Tools>> = {
     cost: '140 MB, 20 s',
     isInstalled: isSecretsInstalled,
     install: installSecrets,
+  },
+  judges: {
+    installers: ['go'],
+    programs: ['ssh-agent', 'ssh-add', 'ssh-keygen'],
+    cost: 'a build of 100 s, 700 MB of Go caches',
+    isInstalled: areJudgesInstalled,
+    install: installJudges,
   },
   browser: {
     installers: ['apt-get'],
