@@ -41,7 +41,7 @@ const mod11and10 = (text: string): boolean => {
 }
 
 /** ISO 7064 MOD 11-2, with X for ten. */
-const mod11and2 = (text: string): boolean => {
+export const mod11and2 = (text: string): boolean => {
   let rest = 0
   for (const d of digitsOf(text.slice(0, -1))) rest = ((rest + d) * 2) % 11
   const check = (12 - rest) % 11

@@ -16,7 +16,8 @@ const NAMES = bits([
     hint.PHONE,
     'phone phonenumber telephone tel mobile cell cellphone mobilephone mobilenumber fax faxnumber msisdn whatsapp ' +
       'contactnumber contactno phoneno phonenum mobileno homephone workphone landline telefon telefono telefone handy ' +
-      'callerid sms smsnumber dialnumber tlf gsm contact',
+      'callerid sms smsnumber dialnumber tlf gsm contact celular handynummer movil portable telemovel cellulare puhelin ' +
+      'telefonnummer numerodetelephone numerodetelefono numeroditelefono телефон 电话 手机 手机号 电话号码 電話番号 전화번호',
   ],
   [hint.SSN, 'ssn socialsecurity socialsecuritynumber socialsecurityno socsec ssnumber ssno'],
   [
@@ -31,13 +32,15 @@ const NAMES = bits([
     hint.ADDRESS,
     'address addr street streetaddress address1 address2 addressline addressline1 addressline2 line1 line2 ' +
       'homeaddress mailingaddress billingaddress shippingaddress postaladdress deliveryaddress residence street1 ' +
-      'street2 direccion adresse indirizzo endereco strasse pobox formattedaddress residentialaddress',
+      'street2 direccion adresse indirizzo endereco strasse pobox formattedaddress residentialaddress domicilio anschrift ' +
+      'adres calle rue адрес 地址 住所 주소',
   ],
   [hint.PLACE, 'city town zip zipcode postcode postalcode postal locality plz suburb'],
   [
     hint.PASSPORT,
     'passport passportnumber passportno passportnum passportid traveldocument traveldocumentnumber traveldocno ' +
-      'mrz passnumber reisepass pasaporte passeport traveldoc',
+      'mrz passnumber reisepass pasaporte passeport traveldoc passaporto passaporte passnummer reisepassnummer ' +
+      'numerodepasaporte numerodepasseport паспорт 护照 护照号 护照号码 パスポート番号 여권번호',
   ],
   [hint.IBAN, 'iban ibannumber accountiban ibancode'],
   [
@@ -49,7 +52,9 @@ const NAMES = bits([
   ],
   [
     hint.BIRTH,
-    'dob birthdate dateofbirth birthday bday born birthdt geburtsdatum fechanacimiento datenaissance birth doborn',
+    'dob birthdate dateofbirth birthday bday born birthdt geburtsdatum fechanacimiento datenaissance birth doborn ' +
+      'fechadenacimiento datedenaissance datadenascimento datanascimento datadinascita datanascita geboortedatum ' +
+      'fodelsedatum fodselsdato fodselsdag dataurodzenia geburtstag датарождения 出生日期 生年月日 생년월일',
   ],
   [
     hint.SECRET,
@@ -57,7 +62,8 @@ const NAMES = bits([
       'authtoken refreshtoken privatekey bearertoken sessiontoken authorization secretaccesskey awssecretaccesskey ' +
       'encryptionkey signingkey signingsecret webhooksecret connectionstring pass pw userpassword dbpassword ' +
       'xapikey apitoken idtoken credential credentials servicesecret accountkey sharedaccesskey masterkey cookie setcookie ' +
-      'privatetoken personalaccesstoken bottoken oauthtoken passwort contrasena motdepasse pin pincode cvv cvc cvv2 otp',
+      'privatetoken personalaccesstoken bottoken oauthtoken passwort contrasena motdepasse pin pincode cvv cvc cvv2 otp ' +
+      'senha kennwort wachtwoord haslo losenord parola clave пароль 密码 パスワード 비밀번호',
   ],
   [hint.WEAK_SECRET, 'token key auth jwt bearer sessionid session salt signature nonce'],
   [
@@ -67,6 +73,10 @@ const NAMES = bits([
       'personnummer cpf cnpj curp rfc dni nif nie cnp pesel bsn aadhaar aadhar pancard sin sinnumber tfn medicare ' +
       'driverlicense driverslicense driverlicence driverslicence driverlicensenumber driverslicensenumber driverslicenceno dl ' +
       'licensenumber dlnumber codicefiscale steuerid insee nir hkid ' +
+      'nric fin rut run cuit cuil ahv ahvnummer avs hetu henkilotunnus cpr cprnummer kennitala tckimlik tckimlikno tckn kimlikno ' +
+      'numerodesecuritesociale securitesociale numerosecu steueridentifikationsnummer steuernummer personalausweis ' +
+      'vatnumber vatno vatin ustid ustidnr gstin pesel snils снилс инн 身份证 身份证号 身份证号码 vin insurancenumber ' +
+      'medicarenumber medicareno healthcardnumber passportcardnumber voterid emiratesid iqama ' +
       'mrn medicalrecordnumber birthnumber rodnecislo egn oib jmbg fiscalcode sozialversicherungsnummer socialinsurance',
   ],
   [
@@ -108,8 +118,11 @@ const TAILS = new Set(
 const split = (name: string): string[] =>
   name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .normalize('NFD')
+    .replace(/\p{M}+/gu, '')
     .toLowerCase()
-    .split(/[^a-z0-9\u00df-\u024f]+/)
+    .replaceAll('ß', 'ss')
+    .split(/[^\p{L}\p{N}]+/u)
     .filter(word => word !== '')
 
 const withoutDigits = (word: string): string => word.replace(/^[0-9]+|[0-9]+$/g, '')

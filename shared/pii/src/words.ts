@@ -27,7 +27,7 @@ const SUFFIXES =
 const STREET_WORDS =
   'rua avenida travessa alameda praça largo rodovia estrada calle carrera paseo plaza camino carretera cuesta ronda glorieta travesía pasaje ' +
   'callejón subida bajada barrio polígono rambla sector urbanización via viale piazza piazzale corso vicolo strada largo contrada lungomare ' +
-  'borgo rotonda rue boulevard quai impasse allée chemin cours passage ul ulica os osiedle al aleja bulw bulwar pl plac ogród skwer rynek ' +
+  'borgo rotonda rue boulevard quai impasse allée chemin cours passage ul ulica osiedle al aleja bulw bulwar pl plac ogród skwer rynek ' +
   'rondo droga wybrzeże ulitsa улица ул проспект пр переулок пер площадь вулиця utca út tér strada bulevardul calea piața apartamento ' +
   'manzana entrada partida caserio lugar terrenos parcela puerta mercado edificio bloque arroyo huerta extramuros grupo municipio ' +
   'extrarradio colegio parque quinta prolongación jardines acceso rampa solar salida rincón masía poblado sección monte muelle chalet casa ' +
@@ -43,7 +43,7 @@ const STREET_ENDINGS: readonly string[] = (
 
 const STATES =
   'al ak az ar ca co ct de fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh ok or pa ri sc sd tn tx ut vt va ' +
-  'wa wv wi wy dc pr vi gu as mp ab bc mb nb nl ns nt nu on pe qc sk yt nsw vic qld tas act'
+  'wa wv wi wy dc pr vi gu as mp aa ae ap ab bc mb nb nl ns nt nu on pe qc sk yt nsw vic qld tas act'
 const STATE_NAMES =
   'alabama alaska arizona arkansas california colorado connecticut delaware florida georgia hawaii idaho illinois indiana iowa kansas ' +
   'kentucky louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana nebraska nevada ohio oklahoma oregon ' +
@@ -77,7 +77,7 @@ const TABLE: ReadonlyArray<readonly [number, string]> = [
     hint.HIGHWAY,
     'highway hwy route rte road rd county co cr sr us state interstate fm loop business route rr hc farm ranch parish township bypass',
   ],
-  [hint.POST, 'po pob p box bx'],
+  [hint.POST, 'po pob p box bx psc cmr'],
   [
     hint.TITLE,
     'mr mrs ms miss mx dr prof sir madam mister herr frau señor señora monsieur madame signor signora',
@@ -95,26 +95,36 @@ const TABLE: ReadonlyArray<readonly [number, string]> = [
   [hint.EMAIL, 'email mail mailto'],
   [
     hint.PHONE,
-    'phone telephone tel mobile cell cellphone fax call calling dial whatsapp sms text texted ring reach reached phones desk office contact telefon telefono handy hotline voicemail landline answering messages pager home work direct caller mob ph cellular',
+    'celular móvil portable teléfono téléphone телефон telefonnummer mobil phone telephone tel mobile cell cellphone fax call calling dial whatsapp sms text texted ring reach reached phones desk office contact telefon telefono handy hotline voicemail landline answering messages pager home work direct caller mob ph cellular',
   ],
   [hint.SSN, 'ssn social ssns'],
   [hint.CARD, 'card visa mastercard amex cc credit debit maestro discover cards'],
   [hint.IP, 'ip ipv4 ipv6 host server connection connected client peer remote'],
-  [hint.PASSPORT, 'passport passports reisepass pasaporte passeport'],
+  [hint.PASSPORT, 'passport passports reisepass pasaporte passeport passaporte passaporto паспорт'],
   [hint.IBAN, 'iban bic swift'],
-  [hint.BIRTH, 'born birth dob birthday birthdate'],
+  [
+    hint.BIRTH,
+    'born birth dob birthday birthdate geburtsdatum geboren geburtstag née né naissance nacimiento nascimento nascita geboortedatum födelsedatum fødselsdato urodzenia rojstva рождения',
+  ],
   [
     hint.SECRET,
     'password passwd pwd passphrase secret secrets apikey pw pass passcode credential credentials passwort dbpassword userpassword clientsecret secretkey privatekey accesskey authtoken accesstoken apitoken pword',
   ],
   [hint.ASSIGN, 'token tokens key auth bearer authorization basic nonce salt api apikey'],
   [hint.KEY_WORD, 'private'],
-  [hint.NATIONAL, 'license licence licence driver drivers itin cpf nino aadhaar pesel nhs taxpayer'],
+  [hint.NATIONAL, 'license licence driver drivers itin nhs taxpayer'],
+  [
+    hint.HARDWARE,
+    'cpf cnpj dni nif nie nino aadhaar aadhar pesel bsn fiscale nir steuer steuerid personnummer nric tfn medicare jmbg cnp egn curp rut cuit cuil ahv avs hetu henkilötunnus cpr kennitala kimlik tckn ein imei mrn oib hkid снилс инн',
+  ],
   [
     hint.DENY,
     'order ticket invoice tracking ref reference id ids version ver build release revision sku isbn ean upc offset lag seq sequence timestamp ts epoch amount price total serial batch transaction uuid sha md5 commit port pid size bytes count rev model part item case po gtin etag duration',
   ],
-  [hint.VERSION, 'version ver v release build rev revision firmware chrome safari firefox agent upgrade'],
+  [
+    hint.VERSION,
+    'section sections chapter clause paragraph appendix version ver v release build rev revision firmware chrome safari firefox agent upgrade',
+  ],
   [
     hint.STOP,
     'the of and or in to for is are was were a an at on by with from that this it as be has have had will would can my your his her their our i you he she they we do does did not but if world team there everyone folks guys colleagues friends user users admin then when where who what how asked',

@@ -61,17 +61,35 @@ const isFree = (leaf: Leaf, start: number): boolean => {
   )
 }
 
-/** Start of the earliest house number in the words before `i`, or -1. */
-export const houseNumberBefore = (leaf: Leaf, from: number, reach: Reach): number => {
-  let i = from
-  let found = -1
-  for (let n = 0; n < reach.words && from - i < reach.units; n++) {
-    const end = previousEnd(leaf, i)
-    if (end < 0) break
-    i = wordStart(leaf, end)
-    if (i < leaf.done || isDecimal(leaf, i)) break
-    if (isDigit(at(leaf, i)) && isHouseNumber(leaf, i, end) && isFree(leaf, i)) found = i
-    else if (isStopWord(leaf, i, end)) break
-  }
-  return found
+/** Offset of the word before, as long as it may lie between a house number and what closes the street; -1 at what may not. */
+const stepBack = (leaf: Leaf, i: number): { readonly start: number; readonly end: number } | undefined => {
+  const end = previousEnd(leaf, i)
+  if (end < 0) return undefined
+  const start = wordStart(leaf, end)
+  return start < leaf.done || isDecimal(leaf, start) ? undefined : { start, end }
 }
+
+/** House numbers in the words before an offset: the earliest and the nearest, -1 where there is none. */
+export const houseNumbersBefore = (
+  leaf: Leaf,
+  from: number,
+  reach: Reach,
+): { readonly first: number; readonly nearest: number } => {
+  let i = from
+  let first = -1
+  let nearest = -1
+  for (let n = 0; n < reach.words && from - i < reach.units; n++) {
+    const word = stepBack(leaf, i)
+    if (word === undefined) break
+    i = word.start
+    if (isDigit(at(leaf, i)) && isHouseNumber(leaf, i, word.end) && isFree(leaf, i)) {
+      first = i
+      if (nearest < 0) nearest = i
+    } else if (isStopWord(leaf, i, word.end)) break
+  }
+  return { first, nearest }
+}
+
+/** Start of the earliest house number in the words before `i`, or -1. */
+export const houseNumberBefore = (leaf: Leaf, from: number, reach: Reach): number =>
+  houseNumbersBefore(leaf, from, reach).first

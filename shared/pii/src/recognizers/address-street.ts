@@ -78,11 +78,13 @@ const takeWord = (leaf: Leaf, street: Street, span: Span): boolean => {
 /** House number, name and suffix: `12 Old Mill Rd`. */
 export const readStreet = (leaf: Leaf, start: number): Part => {
   const street: Street = { end: -1, names: 0, capitals: 0, numbers: 0, last: 0 }
-  let i = nextWord(leaf, wordEnd(leaf, start))
+  const number = wordEnd(leaf, start)
+  const isApart = at(leaf, number) === 44
+  let i = nextWord(leaf, isApart ? number + 1 : number)
   for (let n = 0; n < WORDS_MAX; n++) {
     const end = wordEnd(leaf, i)
     if (end === i || !takeWord(leaf, street, { start: i, end })) break
     i = nextWord(leaf, end)
   }
-  return { end: street.end, score: street.capitals === street.names ? 0.7 : 0.45 }
+  return { end: street.end, score: (street.capitals === street.names ? 0.7 : 0.45) - (isApart ? 0.3 : 0) }
 }

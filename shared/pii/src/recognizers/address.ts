@@ -1,12 +1,19 @@
-import { isAlpha, isDigit, isUpper } from '../chars.ts'
+import { isAlnum, isAlpha, isDigit, isUpper } from '../chars.ts'
 import type { Cluster } from '../digits.ts'
 import * as hint from '../hints.ts'
 import { addHit, at, isNear, type Leaf, trimmed } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
-import { houseNumberBefore, isHouseNumber, previousEnd, wordStart } from './address-start.ts'
+import {
+  houseNumberBefore,
+  houseNumbersBefore,
+  isHouseNumber,
+  previousEnd,
+  wordStart,
+} from './address-start.ts'
 import { readStreet, wordEnd } from './address-street.ts'
 import { readTail } from './address-tail.ts'
 import { compoundBefore, namesAfter, numberAfter, streetBefore } from './address-world.ts'
+import { hintsOfWord } from '../words.ts'
 
 const REACH = 110
 const TO_SUFFIX = { words: 7, units: 70 }
@@ -16,17 +23,42 @@ const THRESHOLD = 0.6
 const add = (leaf: Leaf, start: number, end: number): void =>
   addHit(leaf, { type: 'STREET_ADDRESS', start, end, score: 0.85 })
 
-/** House number before, suffix here. */
-const fromSuffix = (leaf: Leaf, word: Word): boolean => {
-  const start = houseNumberBefore(leaf, word.start, TO_SUFFIX)
-  if (start < 0) return false
+/** A word such as `is`, which closes a street only with a capital. */
+const isLittle = (leaf: Leaf, word: Word): boolean =>
+  (word.hints & hint.STOP) !== 0 && !isUpper(at(leaf, word.start))
+
+/** House number there, suffix here. */
+const fromNumber = (leaf: Leaf, word: Word, start: number): boolean => {
   const street = readStreet(leaf, start)
   if (street.end < word.start) return false
   const tail = readTail(leaf, street.end)
   const cue = isNear(leaf, hint.CUE, start) ? 0.2 : 0
   if (street.score + tail.score + cue < THRESHOLD) return false
-  add(leaf, start, tail.end)
+  add(leaf, unitBefore(leaf, start), tail.end)
   return true
+}
+
+/** From the earliest number before the suffix, else from the nearest: `Flat 3, 22 Baker St`. */
+const fromSuffix = (leaf: Leaf, word: Word): boolean => {
+  if (isLittle(leaf, word)) return false
+  const { first, nearest } = houseNumbersBefore(leaf, word.start, TO_SUFFIX)
+  if (first < 0) return false
+  if (fromNumber(leaf, word, first)) return true
+  return nearest > first && fromNumber(leaf, word, nearest)
+}
+
+const UNIT_REACH = 16
+
+/** Start of `Flat 3, ` or `PMB 200, ` right before a house number; the number where there is none. */
+const unitBefore = (leaf: Leaf, start: number): number => {
+  if (at(leaf, start - 1) !== 32 || at(leaf, start - 2) !== 44) return start
+  const end = previousEnd(leaf, start)
+  const number = end < 0 ? start : wordStart(leaf, end)
+  const before = end < 0 ? -1 : previousEnd(leaf, number)
+  if (before < 0 || start - before > UNIT_REACH) return start
+  const unit = wordStart(leaf, before)
+  const isUnit = (hintsOfWord(leaf.source, unit, before) & hint.UNIT) !== 0
+  return isUnit && unit >= leaf.done ? unit : start
 }
 
 const solidAfter = (leaf: Leaf, from: number): number => {
@@ -91,16 +123,19 @@ const BOX = new Set([
   'bin',
   'pob',
   'postfach',
+  'psc',
+  'cmr',
+  'unit',
 ])
 
 /** Like the end of the word before, but over a full stop alone too, as in `P.O.`. */
 const looseEnd = (leaf: Leaf, i: number): number => {
   let j = i
   while (i - j < 3 && (at(leaf, j - 1) === 32 || at(leaf, j - 1) === 46)) j--
-  return isAlpha(at(leaf, j - 1)) ? j : -1
+  return isAlnum(at(leaf, j - 1)) ? j : -1
 }
 
-/** Start of `P.O. Box` at the word `box`, or -1. */
+/** Start of `P.O. Box`, or of `PSC 802 Box` at the word `box`, or -1. */
 const boxStart = (leaf: Leaf, word: Word): number => {
   let start = -1
   let i = word.start
@@ -110,6 +145,7 @@ const boxStart = (leaf: Leaf, word: Word): number => {
     i = wordStart(leaf, end)
     let name = ''
     for (let k = i; k < end; k++) name += String.fromCharCode(at(leaf, k) | 32)
+    if (n === 0 && isDigit(at(leaf, i))) continue
     if (!BOX.has(name)) break
     start = i
   }
@@ -205,17 +241,22 @@ interface Contents {
   letters: number
   digits: number
   words: number
+  /** Holds a full stop, slash, colon or low line inside, as names of hosts, topics and accounts do. */
+  isJoined: boolean
 }
+
+const isJoint = (c: number): boolean => c === 46 || c === 47 || c === 58 || c === 95
 
 /** Letters, digits and words of a value; undefined when it holds a link, a mail address, a bracket or what was masked before. */
 const contentsOf = (leaf: Leaf, start: number, end: number): Contents | undefined => {
-  const contents: Contents = { letters: 0, digits: 0, words: 1 }
+  const contents: Contents = { letters: 0, digits: 0, words: 1, isJoined: false }
   for (let i = start; i < end; i++) {
     const c = at(leaf, i)
     if (isAlpha(c)) contents.letters++
     else if (isDigit(c)) contents.digits++
     else if (c === 32) contents.words++
     else if (isForeign(c) || (c === 58 && at(leaf, i + 1) === 47)) return undefined
+    else if (isJoint(c) && i < end - 1) contents.isJoined = true
   }
   return contents
 }
@@ -226,6 +267,7 @@ const isForeign = (c: number): boolean => c === 64 || c === 91 || c === 123 || c
 const isWorded = (leaf: Leaf, start: number, end: number): boolean => {
   const contents = contentsOf(leaf, start, end)
   if (contents === undefined || (contents.digits === 0 && contents.words > PROSE_WORDS)) return false
+  if (contents.words === 1 && contents.isJoined) return false
   return contents.letters > 0 || (leaf.own & hint.PLACE) !== 0
 }
 

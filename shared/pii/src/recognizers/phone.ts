@@ -115,14 +115,27 @@ const isPairs = (cluster: Cluster, last: number): boolean => {
   return true
 }
 
-const isNational = (leaf: Leaf, cluster: Cluster, last: number): boolean => {
-  if (isPairs(cluster, last) || isDialled(cluster, last)) return true
-  return isGroupedNational(cluster, last) && !isDump(leaf, cluster.groupEnd[last] ?? 0)
+/** `01 02 03 04 05`: bytes or a count. */
+const isCounting = (cluster: Cluster, last: number): boolean => {
+  for (let group = 0; group <= last; group++)
+    if (sizeOf(cluster, group) !== 2 || cluster.digit[2 * group] !== 0) return false
+  return true
 }
+
+const isNational = (leaf: Leaf, cluster: Cluster, last: number): boolean => {
+  if (isDialled(cluster, last)) return true
+  if (isCounting(cluster, last) || isDump(leaf, cluster.start, cluster.groupEnd[last] ?? 0)) return false
+  return isPairs(cluster, last) || isGroupedNational(cluster, last)
+}
+
+/** `35236450.6`: a single digit behind a full stop is a fraction. */
+const isDecimal = (cluster: Cluster, last: number): boolean =>
+  last === 1 && cluster.joint[1] === 46 && sizeOf(cluster, 1) === 1
 
 /** How sure the shape alone makes it, before words and keys. */
 const shapeScore = (leaf: Leaf, cluster: Cluster, last: number): number => {
   const size = cluster.upTo[last] ?? 0
+  if (isDecimal(cluster, last)) return 0
   if (cluster.hasPlus) return isInternational(cluster, 0, size) ? 0.95 : 0
   if (isGroupedNorthAmerican(cluster, last)) return 0.85
   if (isNational(leaf, cluster, last)) return 0.75
@@ -145,9 +158,12 @@ const isExtension = (leaf: Leaf, end: number): boolean =>
 
 const endsNumber = (leaf: Leaf, end: number): boolean => endsAt(leaf, end) || isExtension(leaf, end)
 
-/** Two hexadecimal digits between blanks: the pairs are a dump of bytes. */
-const isDump = (leaf: Leaf, end: number): boolean =>
-  at(leaf, end) === 32 && isHex(at(leaf, end + 1)) && isHex(at(leaf, end + 2)) && !isAlnum(at(leaf, end + 3))
+const isByte = (leaf: Leaf, i: number): boolean =>
+  isHex(at(leaf, i)) && isHex(at(leaf, i + 1)) && !isAlnum(at(leaf, i + 2)) && !isAlnum(at(leaf, i - 1))
+
+/** Two hexadecimal digits between blanks before or behind: the pairs are a dump of bytes. */
+const isDump = (leaf: Leaf, start: number, end: number): boolean =>
+  (at(leaf, end) === 32 && isByte(leaf, end + 1)) || (at(leaf, start - 1) === 32 && isByte(leaf, start - 3))
 
 const beginsNumber = (leaf: Leaf, cluster: Cluster): boolean => {
   if (cluster.hasPlus) return !isAlnum(cluster.before) && cluster.before !== 41

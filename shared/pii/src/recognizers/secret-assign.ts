@@ -36,11 +36,24 @@ const overSign = (leaf: Leaf, from: number): number => {
   return next === 61 || (c === 61 && next === 62) ? from + 2 : from + 1
 }
 
+/** Whether the word that ends here belongs to an option of a command: `--password`, `-Password`, `--db-password`. */
+const isFlag = (leaf: Leaf, end: number): boolean => {
+  let i = end
+  while (
+    end - i < NAME_MAX &&
+    (isAsciiAlnum(at(leaf, i - 1)) || at(leaf, i - 1) === 45 || at(leaf, i - 1) === 95)
+  )
+    i--
+  return at(leaf, i) === 45 && at(leaf, i - 1) <= 32
+}
+
 /** Behind the sign that gives the name before it a value, or -1. */
 export const assignEnd = (leaf: Leaf, from: number): number => {
   if (startsWith(leaf, ' is ', from)) return from + 4
-  const sign = overSign(leaf, overBlanks(leaf, overName(leaf, from)))
-  return sign < 0 ? -1 : overBlanks(leaf, sign)
+  const name = overName(leaf, from)
+  const sign = overSign(leaf, overBlanks(leaf, name))
+  if (sign >= 0) return overBlanks(leaf, sign)
+  return isFlag(leaf, from) && at(leaf, name) === 32 ? overBlanks(leaf, name) : -1
 }
 
 const isBareEnd = (c: number): boolean =>

@@ -10,7 +10,9 @@ const PREFIXES: readonly (readonly [string, number])[] = (
   'NRJS-:20 NRBR-:20 NRII-:20 NRIQ-:20 key-:32 ATATT3:40 ATBB:30 ATCTT3:40 BBDC-:30 xkeysib-:40 amzn.mws.:30 ABSK:40 AccountKey=:40 HRKU-:30 ' +
   'squ_:30 sqp_:30 sqa_:30 IGQV:40 da2-:24 dp.:30 cosmo_:20 tfp_:30 rdme_:30 eyrt_:20 AQ.:30 LTAI:16 access_token:60 PMAK-:40 rubygems_:40 ' +
   'secret_:40 ntn_:40 pnu_:30 r8_:30 gsk_:40 pplx-:40 xai-:40 tvly-:30 fio-u-:40 nvapi-:40 phx_:30 phc_:30 sntrys_:40 sntryu_:40 CFPAT-:30 ' +
-  'EZAK:40 EZTK:40 duffel_:30 FLWSECK:30 ion_:30 shippo_live_:30 sendinblue:30 AGE-SECRET-KEY-1:50 M2:60 cio:40'
+  'EZAK:40 EZTK:40 duffel_:30 FLWSECK:30 ion_:30 shippo_live_:30 sendinblue:30 AGE-SECRET-KEY-1:50 M2:60 cio:40 ' +
+  'glptt-:24 glcbt-:24 glimt-:24 glft-:24 glsoat-:24 glagent-:24 glffct-:24 gloas-:40 lsv2_:40 pcsk_:50 fw_:26 rnd_:30 vercel_blob_rw_:40 nfp_:40 ' +
+  'CCIPAT_:50 bkua_:44 sk_:50 fm2_:60 fm1r_:60 AQVN:38 sk-or-:40 LS0tLS1CRUdJTi:40 tskey-:30 dckr_oat_:24 xoxe.:40 sgp_:40'
 )
   .split(' ')
   .map(row => [row.slice(0, row.lastIndexOf(':')), Number(row.slice(row.lastIndexOf(':') + 1))] as const)
@@ -33,7 +35,7 @@ export const hasPrefix = (leaf: Leaf, start: number, end: number): boolean => {
 }
 
 const FORMS =
-  /^(?:[MNO][A-Za-z\d]{23,27}\.[\w-]{5,7}\.[\w-]{27,40}|\d{8,16}-[a-z0-9]{32}\.apps\.googleusercontent\.com|[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,80}|SK[0-9a-f]{32}|[A-Za-z0-9]{32,40}NRAL|[0-9a-f]{32}-us\d{1,2}|[A-Za-z0-9/+]{60,90}JQQJ99[A-Za-z0-9/+=]{10,40})$/
+  /^(?:[MNO][A-Za-z\d]{23,27}\.[\w-]{5,7}\.[\w-]{27,40}|\d{8,16}-[a-z0-9]{32}\.apps\.googleusercontent\.com|[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,80}|SK[0-9a-f]{32}|[A-Za-z0-9]{32,40}NRAL|[0-9a-f]{32}-us\d{1,2}|[A-Za-z0-9/+]{60,90}JQQJ99[A-Za-z0-9/+=]{10,40}|[\w.~-]{3}\dQ~[\w.~-]{31,34}|pat[A-Za-z0-9]{14}\.[0-9a-f]{64}|[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}|v1\.0-[0-9a-f]{24}-[0-9a-f]{100,200})$/
 
 const hasDot = (leaf: Leaf, start: number, end: number): boolean => {
   for (let i = start; i < end; i++) if (at(leaf, i) === 46) return true
@@ -42,17 +44,29 @@ const hasDot = (leaf: Leaf, start: number, end: number): boolean => {
 
 const LONG_FORM = 84
 
+/** Addresses that are credentials: whoever knows the path may post. */
+const HOOKS = ['//hooks.slack.com/services/', '//discord.com/api/webhooks/', '//discordapp.com/api/webhooks/']
+
+/** Start of the secret part of such an address, or -1. */
+export const hookStart = (leaf: Leaf, start: number, end: number): number => {
+  if (at(leaf, start) !== 47) return -1
+  const hook = HOOKS.find(each => startsWith(leaf, each, start))
+  return hook !== undefined && end - start > hook.length + 20 ? start + hook.length : -1
+}
+
 /** A cheap look at what the forms have in common, since most long tokens are hashes. */
 const mayBeMarked = (leaf: Leaf, start: number, end: number): boolean => {
   if (end - start >= LONG_FORM || (at(leaf, start) === 83 && at(leaf, start + 1) === 75)) return true
   if (startsWith(leaf, 'NRAL', end - 4) || at(leaf, end - 4) === 45 || at(leaf, end - 5) === 45) return true
+  if (startsWith(leaf, 'Q~', start + 4) || (at(leaf, end - 9) === 45 && at(leaf, end - 18) === 45))
+    return true
   return hasDot(leaf, start, end)
 }
 
 /** Credentials known by their whole form. */
 export const isMarked = (leaf: Leaf, start: number, end: number): boolean =>
   end - start >= 34 &&
-  end - start <= 140 &&
+  end - start <= 240 &&
   mayBeMarked(leaf, start, end) &&
   FORMS.test(sliceOf(leaf, start, end))
 

@@ -3,7 +3,7 @@ import * as hint from '../hints.ts'
 import { addHit, at, type Leaf, sliceOf, startsWith } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
 import { assignEnd, valueAt } from './secret-assign.ts'
-import { hasPrefix, isMarked } from './secret-prefixes.ts'
+import { hasPrefix, hookStart, isMarked } from './secret-prefixes.ts'
 
 /** Three base64url parts, the first opening a JSON object (RFC 7519). */
 const isJwt = (leaf: Leaf, start: number, end: number): boolean =>
@@ -78,11 +78,30 @@ const isRandom = (leaf: Leaf, start: number, end: number): boolean => {
 const isChecksum = (leaf: Leaf, start: number): boolean =>
   (at(leaf, start) | 32) === 115 && startsWith(leaf, 'sha', start)
 
+const isKnown = (leaf: Leaf, start: number, end: number): boolean =>
+  hasPrefix(leaf, start, end) || isJwt(leaf, start, end) || isMarked(leaf, start, end)
+
+/** Behind the slash before a credential of a known form, as in `url/hf_…`; -1 where there is none. */
+const afterSlash = (leaf: Leaf, start: number, end: number): number => {
+  const limit = Math.min(end - 15, start + SLASHED_MAX)
+  for (let i = start; i < limit; i++) if (at(leaf, i) === 47 && isKnown(leaf, i + 1, end)) return i + 1
+  return -1
+}
+
+const SLASHED_MAX = 200
+
+const secretStart = (leaf: Leaf, start: number, end: number): number => {
+  const hook = hookStart(leaf, start, end)
+  if (hook >= 0) return hook
+  const from = afterEquals(leaf, start, end)
+  return isKnown(leaf, from, end) ? from : afterSlash(leaf, from, end)
+}
+
 const onLong = (leaf: Leaf, start: number, end: number): void => {
   if (isChecksum(leaf, start)) return
+  const known = secretStart(leaf, start, end)
   const from = afterEquals(leaf, start, end)
-  if (hasPrefix(leaf, from, end) || isJwt(leaf, from, end) || isMarked(leaf, from, end))
-    addHit(leaf, { type: 'SECRET', start: from, end, score: 0.95 })
+  if (known >= 0) addHit(leaf, { type: 'SECRET', start: known, end, score: 0.95 })
   else if (isRandom(leaf, from, end)) addHit(leaf, { type: 'SECRET', start: from, end, score: 0.7 })
 }
 
