@@ -200,3 +200,17 @@ describe('a snapshot', () => {
     )
   })
 })
+
+test('what a view holds is read again without its signature, and nothing that differs from it in any field', () => {
+  const { view, decide } = world()
+  const good = decide()
+  view.apply(JSON.parse(JSON.stringify(readDecision(verifier, bytes(good)))))
+  const nobody = createControlVerifier([stranger.publicKey])
+  expect(readDecision(nobody, bytes(good), view)).toEqual(good)
+  for (const change of [
+    { version: good.version + 1 },
+    { action: 'observe' },
+    { expires: '2026-12-01T00:00:00.000Z' },
+  ])
+    expect(readDecision(nobody, bytes({ ...good, ...change }), view)).toBe('forged')
+})

@@ -141,16 +141,24 @@ export function createControlView(options: ViewOptions): ControlView {
   }
 }
 
-/** The decision in a record of `mcp.control`, if it is one and was signed by a holder of a control key. */
+/** Whether the view holds this very decision, which was verified then: every field of it, not its signature alone. */
+function holds(view: ControlView | undefined, decision: Decision): boolean {
+  const known = view?.last(decisionKey(decision))
+  return known !== undefined && JSON.stringify(known) === JSON.stringify(decision)
+}
+
+/** The decision in a record of `mcp.control`, if it is one and was signed by a holder of a control key. What a given view holds is not verified again. */
 export function readDecision(
   verifier: ControlVerifier,
   value: Uint8Array,
+  view?: ControlView,
 ): Decision | 'malformed' | 'forged' {
   try {
     const { buffer, byteOffset, byteLength } = value
     const raw: unknown = JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString())
     const parsed = decisionSchema.safeParse(raw)
     if (!parsed.success || typeof raw !== 'object') return 'malformed'
+    if (holds(view, parsed.data)) return parsed.data
     // Fields of a later version are signed too.
     return verifier.verify({ ...raw, ...parsed.data }) ? parsed.data : 'forged'
   } catch {

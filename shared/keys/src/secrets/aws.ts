@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '@muniment/schema'
 import { awsClientOptions, type AwsReach } from '@muniment/state/aws'
-import type { SecretChange, SecretName, SecretStore } from './secrets.ts'
+import type { SecretChange, StoredName, SecretStore } from './secrets.ts'
 
 /** Names and reach of the secrets in Secrets Manager. */
 export interface AwsSecretsConfig extends Omit<AwsReach, 'forcePathStyle'> {
@@ -11,7 +11,7 @@ export interface AwsSecretsConfig extends Omit<AwsReach, 'forcePathStyle'> {
 type Action = 'GetSecretValue' | 'CreateSecret' | 'PutSecretValue' | 'UpdateSecretVersionStage'
 
 interface Attempt {
-  readonly name: SecretName
+  readonly name: StoredName
   /** The name in Secrets Manager. */
   readonly secretId: string
   readonly action: Action
@@ -148,7 +148,7 @@ async function replaceCurrent(
 /** Secrets in AWS Secrets Manager, or a server that speaks its protocol. They are administered elsewhere, so nothing is created on use. */
 export async function openAwsSecrets(config: AwsSecretsConfig): Promise<SecretStore> {
   const client = await connect(config)
-  const attemptAt = (name: SecretName, action: Action): Attempt => ({
+  const attemptAt = (name: StoredName, action: Action): Attempt => ({
     name,
     secretId: `${config.prefix}${name}`,
     action,

@@ -3,7 +3,7 @@ import { link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '@muniment/schema'
 import { openLock } from '@muniment/state'
-import type { SecretChange, SecretName, SecretStore } from './secrets.ts'
+import type { SecretChange, StoredName, SecretStore } from './secrets.ts'
 
 const maxBytes = 256 * 1024
 const foreignBits = 0o077
@@ -12,7 +12,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
 }
 
-function failure(name: SecretName, path: string, error: unknown): AppError {
+function failure(name: StoredName, path: string, error: unknown): AppError {
   if (error instanceof AppError) return error
   const code = codeOf(error)
   if (code === 'ENOENT')
@@ -26,7 +26,7 @@ function failure(name: SecretName, path: string, error: unknown): AppError {
 }
 
 /** On Windows modes say nothing about who may read a file, so there they are not looked at. */
-function checkMode(name: SecretName, path: string, mode: number): void {
+function checkMode(name: StoredName, path: string, mode: number): void {
   if (process.platform === 'win32' || (mode & foreignBits) === 0) return
   const shown = (mode & 0o777).toString(8).padStart(4, '0')
   throw new AppError('SECRET_DENIED', `The secret ${name} is open to others: ${path} has mode ${shown}.`, {
@@ -34,7 +34,7 @@ function checkMode(name: SecretName, path: string, mode: number): void {
   })
 }
 
-async function readSecret(name: SecretName, path: string): Promise<string> {
+async function readSecret(name: StoredName, path: string): Promise<string> {
   await using handle = await open(path, 'r')
   const { mode, size } = await handle.stat()
   checkMode(name, path, mode)
@@ -80,7 +80,7 @@ async function createSecret(dir: string, path: string, text: string): Promise<bo
 interface Replacement extends SecretChange {
   readonly dir: string
   readonly path: string
-  readonly name: SecretName
+  readonly name: StoredName
 }
 
 /** Comparing and renaming are two steps, so both are done under a lock that ends with its holder. */
@@ -96,7 +96,7 @@ async function replaceSecret({ dir, path, name, text, expected }: Replacement): 
 
 /** Secrets as one file each, mode 0600, in a folder of mode 0700; files that others may read are refused. */
 export function openFileSecrets(dir: string): SecretStore {
-  const pathOf = (name: SecretName): string => join(dir, `${name}.json`)
+  const pathOf = (name: StoredName): string => join(dir, `${name}.json`)
   return {
     createsOnUse: true,
     async read(name) {

@@ -1,10 +1,10 @@
 import { AppError } from '@muniment/schema'
-import type { SecretName, SecretStore } from './secrets.ts'
+import type { StoredName, SecretStore } from './secrets.ts'
 
 /** Secrets that end with the process, for tests and one-off runs. */
 export function openMemorySecrets(): SecretStore {
-  const texts = new Map<SecretName, string>()
-  const held = (name: SecretName): string => {
+  const texts = new Map<StoredName, string>()
+  const held = (name: StoredName): string => {
     const text = texts.get(name)
     if (text === undefined) throw new AppError('SECRET_MISSING', `There is no secret ${name}.`)
     return text

@@ -4,6 +4,9 @@ export const secretNames = ['root', 'masking', 'ingest', 'log', 'control'] as co
 /** The name of one secret: `root` wraps tenant keys, `masking` digests and tokens, `ingest` opens batches, `log` signs checkpoints, `control` signs decisions. */
 export type SecretName = (typeof secretNames)[number]
 
+/** A secret of the product, or `sinks`: what the places that alerts go to want to see. */
+export type StoredName = SecretName | 'sinks'
+
 /** A new text for a secret. */
 export interface SecretChange {
   readonly text: string
@@ -22,9 +25,9 @@ export interface SecretStore extends AsyncDisposable {
   /** Whether a missing secret may be made up on first use, because nobody else administers this place. */
   readonly createsOnUse: boolean
   /** The current text, not cached. Rejects with `SECRET_MISSING` where there is none. */
-  read(name: SecretName): Promise<string>
+  read(name: StoredName): Promise<string>
   /** `false` where the secret exists already. */
-  create(name: SecretName, text: string): Promise<boolean>
+  create(name: StoredName, text: string): Promise<boolean>
   /** `false` where the secret is no longer `expected`. */
   replace(name: SecretName, change: SecretChange): Promise<boolean>
 }
