@@ -1,3 +1,4 @@
+import type { Route } from '@muniment/alerts'
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { parsePolicy } from '@muniment/archive'
@@ -196,13 +197,50 @@ async function queryTasks({ config, keys, log, onConsole }: WorkerContext): Prom
   return { console: { run: serve } }
 }
 
-async function alertsTasks({ bus, config, log }: WorkerContext): Promise<Tasks> {
-  if (config.webhook === undefined) return {}
-  const { createDispatcher, openSink } = await import('@muniment/alerts')
-  const { url, secret } = config.webhook
-  const key = createSecretKey(Buffer.from(secret))
-  const sink = openSink({ kind: 'webhook', url, key, now: Date.now, random: Math.random })
-  return { alerts: createDispatcher({ bus, routes: [{ sink }], onFailure: log.child('alerts').warn }) }
+/** The webhook of the settings, where one is set: the shortest way to be told. */
+async function webhookRoute({ webhook }: Config): Promise<readonly Route[]> {
+  if (webhook === undefined) return []
+  const { openSink } = await import('@muniment/alerts')
+  const key = createSecretKey(Buffer.from(webhook.secret))
+  const sink = await openSink({ kind: 'webhook', url: webhook.url, key, now: Date.now, random: Math.random })
+  return [{ name: 'webhook', sink }]
+}
+
+async function sectionRoutes({ config, log }: WorkerContext): Promise<readonly Route[]> {
+  const { alerts } = config.sections
+  if (alerts === undefined) return []
+  const { alertsSectionSchema, openRoutes } = await import('@muniment/alerts')
+  const { openSecrets, readSinkSecrets } = await import('@muniment/keys')
+  const secrets = await openSecrets(config.secrets)
+  let read: ReturnType<typeof readSinkSecrets> | undefined
+  return openRoutes(readSection(alerts, alertsSectionSchema), {
+    secrets: async () => (read ??= readSinkSecrets(secrets)),
+    write: writeStdout,
+    onListening: (sink, url) => log.child('alerts').info('alerts.listening', { sink, url }),
+    now: Date.now,
+    random: Math.random,
+  })
+}
+
+/** Resolves when the line was taken, so that a pipe that is full holds the alerts back. */
+async function writeStdout(line: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  process.stdout.write(line, error => (error ? reject(error) : resolve()))
+  await promise
+}
+
+async function alertsTasks(context: WorkerContext): Promise<Tasks> {
+  const routes = [...(await webhookRoute(context.config)), ...(await sectionRoutes(context))]
+  if (routes.length === 0) return {}
+  const { createDispatcher } = await import('@muniment/alerts')
+  const { bus, log } = context
+  const dispatcher = createDispatcher({ bus, routes, onFailure: log.child('alerts').warn })
+  async function run(signal: AbortSignal): Promise<void> {
+    await using stack = new AsyncDisposableStack()
+    for (const { sink } of routes) stack.use(sink)
+    await dispatcher.run(signal)
+  }
+  return { alerts: { run } }
 }
 
 /** Every worker by its name on the command line. */
@@ -233,7 +271,7 @@ export const workers: Readonly<Record<string, Worker>> = {
     tasks: queryTasks,
   },
   alerts: {
-    summary: 'delivers alerts to the webhook of MUNIMENT_WEBHOOK_URL',
+    summary: 'delivers alerts to the sinks of muniment.yaml and the webhook of MUNIMENT_WEBHOOK_URL',
     secrets: [],
     tasks: alertsTasks,
   },

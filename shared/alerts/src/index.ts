@@ -1,5 +1,8 @@
+export type { Rate } from './budget.ts'
 export { createDispatcher, type DispatchOptions, type Route } from './dispatch.ts'
 export type { AlertFilter } from './filter.ts'
+export type { Digest, DigestGroup, Notice } from './notice.ts'
+export { alertsSectionSchema, openRoutes, type RouteSources } from './section.ts'
 export { openSink, type SinkConfig } from './sinks/index.ts'
 export type { Sink } from './sinks/sink.ts'
 export { subscribe, type SubscribeOptions } from './subscribe.ts'

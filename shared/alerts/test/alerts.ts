@@ -1,5 +1,6 @@
 import { openBus, type Bus } from '@muniment/bus'
 import { alertSchema, topic, type Alert } from '@muniment/schema'
+import type { Notice } from '../src/index.ts'
 
 /** An alert from made-up facts. */
 export function alert(
@@ -36,6 +37,10 @@ export function alert(
     count: 1,
     unmapped: { dedup_key: 'k', source: { lane: 'detector.p0/0', seq } },
   })
+}
+
+export function notice(...about: Parameters<typeof alert>): Notice {
+  return { kind: 'alert', alert: alert(...about) }
 }
 
 export async function openAlerts(): Promise<Bus> {

@@ -43,7 +43,9 @@ export async function openReceiver(
     request.on('end', () => {
       const status = statusNow()
       const header = String(request.headers['muniment-signature'])
-      const idempotencyKey = request.headers['idempotency-key']?.toString()
+      const { headers } = request
+      const idempotencyKey = headers['idempotency-key']?.toString()
+      if (headers['ce-id'] !== idempotencyKey) throw new Error('A CloudEvent has the id of its alert.')
       received.push({ idempotencyKey, isSigned: isSigned(header, Buffer.concat(chunks).toString()), status })
       if (mood.isHanging) mood.isHanging = false
       else response.writeHead(status).end()
@@ -53,7 +55,7 @@ export async function openReceiver(
   await once(server, 'listening')
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  const sink = openSink({
+  const sink = await openSink({
     kind: 'webhook',
     url: `http://127.0.0.1:${port}/hook?token=made-up`,
     key: createSecretKey(secret),

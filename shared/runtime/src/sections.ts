@@ -18,6 +18,10 @@ export const sections = {
     doc: 'What is masked and how: kinds of personal data × places → action; the README of `@muniment/pii` has all of it.',
     roles: ['masker'],
   },
+  alerts: {
+    doc: 'Where alerts go: webhook, slack, email, sse and stdout, by name; the README of `@muniment/alerts` has all of it.',
+    roles: ['alerts'],
+  },
   response: {
     doc: 'Which rules may decide about callers, tools and servers, and what they may never touch; the README of `@muniment/detector` has all of it.',
     roles: ['detector'],

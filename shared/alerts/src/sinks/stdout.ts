@@ -1,4 +1,5 @@
-import type { Sink } from './sink.ts'
+import { noticeBody } from '../notice.ts'
+import { nothingToClose, type Sink } from './sink.ts'
 
 /** Where lines go. */
 export interface StdoutConfig {
@@ -7,13 +8,14 @@ export interface StdoutConfig {
   readonly write: (line: string) => Promise<void>
 }
 
-/** One JSON line per alert. */
+/** One JSON line per notice. */
 export function openStdout(config: StdoutConfig): Sink {
   return {
-    name: 'stdout',
-    deliver: async (alert, signal) => {
+    kind: 'stdout',
+    deliver: async (notice, signal) => {
       signal.throwIfAborted()
-      await config.write(`${JSON.stringify(alert)}\n`)
+      await config.write(`${noticeBody(notice)}\n`)
     },
+    [Symbol.asyncDispose]: nothingToClose,
   }
 }
