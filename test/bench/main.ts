@@ -11,6 +11,7 @@ const suites: Readonly<Record<string, () => Promise<{ readonly run: () => Promis
   archive: async () => import('./archive.ts'),
   query: async () => import('./query.ts'),
   pipeline: async () => import('./pipeline.ts'),
+  control: async () => import('./control.ts'),
 }
 
 function print(line: string): void {

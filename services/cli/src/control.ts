@@ -18,7 +18,7 @@ import { writeControlKeys } from './ingest-key.ts'
 /** Interceptors of this machine know the name, too. */
 const snapshotFile = 'control.json'
 /** Decisions that come together are written together. */
-const gatherMs = 20
+const gatherMs = 5
 
 /** What deciding needs. */
 export interface ControlContext {
@@ -53,7 +53,7 @@ async function openView({ config }: ControlContext, verifier: ControlVerifier): 
 async function readInto({ bus, keys }: ControlContext, { view, signal }: Reading): Promise<void> {
   const verifier = await keys.controlVerifier()
   for await (const { value } of bus.read({ topic: topic.control, untilEnd: true, signal })) {
-    const decision = readDecision(verifier, value)
+    const decision = readDecision(verifier, value, view)
     if (typeof decision !== 'string') view.apply(decision)
   }
 }

@@ -7,8 +7,8 @@ import type { Settings } from '../options.ts'
 import { problem, problemOf } from '../problem.ts'
 import { readControlKeys } from './keys.ts'
 
-/** How often the file is looked at: a third of what a decision may take, at the price of one `stat`. */
-const lookEveryMs = 100
+/** How often the file is looked at: a tenth of what a decision may take, at the price of one `stat`. */
+const lookEveryMs = 50
 const maxBytes = 64 * 1024 * 1024
 
 /** Where `muniment up` and `muniment block` put what is in force on this machine. */
