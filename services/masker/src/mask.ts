@@ -14,12 +14,17 @@ const maxKeptLength = 128
 
 type Short = Mask['short']
 
+/** Lengths first, so that no two of them run into one another. */
+function keyOf(text: string, { tenant, server, tool }: Origin): string {
+  return `${text.length} ${tenant.length} ${server.length} ${text}${tenant}${server}${tool}`
+}
+
 /** Names of tools, servers and clients come again and again: what was masked once is kept, within bounds. */
 function remember(mask: Short): Short {
   const kept = new Map<string, string>()
   return (text, origin) => {
     if (text.length > maxKeptLength) return mask(text, origin)
-    const key = JSON.stringify([text, origin.tenant, origin.server, origin.tool])
+    const key = keyOf(text, origin)
     const known = kept.get(key)
     if (known !== undefined) return known
     const masked = mask(text, origin)

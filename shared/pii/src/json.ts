@@ -147,19 +147,44 @@ const stringEnd = (walk: Walk, from: number): number => {
 const isNumberChar = (c: number): boolean =>
   (c >= 48 && c <= 57) || c === 45 || c === 43 || c === 46 || c === 101 || c === 69
 
-const NUMBER_FORM = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
+const digitsEnd = (bytes: Uint8Array, from: number, to: number): number => {
+  let i = from
+  while (i < to && (bytes[i] ?? 0) >= 48 && (bytes[i] ?? 0) <= 57) i++
+  return i
+}
 
-const isInteger = (bytes: Uint8Array, from: number, to: number): boolean => {
-  for (let i = from; i < to; i++) if ((bytes[i] ?? 0) < 48 || (bytes[i] ?? 0) > 57) return false
-  return to - from === 1 || bytes[from] !== 48
+/** Behind digits of which there must be one, or -1. */
+const someDigits = (bytes: Uint8Array, from: number, to: number): number => {
+  const end = digitsEnd(bytes, from, to)
+  return end === from ? -1 : end
+}
+
+/** Behind the integer part: no zero before other digits. */
+const integerEnd = (bytes: Uint8Array, from: number, to: number): number =>
+  bytes[from] === 48 && from < to ? from + 1 : someDigits(bytes, from, to)
+
+/** Behind a fraction, where there is one. */
+const fractionEnd = (bytes: Uint8Array, from: number, to: number): number =>
+  from >= 0 && from < to && bytes[from] === 46 ? someDigits(bytes, from + 1, to) : from
+
+/** Behind an exponent, where there is one. */
+const exponentEnd = (bytes: Uint8Array, from: number, to: number): number => {
+  if (from < 0 || from >= to || ((bytes[from] ?? 0) | 32) !== 101) return from
+  const sign = bytes[from + 1]
+  return someDigits(bytes, sign === 43 || sign === 45 ? from + 2 : from + 1, to)
+}
+
+/** Whether the codes are a number as RFC 8259 writes it; the text behind them is not asked for, since nested texts are decoded for that. */
+const isNumber = (bytes: Uint8Array, from: number, to: number): boolean => {
+  const whole = integerEnd(bytes, bytes[from] === 45 ? from + 1 : from, to)
+  return exponentEnd(bytes, fractionEnd(bytes, whole, to), to) === to
 }
 
 const numberEnd = (source: Source, from: number): number => {
   const { bytes, size } = source
   let i = from
   while (i < size && isNumberChar(bytes[i] ?? 0)) i++
-  if (isInteger(bytes, from, i)) return i
-  return NUMBER_FORM.test(source.text().slice(from, i)) ? i : -1
+  return isNumber(bytes, from, i) ? i : -1
 }
 
 const noteKey = (walk: Walk): void => {

@@ -36,10 +36,11 @@ function entriesOf(groups: readonly (readonly string[])[]): ReadonlyMap<number, 
  */
 export function compileWords(groups: readonly (readonly string[])[]): (lower: string) => Uint8Array {
   const entries = entriesOf(groups)
-  const known = new Uint8Array(1 << 15)
+  // For three letters the fourth letters that may follow, a bit each: rules out nearly every word without a look at the list.
+  const fourths = new Uint32Array(1 << 15)
   const table: (readonly Entry[] | undefined)[] = Array.from({ length: 1 << 15 })
   for (const [key, list] of entries) {
-    known[key] = 1
+    fourths[key] = list.reduce((bits, { fourth }) => (fourth === 0 ? -1 : bits | (1 << (fourth & 31))), 0)
     table[key] = list
   }
   const marks = new Uint8Array(groups.length)
@@ -57,7 +58,7 @@ export function compileWords(groups: readonly (readonly string[])[]): (lower: st
     while (at < length) {
       if (isLetter(lower.charCodeAt(at))) {
         const key = keyAt(lower, at)
-        if (known[key] === 1) markAt(lower, at, key)
+        if ((((fourths[key] ?? 0) >>> (lower.charCodeAt(at + 3) & 31)) & 1) === 1) markAt(lower, at, key)
         while (isLetter(lower.charCodeAt(at))) at += 1
       }
       at += 1
