@@ -21,10 +21,10 @@ async function startUp(home: string): Promise<Server> {
   })
 }
 
-/** A fresh installation on a folder of its own. */
-export async function openEmbedded(): Promise<Installation> {
+/** A fresh installation on a folder of its own, or in one that is there already. */
+export async function openEmbedded(under?: string): Promise<Installation> {
   const folder = serverFolder('embedded')
-  const home = join(folder, 'home')
+  const home = join(under ?? folder, 'home')
   const env = { MUNIMENT_HOME: home }
   const up = await startUp(home)
   return {

@@ -1,5 +1,11 @@
-import { retryWhileUnreachable, systemClock, type Clock, type Logger, type Task } from '@muniment/runtime'
-import { isAppError } from '@muniment/schema'
+import {
+  isOutage,
+  retryWhileUnreachable,
+  systemClock,
+  type Clock,
+  type Logger,
+  type Task,
+} from '@muniment/runtime'
 
 /** A task that ran for as long as this has shown that its settings are right. */
 const provenAfterMs = 10_000
@@ -18,14 +24,14 @@ function withRestart(task: Task, { log, clock = systemClock }: RestartOptions): 
         await task.run(signal)
       } catch (error) {
         isProven ||= clock.monotonicMs() - beginMs >= provenAfterMs
-        if (isProven || !isAppError(error, 'DEPENDENCY_UNREACHABLE')) throw error
+        if (isProven || !isOutage(error)) throw error
         throw new Unproven(error)
       }
     }
     try {
       await retryWhileUnreachable(attempt, { signal, log })
     } catch (error) {
-      if (signal.aborted && isAppError(error, 'DEPENDENCY_UNREACHABLE')) return
+      if (signal.aborted && isOutage(error)) return
       throw error instanceof Unproven ? error.cause : error
     }
   }
@@ -40,7 +46,7 @@ class Unproven extends Error {
 }
 
 /**
- * Tasks that are begun again for as long as a dependency cannot be reached: they go on from durable state, so an outage is ridden out in the process.
+ * Tasks that are begun again for as long as a dependency cannot be reached or a disk cannot be written: they go on from durable state, so an outage is ridden out in the process.
  * A task that never ran for ten seconds is not begun again: where nothing was ever reached, the start must fail.
  */
 export function withRestarts(

@@ -3,7 +3,7 @@ export type { BusConfig, KafkaSasl, KafkaTls } from './config-bus.ts'
 export { createLineMask } from './line-mask.ts'
 export { createLogger, type LogFacts, type Logger, type LoggerOptions, type LogLevel } from './logger.ts'
 export type { ConfigSources } from './read-settings.ts'
-export { retryWhileUnreachable, type RetryOptions } from './retry.ts'
+export { isOutage, retryWhileUnreachable, type RetryOptions } from './retry.ts'
 export { readSection, sectionIssue, type Section, type SectionName } from './sections.ts'
 export type { SettingRole } from './settings.ts'
 export {

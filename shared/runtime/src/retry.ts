@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isAppError } from '@muniment/schema'
+import { isAppError, type AppError } from '@muniment/schema'
 import type { Logger } from './logger.ts'
 
 /** Options of {@link retryWhileUnreachable}. */
@@ -12,8 +12,13 @@ export interface RetryOptions {
 
 const firstPauseMs = 100
 
+/** Whether somebody must do something elsewhere, after which the same attempt succeeds: a dependency cannot be reached, or a disk is full or read-only. */
+export function isOutage(error: unknown): error is AppError {
+  return isAppError(error, 'DEPENDENCY_UNREACHABLE') || isAppError(error, 'DISK_UNUSABLE')
+}
+
 /**
- * Calls `attempt` until it succeeds, with doubling pauses, for as long as it fails with `DEPENDENCY_UNREACHABLE`.
+ * Calls `attempt` until it succeeds, with doubling pauses, for as long as it fails by an outage ({@link isOutage}).
  * Rejects with any other failure at once, and with the last one when the signal aborts.
  */
 export async function retryWhileUnreachable<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
@@ -22,8 +27,8 @@ export async function retryWhileUnreachable<T>(attempt: () => Promise<T>, option
     try {
       return await attempt()
     } catch (error) {
-      if (!isAppError(error, 'DEPENDENCY_UNREACHABLE') || signal.aborted) throw error
-      log.warn('dependency.unreachable', { message: error.message, pauseMs })
+      if (!isOutage(error) || signal.aborted) throw error
+      log.warn('dependency.unreachable', { code: error.code, message: error.message, pauseMs })
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined)
     }
 }

@@ -3,6 +3,7 @@ import { AppError } from '@muniment/schema'
 import { createLogger, retryWhileUnreachable } from '../src/index.ts'
 
 const unreachable = new AppError('DEPENDENCY_UNREACHABLE', 'No answer.')
+const full = new AppError('DISK_UNUSABLE', 'No space.')
 
 function world(): { readonly log: ReturnType<typeof createLogger>; readonly lines: string[] } {
   const lines: string[] = []
@@ -13,12 +14,15 @@ function world(): { readonly log: ReturnType<typeof createLogger>; readonly line
 }
 
 describe('retrying while unreachable', () => {
-  test('goes on until the attempt succeeds, and logs each failure', async () => {
+  test.each([
+    ['a dependency answers', unreachable],
+    ['a disk can be written', full],
+  ])('goes on until %s, and logs each failure', async (_, outage) => {
     const { log, lines } = world()
     let attempts = 0
     const attempt = async (): Promise<string> => {
       attempts += 1
-      return attempts < 3 ? await Promise.reject(unreachable) : 'done'
+      return attempts < 3 ? await Promise.reject(outage) : 'done'
     }
     const { signal } = new AbortController()
     expect(await retryWhileUnreachable(attempt, { signal, log, maxPauseMs: 1 })).toBe('done')

@@ -80,7 +80,11 @@ export const upCommand: CliCommand = {
     mkdirSync(config.home, { recursive: true, mode: 0o700 })
     await publishIngestKey(config)
     await publishControlKeys(config)
-    using destination = openLogFile(join(config.home, 'muniment.log'))
+    using destination = openLogFile(join(config.home, 'muniment.log'), reason =>
+      call.printer.say(
+        `The log in ${config.home} cannot be written (${reason}): its lines are lost until it can. Free space there.`,
+      ),
+    )
     const log = createLogger({ name: 'up', level: config.logLevel, destination, ...lineMaskOf(config) })
     const metrics = createMetrics({ withProcess: true })
     await using bus = await openBusOf(config, log)
