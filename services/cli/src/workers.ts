@@ -38,7 +38,8 @@ export interface Worker {
 }
 
 async function maskerTasks({ bus, keys, log, metrics, config }: WorkerContext): Promise<Tasks> {
-  const { createMasks, createMasker, createNonces } = await import('@muniment/masker')
+  const { createMasks, createMasker, createNonces, createVaultedTokens } = await import('@muniment/masker')
+  const vaulted = createVaultedTokens(keys.vault, { now: Date.now, cacheTtlMs: config.keys.cacheTtlMs })
   const events = metrics.counter({ name: 'masker_events_total', help: 'Events masked and published.' })
   const letters = metrics.counter({ name: 'masker_dead_letters_total', help: 'Sealed records given up.' })
   const masker = createMasker({
@@ -46,7 +47,7 @@ async function maskerTasks({ bus, keys, log, metrics, config }: WorkerContext): 
     log: log.child('masker'),
     unseal: keys.unseal,
     digestKey: keys.digestKey,
-    openMask: createMasks(piiRulesOf(config).policy, keys.maskingKeys),
+    openMask: createMasks(piiRulesOf(config).policy, keys.maskingKeys, vaulted),
     nonce: createNonces(randomBytes),
     version: programVersion,
     onDone: done => {

@@ -13,6 +13,7 @@ import {
 import type { Digest } from './digest.ts'
 import { cutMessage, isLarge, maskMessage, preview } from './mask-message.ts'
 import type { Finding, MaskedMessage, MaskMessage } from './masked-message.ts'
+import type { VaultedTokens } from './vaulted.ts'
 
 /** Where a text comes from, as far as policies ask for it. */
 export interface Origin {
@@ -33,6 +34,8 @@ export interface Mask {
   ) => { readonly text: string; readonly findings: readonly Finding[] }
   /** Masks a short text: a target, an error message, a name. */
   readonly short: (text: string, origin: Origin) => string
+  /** Where tokens are vaulted: whether texts met values without one, and how to get them; then the texts are masked again. */
+  readonly vaulted?: Pick<VaultedTokens, 'lacked' | 'settle'> | undefined
 }
 
 /** The mask for the texts of one event. */

@@ -1,6 +1,7 @@
 import { createMasker as createPiiMasker, type MaskOptions, type Policy, type Rule } from '@muniment/pii'
 import { keyedFunctions, type MaskingKeys } from '@muniment/keys'
 import type { Mask, Origin } from './build-event.ts'
+import type { VaultedTokens } from './vaulted.ts'
 
 /** Names of programs, in the two places where the protocol puts them, are not names of people. */
 const programNames: Rule = {
@@ -38,27 +39,39 @@ function archived(origin: Origin): MaskOptions {
   return { ...origin, surface: 'archive' }
 }
 
+function isVaulted({ rules = [], otherwise }: Policy): boolean {
+  const actions = [...rules.map(({ action }) => action), otherwise]
+  return actions.some(action => action?.kind === 'token' && action.isVaulted === true)
+}
+
 /** The mask of a policy. Throws a `RangeError` that names every issue of a policy that cannot be used. */
-export function createMask(policy: Policy = {}): Mask {
+export function createMask(policy: Policy = {}, vaulted?: VaultedTokens): Mask {
   const rules = [programNames, ...(policy.rules ?? [])]
-  const { mask, version } = createPiiMasker({ ...policy, rules })
+  const { mask, version } = createPiiMasker({ ...policy, rules, ...(vaulted && { vault: vaulted.token }) })
+  const short: Short = (text, origin) => mask(text, { ...archived(origin), json: false }).text
   return {
     version,
     message: (text, origin) => mask(text, archived(origin)),
-    short: remember((text, origin) => mask(text, { ...archived(origin), json: false }).text),
+    // A token that is remembered here would outlive the person's row.
+    short: isVaulted(policy) ? short : remember(short),
+    ...(isVaulted(policy) && { vaulted }),
   }
 }
 
 /** Masks under the current keys; a mask is made once for each generation of them. */
 export function createMasks(
-  policy: Omit<Policy, 'token' | 'hash'>,
+  policy: Omit<Policy, 'token' | 'hash' | 'vault'>,
   maskingKeys: () => Promise<MaskingKeys>,
+  vaulted?: VaultedTokens,
 ): () => Promise<Mask> {
   let made: { readonly generation: string; readonly mask: Mask } | undefined
   return async () => {
     const keys = await maskingKeys()
     if (made?.generation !== keys.generation)
-      made = { generation: keys.generation, mask: createMask({ ...policy, ...keyedFunctions(keys) }) }
+      made = {
+        generation: keys.generation,
+        mask: createMask({ ...policy, ...keyedFunctions(keys) }, vaulted),
+      }
     return made.mask
   }
 }

@@ -83,14 +83,30 @@ async function digestOf(work: Work, tenant: string): Promise<Digest> {
   return digest
 }
 
+/** Builds once more where persons were met for whom the vault had to make, or look up, a token. */
+async function buildWhole(
+  work: Work,
+  mask: Mask,
+  once: () => BuiltEvent | Promise<BuiltEvent>,
+): Promise<BuiltEvent> {
+  const { vaulted } = mask
+  const before = vaulted?.lacked()
+  const built = once()
+  const event = built instanceof Promise ? await built : built
+  if (vaulted === undefined || vaulted.lacked() === before) return event
+  await persist(work, vaulted.settle)
+  return await once()
+}
+
 /** Masks one observation; yields to other tasks when it has worked for long. */
 export async function build(work: Work, opened: Opened, laneSuffix: string): Promise<BuiltEvent> {
   const { nonce, openMask } = work.options
-  work.mask ??= await persist(work, openMask)
+  const mask = (work.mask ??= await persist(work, openMask))
   const { tenant } = opened.observation
   const digest = work.digests.get(tenant) ?? (await digestOf(work, tenant))
-  const built = buildEvent({ ...opened, laneSuffix }, { mask: work.mask, digest, nonce })
-  const event = built instanceof Promise ? await built : built
+  const event = await buildWhole(work, mask, () =>
+    buildEvent({ ...opened, laneSuffix }, { mask, digest, nonce }),
+  )
   if (performance.now() >= work.sliceEndMs) {
     await nextTick()
     work.sliceEndMs = performance.now() + sliceMs

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { eventSchema, type MunimentEvent } from '@muniment/schema'
 import type { BusRecord, OutgoingRecord } from '@muniment/bus'
-import { createMasks } from '@muniment/masker'
+import { createMasks, createVaultedTokens } from '@muniment/masker'
 import { describe, expect, test } from 'vitest'
 import { createRig, createTestKeys, frameOf, observationAt, sealFrames } from './fixture.ts'
 
@@ -76,6 +76,49 @@ test('follows a policy, with tokens that join within a tenant only', async () =>
   expect(JSON.stringify(await seen('lookup'))).toBe(first)
   expect(JSON.stringify(await seen('lookup', 'acme'))).not.toBe(first)
   expect(JSON.stringify(await seen('another'))).toContain('[EMAIL], [PHONE]')
+})
+
+function tokens(text: string): readonly string[] {
+  return [...text.matchAll(/\[EMAIL:([a-fq-z]{32})\]/gu)].map(([, id]) => id ?? '')
+}
+
+test('vaults tokens: one for a person whoever masks, made again only after its row was erased', async () => {
+  const rules = [{ types: ['EMAIL'], action: { kind: 'token', isVaulted: true } }] as const
+  const masked = async (): Promise<string> => {
+    let nowMs = 0
+    const vaulted = createVaultedTokens(keys.vault, { now: () => nowMs, cacheTtlMs: 60_000 })
+    const rig = await createRig(keys, { openMask: createMasks({ rules }, keys.maskingKeys, vaulted) })
+    await rig.publish(batchAt(0, call('Ada@example.org wrote to ada@example.org and bob@example.org')))
+    await rig.publish(batchAt(1, call('ada@example.org')))
+    await rig.work()
+    nowMs += 60_000
+    return (await rig.events()).map(record => JSON.stringify(eventOf(record).request?.body)).join(' ')
+  }
+  const ada = { kind: 'EMAIL', value: 'ada@example.org' }
+  const first = tokens(await masked())
+  expect(first).toHaveLength(4)
+  expect(new Set(first).size).toBe(2)
+  expect([first[1], first[3]]).toEqual([first[0], first[0]])
+  expect(await keys.vault.reveal('default', first[0] ?? '')).toEqual(ada)
+  expect(tokens(await masked())).toEqual(first)
+  await keys.vault.erase('default', ada)
+  const later = tokens(await masked())
+  expect(later[2]).toBe(first[2])
+  expect(first).not.toContain(later[0])
+  expect(await keys.vault.reveal('default', first[0] ?? '')).toBeUndefined()
+})
+
+test('one message cannot fill the vault: values beyond a thousand lose their token, and none is left in clear', async () => {
+  const rules = [{ types: ['EMAIL'], action: { kind: 'token', isVaulted: true } }] as const
+  const vaulted = createVaultedTokens(keys.vault, { now: Date.now, cacheTtlMs: 60_000 })
+  const rig = await createRig(keys, { openMask: createMasks({ rules }, keys.maskingKeys, vaulted) })
+  const many = Array.from({ length: 1200 }, (_, at) => `flood${at}@example.org`).join(', ')
+  await rig.publish(batchAt(0, call(many)))
+  await rig.work()
+  const text = JSON.stringify(eventOf((await rig.events())[0]).request?.body)
+  expect(text.match(/\[EMAIL:[a-fq-z]{32}\]/gu)).toHaveLength(1000)
+  expect(text.match(/\[EMAIL:x\]/gu)).toHaveLength(200)
+  expect(text).not.toContain('flood')
 })
 
 test('keeps the lane in one partition, the one it had on raw', async () => {

@@ -11,7 +11,7 @@ export interface Subject {
 
 /** A row of the vault, opened. */
 interface VaultRow extends Subject {
-  /** Random, hexadecimal. */
+  /** Random letters. */
   readonly token: string
 }
 
@@ -134,10 +134,18 @@ async function put(options: VaultOptions, tenant: string, row: VaultRow): Promis
   return theirs?.token ?? (await put(options, tenant, row))
 }
 
+const letters = 'qrstuvwxyz'
+
+/** Letters only, so that no token can be taken for a number, nor a part of it for personal data. */
+function lettersOf(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes).toString('hex')
+  return hex.replaceAll(/\d/gu, digit => letters[Number(digit)] ?? '')
+}
+
 async function tokenOf(options: VaultOptions, tenant: string, subject: Subject): Promise<string> {
   const known = await find(options, tenant, subject)
   if (known !== undefined) return known.token
-  const token = Buffer.from(options.randomBytes(tokenBytes)).toString('hex')
+  const token = lettersOf(options.randomBytes(tokenBytes))
   return await put(options, tenant, { token, kind: subject.kind, value: subject.value })
 }
 

@@ -12,12 +12,12 @@ export type Keyed = (kind: string, value: string, tenant: string) => string
  * What happens to a value. `remove` leaves `[EMAIL]`; `mask` leaves `[EMAIL ***` and the last `keepLast` letters and digits (4 unless told, at
  * most 8, never more than half of them); `token` and `hash` leave what the keyed function of the policy gives, so that equal values stay equal;
  * `keep` changes nothing and is still counted. With `keepsShape`, `remove` and `token` leave a value of the same form instead, such as
- * `x@masked.invalid`, which passes the same schema.
+ * `x@masked.invalid`, which passes the same schema. A vaulted token is random and can be erased one by one; the policy's `vault` gives it.
  */
 export type Action =
   | { readonly kind: 'remove'; readonly keepsShape?: boolean }
   | { readonly kind: 'mask'; readonly keepLast?: number }
-  | { readonly kind: 'token'; readonly keepsShape?: boolean }
+  | { readonly kind: 'token'; readonly keepsShape?: boolean; readonly isVaulted?: boolean }
   | { readonly kind: 'hash' }
   | { readonly kind: 'keep' }
 
@@ -26,6 +26,7 @@ export type ActionKind = Action['kind']
 interface KeyedFunctions {
   readonly token?: Keyed | undefined
   readonly hash?: Keyed | undefined
+  readonly vault?: Keyed | undefined
 }
 
 const KEEP_MAX = 8
@@ -81,6 +82,8 @@ export interface Value {
 export interface Ids {
   readonly token: (found: Value) => string
   readonly hash: (found: Value) => string
+  /** Of vaulted tokens; `token` where absent. */
+  readonly vault?: (found: Value) => string
 }
 
 const idBy =
@@ -89,10 +92,17 @@ const idBy =
     call === undefined ? '' : call(kind ?? type, normalise(type, value), tenant)
 
 /** Ids by the keyed functions of a policy. */
-export const keyedIds = ({ token, hash }: KeyedFunctions): Ids => ({ token: idBy(token), hash: idBy(hash) })
+export const keyedIds = ({ token, hash, vault }: KeyedFunctions): Ids => ({
+  token: idBy(token),
+  hash: idBy(hash),
+  ...(vault && { vault: idBy(vault) }),
+})
 
 const shapedOr = (keepsShape: boolean | undefined, found: Value, id: string): string | undefined =>
   keepsShape === true ? shaped(found.type, found.value, id) : undefined
+
+const tokenOf = (isVaulted: boolean, found: Value, { token, vault }: Ids): string =>
+  isVaulted && vault !== undefined ? vault(found) : token(found)
 
 /** The text that takes the place of a value; undefined where the value stays. */
 export const replacement = (action: Action, found: Value, ids: Ids): string | undefined => {
@@ -101,6 +111,6 @@ export const replacement = (action: Action, found: Value, ids: Ids): string | un
   if (action.kind === 'remove') return shapedOr(action.keepsShape, found, '') ?? placeholder(name)
   if (action.kind === 'mask') return placeholder(name, ` ***${lastOf(found.value, action.keepLast ?? 4)}`)
   if (action.kind === 'hash') return placeholder(name, `#${lettersOf(ids.hash(found))}`)
-  const id = lettersOf(ids.token(found))
+  const id = lettersOf(tokenOf(action.isVaulted === true, found, ids))
   return shapedOr(action.keepsShape, found, id) ?? placeholder(name, `:${id}`)
 }

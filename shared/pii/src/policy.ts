@@ -28,6 +28,8 @@ export interface Policy {
   /** Finds below this score are left alone; 0 unless told. */
   readonly minScore?: number
   readonly token?: Keyed
+  /** Gives vaulted tokens. */
+  readonly vault?: Keyed
   readonly hash?: Keyed
 }
 
@@ -122,9 +124,14 @@ const effectIssues = (policy: Policy): readonly PolicyIssue[] => {
 }
 
 const keyIssues = (policy: Policy): readonly PolicyIssue[] => {
-  const { rules = [], otherwise = REMOVE, token, hash } = policy
-  const kinds = new Set([otherwise, ...rules.map(({ action }) => action)].map(({ kind }) => kind))
+  const { rules = [], otherwise = REMOVE, token, hash, vault } = policy
+  const actions = [otherwise, ...rules.map(({ action }) => action)]
+  const kinds = new Set(actions.map(({ kind }) => kind))
+  const isVaulted = actions.some(action => action.kind === 'token' && action.isVaulted === true)
   return [
+    ...(isVaulted && vault === undefined
+      ? [{ path: ['vault'], problem: 'is missing: vaulted tokens need a vault.' }]
+      : []),
     ...(kinds.has('token') && token === undefined
       ? [{ path: ['token'], problem: 'is missing: the action needs a keyed function.' }]
       : []),

@@ -12,7 +12,11 @@ const actionSchema = z.union([
   z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('remove'), keeps_shape: z.boolean().optional() }),
     z.strictObject({ kind: z.literal('mask'), keep_last: z.number().int().min(0).max(8).optional() }),
-    z.strictObject({ kind: z.literal('token'), keeps_shape: z.boolean().optional() }),
+    z.strictObject({
+      kind: z.literal('token'),
+      keeps_shape: z.boolean().optional(),
+      vaulted: z.boolean().optional(),
+    }),
     z.strictObject({ kind: z.literal('hash') }),
     z.strictObject({ kind: z.literal('keep') }),
   ]),
@@ -57,7 +61,7 @@ export type PiiSection = z.output<typeof piiSectionSchema>
 
 /** A section as what it means: a policy without its keyed functions, and what it says of surfaces. */
 export interface PiiRules {
-  readonly policy: Omit<Policy, 'token' | 'hash'>
+  readonly policy: Omit<Policy, 'token' | 'hash' | 'vault'>
   readonly surfaces: SurfaceRules
 }
 
@@ -66,7 +70,9 @@ const actionOf = (written: z.output<typeof actionSchema>): Action => {
   if (written.kind === 'mask')
     return { kind: 'mask', ...(written.keep_last !== undefined && { keepLast: written.keep_last }) }
   if (written.kind === 'hash' || written.kind === 'keep') return { kind: written.kind }
-  return { kind: written.kind, ...(written.keeps_shape !== undefined && { keepsShape: written.keeps_shape }) }
+  const shape = written.keeps_shape !== undefined && { keepsShape: written.keeps_shape }
+  if (written.kind === 'remove') return { kind: 'remove', ...shape }
+  return { kind: 'token', ...shape, ...(written.vaulted !== undefined && { isVaulted: written.vaulted }) }
 }
 
 const ruleOf = ({ action, ...where }: z.output<typeof ruleSchema>): Rule => ({
