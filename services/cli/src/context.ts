@@ -28,6 +28,12 @@ function storeConfig({ store, retention }: Config): StoreConfig {
   }
 }
 
+/** The bucket of the archive; `undefined` where it is a folder. */
+export function s3ConfigOf(config: Config): Extract<StoreConfig, { readonly kind: 's3' }> | undefined {
+  const store = storeConfig(config)
+  return store.kind === 's3' ? store : undefined
+}
+
 /** Opens the archive's store. */
 export async function openStoreOf(config: Config): Promise<ArchiveStore> {
   return openStore(storeConfig(config))

@@ -15,6 +15,7 @@ import { describeLanes } from '../../../test/lanes/lanes.ts'
 import { startS3, type S3Server } from '../../../test/lanes/s3.ts'
 import { openLog } from '../src/log.ts'
 import { openStore, whyStoreIsUnsafe } from '../src/store/open.ts'
+import { checkWorm } from '../src/store/worm.ts'
 import type { ArchiveStore } from '../src/store/store.ts'
 import { verifyArchive } from '../src/verify.ts'
 import { collect, event } from './events.ts'
@@ -76,6 +77,26 @@ describeLanes(['s3'], 'the S3 store', () => {
     expect(await why('plain')).toContain('not versioned')
     await expect(why('missing')).rejects.toMatchObject({ code: 'STORE_REFUSED' })
   })
+
+  test('a bucket with Object Lock passes every check that tries to break it, and nothing is left in it', async () => {
+    const { endpoint, region, accessKeyId, secretAccessKey } = server
+    const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true }
+    const findings = await checkWorm({ bucket, client })
+    expect(findings.filter(({ isFine }) => !isFine)).toEqual([])
+    expect(findings.length).toBeGreaterThan(15)
+    const left = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: 'muniment-worm-check/' })
+    expect((await raw.send(left)).Versions ?? []).toEqual([])
+  }, 60_000)
+
+  test('a plain bucket fails them by what it does, not by what it says', async () => {
+    const { endpoint, region, accessKeyId, secretAccessKey } = server
+    await server.createBucket('unlocked')
+    const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true }
+    const findings = await checkWorm({ bucket: 'unlocked', client })
+    const failed = findings.filter(({ isFine }) => !isFine).map(({ id }) => id)
+    expect(failed).toEqual(expect.arrayContaining(['B01', 'B02', 'C01', 'C02', 'V01', 'V02']))
+    expect(failed).not.toContain('X03')
+  }, 60_000)
 
   test('keeps what is locked against whoever holds every permission', async () => {
     const store = await open('locked/')

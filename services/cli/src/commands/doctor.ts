@@ -1,11 +1,11 @@
 import { access, constants, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openArchive } from '@muniment/archive'
+import { checkWorm, openArchive, type WormFinding } from '@muniment/archive'
 import type { Bus } from '@muniment/bus'
 import { listSections, listSettings, type Config, type SettingInfo } from '@muniment/runtime'
 import { isAppError, topic, topics } from '@muniment/schema'
 import type { Call, CliCommand } from '../command.ts'
-import { openBusOf, openKeysOf, openStoreOf } from '../context.ts'
+import { openBusOf, openKeysOf, openStoreOf, s3ConfigOf } from '../context.ts'
 import { flag } from '../options.ts'
 import { safe } from '../print.ts'
 
@@ -125,22 +125,58 @@ function printFinding({ printer }: Call, finding: Finding): void {
   printer.answer(finding, () => `${mark} ${finding.check.padEnd(8)} ${safe(finding.message)}${hint}`)
 }
 
+function printWorm({ printer }: Call, finding: WormFinding): void {
+  const { id, promise, isFine, isMust, note } = finding
+  const failed = isMust ? printer.style('red', '✘') : printer.style('yellow', '!')
+  const mark = isFine ? printer.style('green', '✔') : failed
+  const why = note === undefined ? '' : `\n    → ${safe(note)}`
+  printer.answer(finding, () => `${mark} ${id}  ${promise}${why}`)
+}
+
+/** Tries to break the rules of the archive's store. */
+async function testWorm(call: Call): Promise<number> {
+  const bucket = s3ConfigOf(await call.config())
+  if (bucket === undefined) {
+    call.printer.say(
+      'The archive is a folder: whoever may write to it can remove files, and only the log shows it.',
+    )
+    call.printer.say(
+      'Nothing was tested; for immutability use a bucket with Object Lock, or a file system that has it.',
+    )
+    return 1
+  }
+  const findings = await checkWorm(bucket, id => call.printer.progress(`Trying ${id} …`))
+  call.printer.progress('')
+  for (const finding of findings) printWorm(call, finding)
+  const failed = findings.filter(({ isFine, isMust }) => isMust && !isFine)
+  call.printer.say(
+    failed.length === 0
+      ? `All ${findings.length} checks hold: what is archived here stays.`
+      : `${failed.length} of ${findings.length} checks fail: this store cannot hold evidence.`,
+  )
+  return failed.length === 0 ? 0 : 1
+}
+
 /** Lists the settings and tests what they point at. */
 export const doctorCommand: CliCommand = {
   name: 'doctor',
   summary: 'Test what the settings point at, and list them',
   examples: [
     ['muniment doctor', 'folder, spool, secrets, bus and store'],
+    ['muniment doctor --worm', 'prove that the store keeps what it is given, by attacking it'],
     ['muniment doctor --settings', 'every setting with its value and meaning'],
   ],
   configure: command => {
-    command.option('--settings', 'list every setting, and test nothing')
+    command
+      .option('--settings', 'list every setting, and test nothing')
+      .option('--worm', 'try to break the rules of the store: needs about half a minute, and leaves nothing')
   },
   run: async call => {
     if (flag(call.options, 'settings')) {
       printSettings(call)
       return 0
     }
+    if (flag(call.options, 'worm')) return await testWorm(call)
     await call.config()
     const findings: Finding[] = []
     for (const [name, check] of Object.entries(checks)) {
