@@ -1,13 +1,14 @@
 // The lanes and what each needs on the machine.
 import { installBrowser, isBrowserInstalled } from './browser.ts'
 import type { Progress } from './cache.ts'
+import { installConformance, isConformanceInstalled } from './conformance.ts'
 import { findProgram } from './environment.ts'
 import { areJudgesInstalled, installJudges } from './judges.ts'
 import { installKafka, isKafkaInstalled } from './kafka.ts'
 import { installS3, isS3Installed } from './s3.ts'
 import { installSecrets, isSecretsInstalled } from './secrets.ts'
 
-export type LaneName = 'kafka' | 's3' | 'secrets' | 'browser' | 'judges'
+export type LaneName = 'kafka' | 's3' | 'secrets' | 'browser' | 'judges' | 'conformance'
 
 interface Tools {
   /** Programs that must be on the path to install the tools. */
@@ -55,6 +56,13 @@ export const laneTools: Readonly<Record<LaneName, Tools>> = {
     cost: '100 MB from Debian, as root',
     isInstalled: isBrowserInstalled,
     install: installBrowser,
+  },
+  conformance: {
+    installers: ['npm'],
+    programs: [],
+    cost: '90 MB from npm, 40 s',
+    isInstalled: isConformanceInstalled,
+    install: installConformance,
   },
 }
 
