@@ -5,6 +5,7 @@ import type { Figure } from './figure.ts'
 const suites: Readonly<Record<string, () => Promise<{ readonly run: () => Promise<readonly Figure[]> }>>> = {
   intercept: async () => import('./intercept.ts'),
   wrap: async () => import('./wrap.ts'),
+  proxy: async () => import('./proxy.ts'),
   pii: async () => import('./pii.ts'),
   masker: async () => import('./masker.ts'),
   detect: async () => import('./detect.ts'),
