@@ -44,6 +44,17 @@ export function textOption(options: Readonly<Record<string, unknown>>, name: str
   return typeof value === 'string' ? value : undefined
 }
 
+/** For an option that may be given again and again. */
+export function repeated(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value]
+}
+
+/** Every text that such an option was given. */
+export function textOptions(options: Readonly<Record<string, unknown>>, name: string): readonly string[] {
+  const values = options[name]
+  return Array.isArray(values) ? values.filter(value => typeof value === 'string') : []
+}
+
 /** The option's number, where it was given or has a default. */
 export function numberOption(options: Readonly<Record<string, unknown>>, name: string): number | undefined {
   const value = options[name]

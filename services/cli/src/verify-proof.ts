@@ -9,7 +9,7 @@ import { safe, type Printer } from './print.ts'
 import { logKeysOf } from './verify-archive.ts'
 
 /** The content of a file that an option names. Throws `INVALID_INPUT` where it cannot be read. */
-async function readGiven(path: string): Promise<Buffer> {
+export async function readGiven(path: string): Promise<Buffer> {
   try {
     return await readFile(path)
   } catch (cause) {

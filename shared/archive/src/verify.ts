@@ -4,6 +4,7 @@ import { parsePolicy, type Trust } from './format/policy.ts'
 import { logPrefix } from './format/tiles.ts'
 import type { SegmentOpener } from './keys.ts'
 import type { ArchiveStore, ObjectInfo } from './store/store.ts'
+import { checkKeys } from './verify/keys.ts'
 import { checkLeftovers } from './verify/leftovers.ts'
 import { checkLog, type LogInput } from './verify/log.ts'
 import { checkPartition, type Audit, type PartitionInput, type Progress } from './verify/partition.ts'
@@ -78,9 +79,11 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyRepor
     names: new Set(),
     digests: new Set(),
     committed: new Map(),
+    openings: [],
   }
   const covered: Coverage[] = []
   for (const partition of partitionsIn(listed)) covered.push(await checkPartition(audit, partition))
+  checkKeys(audit.openings, audit)
   await checkLeftovers(store, { listed: listed.filter(info => !isLog(info)), referenced: audit }, audit)
   const log: LogInput = {
     store,

@@ -38,8 +38,12 @@ export function createMemoryKeys(): MemoryKeys {
       })
       decipher.setAAD(bind(tenant, context))
       decipher.setAuthTag(sealed.subarray(-16))
-      const key = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()])
-      return Promise.resolve(createSecretKey(key))
+      try {
+        const key = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()])
+        return await Promise.resolve(createSecretKey(key))
+      } catch (cause) {
+        throw new AppError('ARCHIVE_DAMAGED', `the key of ${context} does not open`, { cause })
+      }
     },
     destroy: tenant => tenantKeys.set(tenant, 'destroyed'),
   }

@@ -1,11 +1,11 @@
 import type { VerifyReport } from '@muniment/archive'
 import type { Call, CliCommand } from '../command.ts'
 import { openKeysOf } from '../context.ts'
-import { textOption } from '../options.ts'
+import { repeated, textOption, textOptions } from '../options.ts'
 import { bytesText } from '../show-event.ts'
 import { safe, type Printer } from '../print.ts'
 import { verifyArchiveOf } from '../verify-archive.ts'
-import { verifyProofFile } from '../verify-proof.ts'
+import { readGiven, verifyProofFile } from '../verify-proof.ts'
 
 type Finding = VerifyReport['problems'][number]
 
@@ -65,13 +65,21 @@ export function printReport(report: VerifyReport, printer: Printer): void {
   printAnchor(report, printer)
 }
 
-async function verify({ config, io, options, printer }: Call): Promise<VerifyReport> {
+/** Checkpoints that the auditor kept: copies of `log/checkpoint` from earlier. */
+async function keptCheckpoints({ options }: Call): Promise<readonly string[]> {
+  const read = textOptions(options, 'kept').map(async file => (await readGiven(file)).toString())
+  return await Promise.all(read)
+}
+
+async function verify(call: Call): Promise<VerifyReport> {
+  const { config, io, options, printer } = call
   const settings = await config()
   await using context = await openKeysOf(settings)
   return await verifyArchiveOf(settings, {
     keys: options['keys'] === false ? undefined : context.keys,
     logKey: textOption(options, 'logKey'),
     policyFile: textOption(options, 'policy'),
+    remembered: await keptCheckpoints(call),
     signal: io.signal,
     onProgress: ({ manifests, records, bytes }) =>
       printer.progress(`Verifying … ${manifests} manifests, ${records} records, ${bytesText(bytes)}`),
@@ -88,6 +96,10 @@ export const verifyCommand: CliCommand = {
     ['MUNIMENT_STORE=file:/mnt/copy muniment verify --no-keys', 'a copied folder, without any key'],
     ['muniment verify --json', 'the whole report for programs'],
     [
+      'muniment verify --policy witnesses.policy --kept checkpoint-2026-11',
+      'against its witnesses, and a checkpoint kept from earlier',
+    ],
+    [
       'muniment verify --proof event.proof --log-key example.com/log+0a1b2c3d+AQ…',
       'a single proof, without any archive',
     ],
@@ -100,6 +112,11 @@ export const verifyCommand: CliCommand = {
         'public key of the log, from a source you trust (muniment keys log prints it)',
       )
       .option('--policy <file>', 'keys of the log and its witnesses, and how many of them must have cosigned')
+      .option(
+        '--kept <file>',
+        'a checkpoint kept from earlier, which the log must extend; may be given again',
+        repeated,
+      )
       .option('--proof <file>', 'check a file of muniment prove instead of an archive')
       .option('--record <file>', 'with --proof: the event that it is about, where it is not in the file')
       .option('--show', 'with --proof: print the event')

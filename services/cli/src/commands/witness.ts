@@ -8,7 +8,7 @@ import { AppError } from '@muniment/schema'
 import { openState } from '@muniment/state'
 import { InvalidArgumentError } from 'commander'
 import type { Call, CliCommand } from '../command.ts'
-import { textOption } from '../options.ts'
+import { repeated, textOption, textOptions } from '../options.ts'
 
 interface Address {
   readonly host: string
@@ -41,13 +41,9 @@ function loadKey(folder: string): KeyObject {
   throw new AppError('SECRET_MALFORMED', `${file} holds no Ed25519 key.`)
 }
 
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value]
-}
-
 function logsOf({ options }: Call): readonly string[] {
-  const { log } = options
-  if (Array.isArray(log) && log.every(each => typeof each === 'string')) return log
+  const logs = textOptions(options, 'log')
+  if (logs.length > 0) return logs
   throw new AppError('INVALID_INPUT', 'Name a log to watch: --log <vkey>.', {
     hint: '`muniment keys log` prints the verifier key where the log is kept.',
   })
@@ -99,7 +95,7 @@ export const witnessCommand: CliCommand = {
   configure: command => {
     command
       .requiredOption('--name <name>', 'name of the witness, usually a domain and path; never change it')
-      .option('--log <vkey>', 'verifier key of a log to watch; may be given again', collect)
+      .option('--log <vkey>', 'verifier key of a log to watch; may be given again', repeated)
       .option('--listen <host:port>', 'where to take checkpoints (default: 127.0.0.1:7380)', listenAddress)
   },
   run: witness,

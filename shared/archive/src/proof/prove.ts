@@ -4,6 +4,7 @@ import { entryBytes } from '../format/entry.ts'
 import { manifestBytes, type CommittedManifest, type Manifest } from '../format/manifest.ts'
 import { hashBytes, leafHash } from '../format/merkle.ts'
 import { mergeRanges, intersectRange, subtractRanges, type Range, type RangeSet } from '../format/ranges.ts'
+import { cosignedPrefix } from '../format/tiles.ts'
 import { formatTlogProof } from '../format/tlog-proof.ts'
 import { createTree } from '../format/tree.ts'
 import { readPublished, type LogState } from '../log-state.ts'
@@ -47,12 +48,28 @@ interface Entry {
   readonly path: readonly Buffer[]
 }
 
-function entryOf({ state, treeSize }: Published, { manifest, sha256, key }: CommittedManifest): Entry {
+function indexOf({ state }: Published, { manifest, sha256, key }: CommittedManifest): number {
   const { topic, partition, first_offset: firstOffset } = manifest
   const wanted = entryBytes({ topic, partition, firstOffset, sha256 })
   const index = state.entries.findIndex(entry => entry.equals(wanted))
   if (index < 0) throw notYet(`Manifest ${key}`)
+  return index
+}
+
+function entryAt({ state, treeSize }: Published, index: number): Entry {
   return { index, path: state.tree.inclusionProof(index, treeSize) }
+}
+
+/** The same log under the oldest checkpoint with cosignatures that has the entry, where there is one: the newest may lack them. */
+async function asCosigned(store: ArchiveStore, published: Published, index: number): Promise<Published> {
+  const after = `${cosignedPrefix}${String(index).padStart(20, '0')}-~`
+  for await (const { key, version, isDeleteMarker } of store.list(cosignedPrefix, { after })) {
+    const bytes = isDeleteMarker ? undefined : await store.get(key, { version })
+    const cosigned = bytes && parseCheckpoint(bytes)
+    if (bytes === undefined || cosigned === undefined || cosigned.treeSize > published.treeSize) continue
+    return { ...published, checkpoint: bytes, treeSize: cosigned.treeSize }
+  }
+  return published
 }
 
 function fileOf(published: Published, { index, path }: Entry, statement: Statement): Buffer {
@@ -103,10 +120,12 @@ export async function proveRecord(
   place: RecordPlace,
   { raw, isDisclosed }: RecordToProve,
 ): Promise<Buffer> {
-  const published = await openPublished(store)
+  const newest = await openPublished(store)
   const committed = await readManifest(store, place.manifest.key, place.manifest.version)
   const { manifest } = committed
-  const entry = entryOf(published, committed)
+  const index = indexOf(newest, committed)
+  const published = await asCosigned(store, newest, index)
+  const entry = entryAt(published, index)
   const segment = segmentAt(manifest, place)
   const leaves = await leavesOf(store, manifest, segment)
   const tree = createTree()
@@ -164,8 +183,10 @@ export async function proveLane(store: ArchiveStore, range: LaneRange): Promise<
   const { lane, from, to } = range
   const { cuts, lacking } = await findCuts(store, range)
   if (lacking.length > 0) return { isComplete: false, lacking }
-  const published = await openPublished(store)
-  const proven = cuts.map(committed => ({ committed, entry: entryOf(published, committed) }))
+  const newest = await openPublished(store)
+  const indexes = cuts.map(committed => indexOf(newest, committed))
+  const published = await asCosigned(store, newest, Math.max(...indexes))
+  const proven = cuts.map((committed, at) => ({ committed, entry: entryAt(published, indexes[at] ?? 0) }))
   const last = proven.at(-1)
   if (last === undefined) return { isComplete: false, lacking: [[from, to]] }
   const statement: LaneStatement = {

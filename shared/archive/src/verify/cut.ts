@@ -28,12 +28,23 @@ export interface CheckedCut extends Findings {
   readonly places: readonly Place[] | undefined
   readonly bytes: number
   readonly records: number
+  readonly openings: readonly Opening[]
+}
+
+/** Whether a segment's key was held. */
+export interface Opening {
+  readonly tenant: string
+  readonly isOpen: boolean
+  readonly object: string
+  readonly range: CutPosition
+  readonly sealedMs: number
 }
 
 interface Working extends Findings {
   readonly context: CutContext
   readonly committed: CommittedManifest
   readonly places: Place[]
+  readonly openings: Opening[]
   bytes: number
   records: number
   /** Whether every record's bytes were seen. */
@@ -194,11 +205,16 @@ async function checkContents(working: Working, segment: Segment, part: SegmentPa
     working.hasContents = false
     return
   }
+  const { tenant } = segment
+  const { sealed_ms: sealedMs } = working.committed.manifest.clocks
+  const opening = { tenant, object: part.key, range: positionOf(working.committed), sealedMs }
   try {
     await checkRows(working, segment, part)
+    working.openings.push({ ...opening, isOpen: true })
   } catch (error) {
     working.hasContents = false
     if (isAppError(error, 'KEY_UNKNOWN')) {
+      working.openings.push({ ...opening, isOpen: false })
       const reason = `tenant ${segment.tenant} is erased: ${segment.rows} records, position proven`
       working.notes.push({
         code: 'segment.erased',
@@ -292,7 +308,7 @@ export async function checkCut(
 ): Promise<CheckedCut> {
   const read = await readChecked(context, at)
   if ('code' in read) {
-    const nothing = { committed: undefined, places: undefined, bytes: 0, records: 0 }
+    const nothing = { committed: undefined, places: undefined, bytes: 0, records: 0, openings: [] }
     return { ...noFindings(), key: at.key, ...nothing, problems: [read] }
   }
   const working: Working = {
@@ -300,13 +316,14 @@ export async function checkCut(
     context,
     committed: read,
     places: [],
+    openings: [],
     bytes: 0,
     records: 0,
     hasContents: true,
   }
   checkCounts(working)
   await checkObjects(working)
-  const { problems, notes, committed, bytes, records } = working
+  const { problems, notes, committed, bytes, records, openings } = working
   const places = working.hasContents && context.keys !== undefined ? working.places : undefined
-  return { key: at.key, committed, problems, notes, places, bytes, records }
+  return { key: at.key, committed, problems, notes, places, bytes, records, openings }
 }

@@ -80,9 +80,8 @@ function logKeys({ verifiers, policy }: Trust): readonly NoteVerifier[] {
 
 /** Reads the batches in which entries were decided, as far as they follow each other. */
 async function readEntries(working: Working): Promise<void> {
-  const { store, listed } = working.input
-  for (const info of listed) {
-    if (!info.key.startsWith(sequencePrefix) || info.isDeleteMarker) continue
+  const { store } = working.input
+  for (const info of batchesListed(working)) {
     // On an archive in use the listing may have passed by a batch that was written behind it.
     if (info.key > nextBatchKey(working)) await readNewerEntries(working)
     if (working.batches.has(info.key)) continue
@@ -99,6 +98,19 @@ async function readEntries(working: Working): Promise<void> {
     } else addBatch(working, entries)
   }
   await readNewerEntries(working)
+}
+
+/** The first version of every batch; nobody writes another. */
+function batchesListed(working: Working): readonly ObjectInfo[] {
+  const batches = working.input.listed.filter(
+    ({ key, isDeleteMarker }) => key.startsWith(sequencePrefix) && !isDeleteMarker,
+  )
+  const isFirst = ({ key }: ObjectInfo, at: number): boolean => batches[at - 1]?.key !== key
+  for (const [at, info] of batches.entries()) {
+    if (isFirst(info, at)) continue
+    report(working, 'log.entries', { object: info.key, reason: 'has a later version that would hide it' })
+  }
+  return batches.filter(isFirst)
 }
 
 function nextBatchKey({ state }: Working): string {

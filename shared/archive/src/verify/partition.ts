@@ -1,7 +1,7 @@
 import type { CommittedManifest } from '../format/manifest.ts'
 import { manifestKey } from '../format/paths.ts'
 import type { ObjectInfo } from '../store/store.ts'
-import { checkCut, positionOf, type CheckedCut, type CutContext } from './cut.ts'
+import { checkCut, positionOf, type CheckedCut, type CutContext, type Opening } from './cut.ts'
 import { createLaneAudit, type LaneAudit } from './lanes.ts'
 import { objectName } from './leftovers.ts'
 import { inOrder } from '../in-order.ts'
@@ -25,6 +25,7 @@ export interface Audit extends Findings {
   readonly digests: Set<string>
   /** Manifests that could be read, by key. */
   readonly committed: Map<string, CommittedManifest>
+  readonly openings: Opening[]
 }
 
 /** A partition and the first versions of its manifests, in order. */
@@ -100,6 +101,7 @@ function remember(audit: Audit, committed: CommittedManifest): void {
 function addCut(audit: Audit, cut: CheckedCut, into: { chain: Chain; lanes: LaneAudit }): void {
   audit.problems.push(...cut.problems)
   audit.notes.push(...cut.notes)
+  audit.openings.push(...cut.openings)
   audit.progress.manifests += 1
   audit.progress.bytes += cut.bytes
   audit.progress.records += cut.records

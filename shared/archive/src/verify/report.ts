@@ -24,6 +24,7 @@ export type FindingCode =
   | 'segment.index'
   | 'segment.unreadable'
   | 'segment.erased'
+  | 'segment.locked-out'
   | 'tree.altered'
   | 'rows.count'
   | 'row.altered'

@@ -1,0 +1,18 @@
+import type { Opening } from './cut.ts'
+import type { Findings } from './report.ts'
+
+/**
+ * An erasure destroys all keys that a tenant has, so that nothing older opens any more. Where older segments open and a newer one does not, keys were
+ * lost, or their store was put back to an earlier state.
+ */
+export function checkKeys(openings: readonly Opening[], findings: Findings): void {
+  const oldest = new Map<string, number>()
+  for (const { tenant, isOpen, sealedMs } of openings) {
+    if (isOpen) oldest.set(tenant, Math.min(sealedMs, oldest.get(tenant) ?? Infinity))
+  }
+  for (const { tenant, isOpen, sealedMs, object, range } of openings) {
+    if (isOpen || sealedMs <= (oldest.get(tenant) ?? Infinity)) continue
+    const reason = `the key of ${tenant} is gone, but older ones of it are held: lost, or the key store was rolled back`
+    findings.problems.push({ code: 'segment.locked-out', object, range, reason })
+  }
+}
