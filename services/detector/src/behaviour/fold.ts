@@ -7,7 +7,7 @@ import { addToGroup } from './groups.ts'
 import { observeServer } from './known.ts'
 import type { Observation } from './observation.ts'
 import { isLost, noteFound, noteLost } from './lost.ts'
-import { observeRate } from './rate.ts'
+import { observeRates } from './rate.ts'
 import { bound, type PartitionState } from './state.ts'
 
 /** Findings below this are evidence, not a reason to wake somebody. */
@@ -126,10 +126,14 @@ function onGroups(step: Step, place: string): readonly Observation[] {
 function onPrincipal(step: Step): readonly Observation[] {
   const { parts, state, signal } = step
   const found = [...signal.hits.flatMap(hit => onHit(step, hit)), ...onGroups(step, '')]
-  const rule = parts.behaviours.get('rate')
-  if (rule === undefined || signal.kind === 'notification' || signal.kind === 'stream') return found
-  const news = observeRate(state, rule, signal)
-  return news === undefined ? found : [...found, observation(step, rule, { score: 0.7, ...news })]
+  if (signal.kind === 'notification' || signal.kind === 'stream') return found
+  const news = observeRates(state, parts.behaviours, signal)
+  return [
+    ...found,
+    ...news.map(({ rule, sentence, evidence }) =>
+      observation(step, rule, { score: 0.7, sentence, evidence }),
+    ),
+  ]
 }
 
 function onServer(step: Step): readonly Observation[] {

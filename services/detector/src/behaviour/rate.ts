@@ -1,54 +1,145 @@
 import type { Signal } from '@muniment/schema'
-import type { Rule } from '../sigma/rule.ts'
+import type { Behaviour, Rule } from '../sigma/rule.ts'
 import type { Observation } from './observation.ts'
 import { bound, type PartitionState, type RateState } from './state.ts'
 
 const mostPrincipals = 100_000
 const mostPast = 48
+/** Distinct names that one window remembers; beyond it the count stays. */
+const mostSeen = 256
 /** Names of principals may come from their clients; what is kept of them is bounded. */
 const longestKey = 512
+const longestName = 64
+const hourMs = 3_600_000
+/** How fast an hour of the day forgets what it used to bring. */
+const follow = 0.3
+
+/** What of a principal's calls is added up in windows, and how people read it. */
+interface Metric {
+  readonly behaviour: Behaviour
+  /** What the signal adds, 0 where nothing. */
+  readonly amount: (signal: Signal) => number
+  /** Names counted once a window, in place of amounts. */
+  readonly name?: (signal: Signal) => string | undefined
+  readonly shown: (amount: number) => string
+}
+
+function isFailure({ outcome }: Signal): boolean {
+  return outcome === 'tool_error' || outcome === 'rpc_error' || outcome === 'denied'
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e5) / 10} MB`
+}
+
+const metrics: readonly Metric[] = [
+  { behaviour: 'rate', amount: () => 1, shown: count => `${count} calls` },
+  {
+    behaviour: 'errors',
+    amount: signal => (isFailure(signal) ? 1 : 0),
+    shown: count => `${count} failed calls`,
+  },
+  {
+    behaviour: 'volume',
+    amount: signal => signal.response_bytes ?? 0,
+    shown: bytes => `${megabytes(bytes)} of results`,
+  },
+  {
+    behaviour: 'fanout',
+    amount: () => 1,
+    name: ({ server = '', target }) =>
+      target === undefined ? undefined : `${server}/${target}`.slice(0, longestName),
+    shown: count => `${count} different tools`,
+  },
+]
 
 function at(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }
 
-/** Opens the next window: what was usual so far decides where it alarms. */
-function open(rule: Rule, known: RateState | undefined, window: number): RateState {
-  const { floor = 60, factor = 3, learn = 6, unlearned = 3_000 } = rule.settings
-  const past = known === undefined ? [] : [...known.past, known.count].slice(-mostPast)
-  const sorted = past.toSorted((left, right) => left - right)
-  const [low, high] = [at(sorted, 0.1), at(sorted, 0.9)]
-  const limit = past.length < learn ? unlearned : Math.max(floor, Math.ceil(high * factor))
-  return { window, count: 0, limit, low, high, past }
+function hourOf(timeMs: number): number {
+  return Math.floor(timeMs / hourMs) % 24
 }
 
-function explain(rate: RateState, minutes: number, learn: number): string {
-  const usual = rate.past.length < learn ? 'still learning what is usual' : `usual ${rate.low}–${rate.high}`
-  return `${rate.count} calls in ${minutes} min and rising, ${usual}`
-}
-
-/** Calls per principal in fixed windows of event time; observes once per window that exceeds what was usual. */
-export function observeRate(
-  state: PartitionState,
-  rule: Rule,
-  signal: Signal,
-): Pick<Observation, 'sentence' | 'evidence'> | undefined {
-  const timeMs = Date.parse(signal.time)
-  const { window: windowMs = 300_000, learn = 6 } = rule.settings
-  const key = `${signal.tenant}\u{0}${signal.principal}`.slice(0, longestKey)
-  const window = Math.floor(timeMs / windowMs)
-  const known = state.rates.get(key)
-  let rate = known
-  if (rate === undefined || window > rate.window) {
-    rate = open(rule, known, window)
-    state.rates.delete(key)
-    state.rates.set(key, rate)
-    bound(state, 'rates', mostPrincipals)
-  }
-  rate.count += 1
-  if (rate.count !== rate.limit + 1) return undefined
+/** Keeps what a window brought: among the newest ones, and for its hour of the day. */
+function close(known: RateState, windowMs: number): Pick<RateState, 'past' | 'byHour'> {
+  const hour = hourOf(known.window * windowMs)
+  const usual = known.byHour[hour] ?? 0
+  const next = known.count > usual ? known.count : usual + follow * (known.count - usual)
   return {
-    sentence: `${signal.principal}: ${explain(rate, windowMs / 60_000, learn)}`,
-    evidence: { count: rate.count, usual: [rate.low, rate.high], limit: rate.limit, window_ms: windowMs },
+    past: [...known.past, known.count].slice(-mostPast),
+    byHour: known.byHour.with(hour, Math.round(next)),
   }
+}
+
+/** Opens the next window: what was usual of late, and at this hour of the day, decides where it alarms. */
+function open(rule: Rule, known: RateState | undefined, window: number): RateState {
+  const { floor = 60, factor = 3, learn = 6, unlearned = 3_000, window: windowMs = 300_000 } = rule.settings
+  const { past, byHour } =
+    known === undefined ? { past: [], byHour: Array.from({ length: 24 }, () => 0) } : close(known, windowMs)
+  const sorted = past.toSorted((left, right) => left - right)
+  const [low, high] = [at(sorted, 0.1), Math.max(at(sorted, 0.9), byHour[hourOf(window * windowMs)] ?? 0)]
+  const limit = past.length < learn ? unlearned : Math.max(floor, Math.ceil(high * factor))
+  return { window, count: 0, limit, low, high, past, byHour, seen: [], isTold: false }
+}
+
+function explain({ shown }: Metric, rate: RateState, rule: Rule): string {
+  const { learn = 6, window: windowMs = 300_000 } = rule.settings
+  const isLearning = rate.past.length < learn
+  const hour = String(hourOf(rate.window * windowMs)).padStart(2, '0')
+  const usual = isLearning
+    ? 'still learning what is usual'
+    : `usual ${shown(rate.low)} to ${shown(rate.high)} around ${hour}:00 UTC`
+  return `${shown(rate.count)} in ${windowMs / 60_000} min and rising, ${usual}`
+}
+
+function rateOf(state: PartitionState, rule: Rule, signal: Signal): RateState {
+  const key = `${rule.behaviour ?? ''}\u{0}${signal.tenant}\u{0}${signal.principal}`.slice(0, longestKey)
+  const window = Math.floor(Date.parse(signal.time) / (rule.settings['window'] ?? 300_000))
+  const known = state.rates.get(key)
+  if (known !== undefined && window <= known.window) return known
+  const rate = open(rule, known, window)
+  state.rates.delete(key)
+  state.rates.set(key, rate)
+  bound(state, 'rates', mostPrincipals)
+  return rate
+}
+
+function add(rate: RateState, metric: Metric, signal: Signal): void {
+  if (metric.name === undefined) {
+    rate.count += metric.amount(signal)
+    return
+  }
+  const name = metric.name(signal)
+  if (name === undefined || rate.seen.length >= mostSeen || rate.seen.includes(name)) return
+  rate.seen.push(name)
+  rate.count += 1
+}
+
+/** What was noticed about a principal's calls. */
+export interface RateNews extends Pick<Observation, 'sentence' | 'evidence'> {
+  readonly rule: Rule
+}
+
+/** Adds a call to its principal's windows of event time; tells once per window of each that exceeds what was usual. */
+export function observeRates(
+  state: PartitionState,
+  rules: ReadonlyMap<Behaviour, Rule>,
+  signal: Signal,
+): readonly RateNews[] {
+  return metrics.flatMap(metric => {
+    const rule = rules.get(metric.behaviour)
+    if (
+      rule === undefined ||
+      (metric.name === undefined && metric.amount(signal) === 0 && metric.behaviour === 'errors')
+    )
+      return []
+    const rate = rateOf(state, rule, signal)
+    add(rate, metric, signal)
+    if (rate.isTold || rate.count <= rate.limit) return []
+    rate.isTold = true
+    const { count, low, high, limit } = rate
+    const evidence = { count, usual: [low, high], limit, window_ms: rule.settings['window'] ?? 300_000 }
+    return [{ rule, sentence: `${signal.principal}: ${explain(metric, rate, rule)}`, evidence }]
+  })
 }

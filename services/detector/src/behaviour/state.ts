@@ -15,6 +15,11 @@ export interface RateState {
   low: number
   high: number
   past: number[]
+  /** What windows of each hour of the day (UTC) used to bring. */
+  byHour: number[]
+  /** Names counted in this window. */
+  readonly seen: string[]
+  isTold: boolean
 }
 
 /** What is known of one server's tools: per tool the newest definition hashes, oldest first; none where it was only called. */
@@ -90,7 +95,7 @@ export function bound(
   }
 }
 
-const version = 2
+const version = 3
 
 /** The snapshot of a state: JSON under zstd. */
 export async function encodeState(state: PartitionState): Promise<Uint8Array> {

@@ -9,7 +9,16 @@ import type { Placeholders } from './value.ts'
 
 const levels = ['informational', 'low', 'medium', 'high', 'critical']
 const dedupFields = new Set(['principal', 'server', 'target', 'lane', 'client', 'group'])
-const behaviours = ['rate', 'first_seen', 'definition_changed', 'lane_gap', 'lane_hole'] as const
+const behaviours = [
+  'rate',
+  'errors',
+  'volume',
+  'fanout',
+  'first_seen',
+  'definition_changed',
+  'lane_gap',
+  'lane_hole',
+] as const
 
 /** What a rule about many events looks at. */
 export type Behaviour = (typeof behaviours)[number]
