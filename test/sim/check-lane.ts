@@ -58,10 +58,12 @@ interface Progress {
 function followGap(lane: Lane, progress: Progress, { gap, source }: MunimentEvent): void {
   if (gap === undefined) return
   checkGap(lane, gap)
-  if (gap.from_seq !== progress.nextSeq)
-    lane.say(`a gap from ${gap.from_seq} follows ${progress.nextSeq - 1}`)
+  // A claim may begin before: a part of the batch was published by a masker that then died.
+  const isInPlace =
+    gap.claimed === true ? gap.from_seq <= progress.nextSeq : gap.from_seq === progress.nextSeq
+  if (!isInPlace) lane.say(`a gap from ${gap.from_seq} follows ${progress.nextSeq - 1}`)
   if (gap.reason === 'ring_full') progress.dropped += gap.count
-  for (let seq = gap.from_seq; seq <= source.seq; seq++) progress.lost.add(seq)
+  for (let seq = Math.max(gap.from_seq, progress.nextSeq); seq <= source.seq; seq++) progress.lost.add(seq)
   progress.nextSeq = source.seq + 1
 }
 
