@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { openBus, type OutgoingRecord } from '@muniment/bus'
-import { classify, createAnomalyDetector, createDetector } from '@muniment/detector'
+import { classify, createAnomalyDetector, createDetector, loadRules, type RulePack } from '@muniment/detector'
 import { createLogger } from '@muniment/runtime'
 import { topic } from '@muniment/schema'
 import { openState } from '@muniment/state'
@@ -145,13 +145,23 @@ async function untilThrough(
 }
 
 /** Events per CPU second of each stage, on the memory bus, its cost included. */
-async function stageRates(count: number): Promise<readonly [content: number, behaviour: number]> {
+async function stageRates(
+  count: number,
+  pack?: RulePack,
+): Promise<readonly [content: number, behaviour: number]> {
   await using bus = await openBus({ kind: 'memory' })
   await using state = await openState({ kind: 'memory' })
   await bus.createTopics()
   const key = createSecretKey(Buffer.alloc(32, 1))
   const log = createLogger({ name: 'bench', level: 'silent' })
-  const detector = createDetector({ bus, state, log, now: Date.now, evidenceKey: () => Promise.resolve(key) })
+  const detector = createDetector({
+    bus,
+    state,
+    log,
+    now: Date.now,
+    evidenceKey: () => Promise.resolve(key),
+    ...(pack && { pack }),
+  })
   await bus.publish(topic.events, mixedEvents(count))
   const stop = new AbortController()
   let running: Promise<void> = Promise.resolve()
@@ -166,6 +176,18 @@ async function stageRates(count: number): Promise<readonly [content: number, beh
   stop.abort()
   await running
   return [count / content, count / behaviour]
+}
+
+/** The shipped pack's rules on single events again and again under other names, until there are 500. */
+function manyRules(): RulePack {
+  const shipped = loadRules()
+  const plain = shipped.rules.filter(rule => rule.behaviour === undefined)
+  const more = Array.from({ length: 500 - shipped.rules.length }, (_, at) => plain[at % plain.length])
+  const copies = more.flatMap((rule, at) =>
+    rule === undefined ? [] : [{ ...rule, name: `${rule.name}-${at}` }],
+  )
+  const rules = [...shipped.rules, ...copies]
+  return { ...shipped, rules, byName: new Map(rules.map(rule => [rule.name, rule])) }
 }
 
 /** Searches for slow inputs: texts made of few words that the rules themselves look for, at the largest size that is looked at. */
@@ -284,9 +306,11 @@ export async function run(): Promise<Figure[]> {
   await stageRates(20_000)
   await stageRates(20_000)
   const [content, behaviour] = await stageRates(40_000)
+  const [many] = await stageRates(40_000, manyRules())
   const worst = worstEventMs(60)
   const figures = [
     atLeast('content_events_per_cpu_second', content, ['1/s', 40_000]),
+    atLeast('content_events_per_cpu_second_500_rules', many, ['1/s', 20_000]),
     { name: 'content_cost_in_json_parses', value: parseRate(5_000) / content, unit: 'x' },
     atLeast('behaviour_signals_per_cpu_second', behaviour, ['1/s', 40_000]),
     { name: 'worst_event_ms', value: worst, unit: 'ms', reference: 10, ratio: 10 / worst },

@@ -86,8 +86,8 @@ function msOf(work: (text: string) => unknown, text: string, known: number): num
   return least
 }
 
-const firstTried = 300
-const generations = 40
+const firstTried = 200
+const generations = 20
 const kept = 8
 const childrenPerParent = 4
 
