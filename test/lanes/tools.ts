@@ -5,10 +5,11 @@ import { installConformance, isConformanceInstalled } from './conformance.ts'
 import { findProgram } from './environment.ts'
 import { areJudgesInstalled, installJudges } from './judges.ts'
 import { installKafka, isKafkaInstalled } from './kafka.ts'
+import { installPyArrow, isPyArrowInstalled } from './pyarrow.ts'
 import { installS3, isS3Installed } from './s3.ts'
 import { installSecrets, isSecretsInstalled } from './secrets.ts'
 
-export type LaneName = 'kafka' | 's3' | 'secrets' | 'browser' | 'judges' | 'conformance'
+export type LaneName = 'kafka' | 's3' | 'secrets' | 'browser' | 'judges' | 'conformance' | 'pyarrow'
 
 interface Tools {
   /** Programs that must be on the path to install the tools. */
@@ -49,6 +50,13 @@ export const laneTools: Readonly<Record<LaneName, Tools>> = {
     cost: 'a build of 100 s, 700 MB of Go caches',
     isInstalled: areJudgesInstalled,
     install: installJudges,
+  },
+  pyarrow: {
+    installers: ['python3'],
+    programs: ['python3'],
+    cost: '180 MB, 30 s',
+    isInstalled: isPyArrowInstalled,
+    install: installPyArrow,
   },
   browser: {
     installers: ['apt-get'],
