@@ -1,7 +1,11 @@
 import type { Finding, Masker, MaskOptions } from './masker.ts'
 
-/** Text that does not end a paragraph is cut at this many units, after its last line break or blank. */
+/** Text that does not end a paragraph is cut at about this many units, at a blank far from everything that was found. */
 const TEXT_MAX = 16_384
+/** What must be read behind a cut before it is made: no value is longer, but for key files. */
+const HOLD = 2048
+/** No find depends on words further before it. */
+const REACH = 160
 /** A JSON document longer than this is no longer waited for. */
 const JSON_MAX = 1 << 24
 
@@ -25,8 +29,6 @@ interface Unit {
   isString: boolean
   isEscape: boolean
   breaks: number
-  /** Where a text that grows too long may be cut. */
-  cut: number
 }
 
 const newUnit = (): Unit => ({
@@ -37,7 +39,6 @@ const newUnit = (): Unit => ({
   isString: false,
   isEscape: false,
   breaks: 0,
-  cut: 0,
 })
 
 const inString = (unit: Unit, c: number): void => {
@@ -61,7 +62,6 @@ const stepJson = (unit: Unit, c: number): boolean => {
 const stepText = (unit: Unit, c: number): boolean => {
   if (c === 10) unit.breaks++
   else if (c !== 13) unit.breaks = 0
-  if (c <= 32) unit.cut = unit.size
   return unit.breaks >= 2
 }
 
@@ -73,7 +73,48 @@ const step = (unit: Unit, c: number): boolean => {
   return unit.isJson ? stepJson(unit, c) : stepText(unit, c)
 }
 
-const isFull = (unit: Unit): boolean => unit.size >= (unit.isJson ? JSON_MAX : TEXT_MAX)
+const isFull = (unit: Unit): boolean => unit.size >= (unit.isJson ? JSON_MAX : TEXT_MAX + HOLD)
+
+interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+/** Start of a key file that has begun and not ended: one value, whatever was found of it; the text's end where there is none. */
+const openKey = (text: string): number => {
+  const start = text.lastIndexOf('-----BEGIN ')
+  return start < 0 || text.includes('-----END ', start) ? text.length : start
+}
+
+/** Behind the last blank in a stretch, or -1. */
+const lastBlank = (text: string, from: number, to: number): number => {
+  for (let i = to; i > from; i--) if (text.charCodeAt(i - 1) <= 32) return i
+  return -1
+}
+
+/** Stretches in which nothing was found, the last first; behind it nothing is known to follow. */
+const freeStretches = (found: readonly Span[]): readonly Span[] => {
+  const free: Span[] = []
+  let from = 0
+  for (const { start, end } of found) {
+    free.push({ start: from, end: start })
+    from = end
+  }
+  free.push({ start: from, end: Infinity })
+  return free.toReversed()
+}
+
+/** Where a text that grows too long is cut: at the last blank behind which nothing is found near by, else at one inside nothing, else at its end. */
+const cutOf = (text: string, found: readonly Span[]): number => {
+  const limit = Math.min(text.length - HOLD, openKey(text))
+  const free = freeStretches(found)
+  for (const margin of [REACH, 0])
+    for (const { start, end } of free) {
+      const cut = lastBlank(text, start, Math.min(limit, end - margin))
+      if (cut > 0) return cut
+    }
+  return text.length
+}
 
 /** Opens a stream on a masker; pieces that belong together are one JSON document or one paragraph of at most 16,384 units. */
 export const createMaskStream = (masker: Masker, options: MaskOptions = {}): MaskStream => {
@@ -85,7 +126,8 @@ export const createMaskStream = (masker: Masker, options: MaskOptions = {}): Mas
     found.push(...masked.findings)
     return masked.text
   }
-  const cutAt = (text: string): number => (unit.isJson || unit.cut === 0 ? text.length : unit.cut)
+  const cutAt = (text: string): number =>
+    unit.isJson ? text.length : cutOf(text, masker.explain(text, options))
   const finish = (text: string, isDone: boolean): string => {
     const cut = isDone ? text.length : cutAt(text)
     pending = ''

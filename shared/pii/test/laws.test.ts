@@ -188,6 +188,34 @@ describe('laws', () => {
   })
 })
 
+describe('a stream of one long paragraph', () => {
+  const values = [
+    'card 4111 1111 1111 1111',
+    'passport number AB1234567',
+    'ada@example.org',
+    '+1 415 555 2671',
+    'SSN 536-22-8726',
+    '12 Old Mill Road, Springfield, IL 62704',
+  ]
+  const word = fc.constantFrom('lorem', 'ipsum', 'a', 'dolor-sit', ...values)
+
+  test('never gives out the start of a value that the next piece ends', () => {
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 20, maxLength: 60 }), fc.nat(400), (words, shift) => {
+        const text = 'x '.repeat(8000 + shift) + `${words.join(' ')} `.repeat(8)
+        expect(chunked(text, [1000])).toBe(createMasker().mask(text).text)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test('keeps a key file in one piece', () => {
+    const file = `-----BEGIN PRIVATE KEY-----\n${'MIIabc123+/\n'.repeat(150)}-----END PRIVATE KEY-----`
+    const text = `${'x '.repeat(8900)}${file} end`
+    expect(chunked(text, [1000])).toBe(createMasker().mask(text).text)
+  })
+})
+
 describe('slices', () => {
   test('together are what the stream gives, and NDJSON stays NDJSON', () => {
     const lines = Array.from({ length: 3000 }, (_, i) =>
