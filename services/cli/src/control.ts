@@ -50,12 +50,15 @@ async function openView({ config }: ControlContext, verifier: ControlVerifier): 
   return view
 }
 
-async function readInto({ bus, keys }: ControlContext, { view, signal }: Reading): Promise<void> {
+/** Whether anything was new. */
+async function readInto({ bus, keys }: ControlContext, { view, signal }: Reading): Promise<boolean> {
+  let isNew = false
   const verifier = await keys.controlVerifier()
   for await (const { value } of bus.read({ topic: topic.control, untilEnd: true, signal })) {
     const decision = readDecision(verifier, value, view)
-    if (typeof decision !== 'string') view.apply(decision)
+    if (typeof decision !== 'string' && view.apply(decision) === 'applied') isNew = true
   }
+  return isNew
 }
 
 /** The decisions in force; records that are none or that nobody signed are passed over. */
@@ -83,9 +86,10 @@ export async function decide(
   const signer = await context.keys.controlSigner()
   const decision = signDecision(draft, { signer, nowMs: Date.now(), previous: view.last(decisionKey(draft)) })
   await context.bus.publish(topic.control, [decisionRecord(decision)])
-  // Others may have decided meanwhile: a snapshot without theirs would lift what they did.
-  await readInto(context, reading)
+  view.apply(decision)
   await writeSnapshot(context, view)
+  // Others may have decided meanwhile: for who starts later, a snapshot without theirs would lift what they did.
+  if (await readInto(context, reading)) await writeSnapshot(context, view)
   return decision
 }
 

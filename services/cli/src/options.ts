@@ -23,6 +23,15 @@ export function instantMs(text: string): number {
   return timeMs
 }
 
+const longestLifeMs = 31 * 86_400_000
+
+/** How long something holds that must end by itself: a duration of at most 31 days. */
+export function life(text: string): number {
+  const lifeMs = durationMs(text)
+  if (lifeMs > longestLifeMs) throw new InvalidArgumentError('Nothing holds for longer than 31 days.')
+  return lifeMs
+}
+
 /** A whole number above zero. */
 export function positiveInteger(text: string): number {
   const value = Number(text)

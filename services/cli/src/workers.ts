@@ -14,6 +14,7 @@ import { openEngineOf } from './engine.ts'
 import { piiRulesOf } from './pii-rules.ts'
 import { unwitnessedAlert } from './unwitnessed-alert.ts'
 import { readPolicy, verifyArchiveOf } from './verify-archive.ts'
+import { createExceptions } from './verdicts.ts'
 import { programVersion } from './version.ts'
 import { rulesFolders } from './rules-folders.ts'
 
@@ -76,7 +77,7 @@ async function detectorTasks({ bus, state, keys, log, config }: WorkerContext): 
     now: Date.now,
   })
   const control = controlTask({ config, bus, keys }, log.child('control'))
-  const response = await responderOf({ bus, keys, log, config })
+  const response = await responderOf({ bus, keys, state, log, config })
   return {
     'detector content': content,
     'detector behaviour': behaviour,
@@ -88,9 +89,10 @@ async function detectorTasks({ bus, state, keys, log, config }: WorkerContext): 
 async function responderOf({
   bus,
   keys,
+  state,
   log,
   config,
-}: Pick<WorkerContext, 'bus' | 'keys' | 'log' | 'config'>): Promise<Task> {
+}: Pick<WorkerContext, 'bus' | 'keys' | 'state' | 'log' | 'config'>): Promise<Task> {
   const { createResponder, loadRules, plansOf, responseSectionSchema } = await import('@muniment/detector')
   const { response } = config.sections
   const section = response && readSection(response, responseSectionSchema)
@@ -100,6 +102,7 @@ async function responderOf({
     verifier: keys.controlVerifier,
     plans: plansOf(loadRules(...rulesFolders(config)).rules, section),
     allow: [...config.guardAllow, ...(section?.allow ?? [])],
+    isHeldBack: createExceptions(state, Date.now),
     log: log.child('response'),
     now: Date.now,
   })
@@ -235,7 +238,12 @@ async function alertsTasks(context: WorkerContext): Promise<Tasks> {
   if (routes.length === 0) return {}
   const { createDispatcher } = await import('@muniment/alerts')
   const { bus, log } = context
-  const dispatcher = createDispatcher({ bus, routes, onFailure: log.child('alerts').warn })
+  const dispatcher = createDispatcher({
+    bus,
+    routes,
+    isHeldBack: createExceptions(context.state, Date.now),
+    onFailure: log.child('alerts').warn,
+  })
   async function run(signal: AbortSignal): Promise<void> {
     await using stack = new AsyncDisposableStack()
     for (const { sink } of routes) stack.use(sink)

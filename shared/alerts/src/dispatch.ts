@@ -25,6 +25,8 @@ export interface DispatchOptions {
   readonly routes: readonly Route[]
   /** Told of each alert that a sink has finally not taken: a stable dotted name and facts without content. */
   readonly onFailure?: (event: string, facts: Readonly<Record<string, unknown>>) => void
+  /** Whether an alert is not to be delivered, because people said that its like is none. */
+  readonly isHeldBack?: (alert: Alert) => Promise<boolean>
   /** Milliseconds that never go backwards; default the process's own. */
   readonly monotonicMs?: () => number
 }
@@ -87,7 +89,12 @@ async function wanted(delivering: Delivering, { records }: Batch): Promise<reado
     if (alert === undefined) {
       const error = new AppError('SCHEMA_UNKNOWN', 'a record is no alert that this version knows')
       await giveUp(delivering, record, error)
-    } else if (!isRepeat(alert) && matchesFilter(route.filter ?? {}, alert)) items.push({ record, alert })
+    } else if (
+      !isRepeat(alert) &&
+      matchesFilter(route.filter ?? {}, alert) &&
+      (await delivering.isHeldBack?.(alert)) !== true
+    )
+      items.push({ record, alert })
   }
   return items
 }

@@ -1,25 +1,18 @@
 import { AppError, decisionKey, type Decision } from '@muniment/schema'
 import type { DecisionDraft } from '@muniment/keys'
-import { maxLifeMs } from '@muniment/keys/control'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { perform } from '../acts.ts'
 import type { Call, CliCommand } from '../command.ts'
 import { openBusOf, openKeysOf } from '../context.ts'
 import { decide, readControl, type ControlContext, type Reading } from '../control.ts'
 import { decisionLine } from '../decision-line.ts'
-import { argument, durationMs, numberOption, textOption } from '../options.ts'
+import { argument, life, numberOption, textOption } from '../options.ts'
 
 const scopes = ['principal', 'tool', 'server', 'client', 'tenant'] as const
 const actions = ['block', 'throttle', 'require_approval', 'observe'] as const
 const hourMs = 3_600_000
 
 type Target = Pick<Decision, 'scope' | 'value' | 'tenant'>
-
-function life(text: string): number {
-  const lifeMs = durationMs(text)
-  if (lifeMs > maxLifeMs) throw new InvalidArgumentError('No decision holds for longer than 31 days.')
-  return lifeMs
-}
 
 function perMinute(text: string): number {
   const rate = Number(text)

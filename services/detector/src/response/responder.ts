@@ -23,6 +23,8 @@ export interface ResponderOptions {
   readonly plans: ReadonlyMap<string, ResponsePlan>
   /** What no rule may touch, as `scope/value`. */
   readonly allow: readonly string[]
+  /** Whether nothing is to be decided about an alert, because people said that its like is none. */
+  readonly isHeldBack?: (alert: Alert) => Promise<boolean>
   readonly log: Logger
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -78,7 +80,8 @@ async function answer(state: State, alert: Alert): Promise<void> {
 async function onBatch(state: State, consumer: Consumer, batch: Batch): Promise<void> {
   for (const record of batch.records) {
     const alert = parseAlert(record)
-    if (alert !== undefined) await answer(state, alert)
+    if (alert === undefined || (await state.isHeldBack?.(alert)) === true) continue
+    await answer(state, alert)
   }
   await consumer.commit([{ topic: batch.topic, partition: batch.partition, offset: batch.nextOffset }])
 }
