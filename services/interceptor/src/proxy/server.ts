@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AppError } from '@muniment/schema'
 import { openHost, type Host } from '../host.ts'
+import { refuseGuard } from '../http/no-guard.ts'
 import { createHttpRecorder, type HttpRecorder } from '../http/recorder.ts'
 import { readSettings } from '../main-env.ts'
 import { admit, type Admission, type OwnAnswer } from './admit.ts'
@@ -166,6 +167,7 @@ interface Opened {
 }
 
 function open(options: ProxyOptions, address: string): Opened {
+  refuseGuard(options, 'the proxy')
   const settings = readSettings(options)
   const limits = { ...defaultLimits, ...options.limits }
   const routes = readRoutes(options.routes)
