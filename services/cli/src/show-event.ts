@@ -75,6 +75,11 @@ export function eventLine(event: MunimentEvent, style: Style): string {
 
 const severities = ['unknown', 'info', 'low', 'medium', 'high', 'critical', 'fatal']
 
+/** What happened, in a sentence that need not begin with the rule's title again. */
+function explanation({ message, finding_info: { title } }: Alert): string {
+  return message.startsWith(`${title}: `) ? message.slice(title.length + 2) : message
+}
+
 /** One line about an alert: time, severity, rule, explanation. */
 export function alertLine(alert: Alert, style: Style): string {
   const severity = severities[alert.severity_id] ?? 'other'
@@ -83,7 +88,7 @@ export function alertLine(alert: Alert, style: Style): string {
     style('dim', clockTime(new Date(alert.time).toISOString())),
     style(colour, severity.padEnd(8)),
     style('bold', safe(alert.finding_info.title)),
-    safe(alert.message),
+    safe(explanation(alert)),
     style('dim', alert.metadata.uid),
   ].join('  ')
 }

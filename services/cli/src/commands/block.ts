@@ -86,7 +86,7 @@ Every decision is signed, archived, and ends by itself. Callers without a verifi
   ],
   configure: command => {
     aim(command)
-      .option('--for <duration>', 'how long, such as 30m, 2h or 7d', life, hourMs)
+      .option('--for <duration>', 'how long, such as 30m, 2h or 7d (default 1h)', life)
       .addOption(new Option('--action <name>', 'what guards do').choices(actions).default('block'))
       .option('--rate <count>', 'with throttle: calls a minute', perMinute)
   },
