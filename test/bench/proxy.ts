@@ -1,5 +1,4 @@
 // What `muniment proxy` adds to a call over HTTP, beside a bare pass-through that records nothing; and what an idle session costs.
-import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,6 +11,7 @@ import { freePort, isListening } from '../lanes/ports.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Figure } from './figure.ts'
 import { newIngestKey } from './ingest-key.ts'
+import { added, compare, openWay } from './ways.ts'
 
 const require = createRequire(import.meta.url)
 const everything = require.resolve('@modelcontextprotocol/server-everything/dist/index.js')
@@ -39,14 +39,7 @@ const sizes = [
   ['10 KiB', 10 * 1024],
   ['100 KiB', 100 * 1024],
 ] as const
-const rounds = 8
-const callsPerRound = 60
-
-interface Way {
-  readonly name: string
-  readonly client: Client
-  readonly timesMs: number[]
-}
+const turns = { rounds: 8, callsPerRound: 60 }
 
 async function startServer(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
   const port = await freePort()
@@ -68,43 +61,6 @@ async function startProgram(
   })
   const [line] = await once(createInterface(child.stdout), 'line')
   return { child, url: `${line}/mcp` }
-}
-
-async function connect(name: string, url: string): Promise<Way> {
-  const client = new Client({ name: 'bench', version: '0' })
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)))
-  return { name, client, timesMs: [] }
-}
-
-async function play({ client, timesMs }: Way, message: string): Promise<void> {
-  for (let n = 0; n < callsPerRound; n++) {
-    const begin = performance.now()
-    await client.callTool({ name: 'echo', arguments: { message } })
-    timesMs.push(performance.now() - begin)
-  }
-}
-
-function at({ timesMs }: Way, share: number): number {
-  return timesMs.toSorted((a, b) => a - b)[Math.floor(timesMs.length * share)] ?? NaN
-}
-
-function figures(size: string, way: Way, direct: Way): Figure[] {
-  return [0.5, 0.99].map(share => ({
-    name: `${size}: added by ${way.name}, p${share * 100}`,
-    value: at(way, share) - at(direct, share),
-    unit: 'ms',
-    reference: at(direct, share),
-    ratio: at(way, share) / at(direct, share),
-  }))
-}
-
-/** The ways take turns, so that all meet the same noise. */
-async function compare(ways: readonly Way[], message: string): Promise<void> {
-  for (let round = 0; round < rounds; round++)
-    for (const way of ways) {
-      if (round <= 1) way.timesMs.length = 0
-      await play(way, message)
-    }
 }
 
 const idleProgram = `
@@ -142,6 +98,10 @@ async function idleChannelBytes(options: string): Promise<number> {
   return Number(line)
 }
 
+function transport(url: string): StreamableHTTPClientTransport {
+  return new StreamableHTTPClientTransport(new URL(url))
+}
+
 /** Runs the suite against server-everything: direct, through a bare pass-through, and through the proxy. */
 export async function run(): Promise<Figure[]> {
   const home = await mkdtemp(join(tmpdir(), 'muniment-bench-'))
@@ -149,12 +109,15 @@ export async function run(): Promise<Figure[]> {
   const server = await startServer()
   const bare = await startProgram(bareProgram, [server.url])
   const proxy = await startProgram(proxyProgram, [options, server.url])
-  const direct = await connect('nothing', server.url)
-  const ways = [await connect('a bare pass-through', bare.url), await connect('proxy', proxy.url)] as const
+  const direct = await openWay('nothing', transport(server.url))
+  const ways = [
+    await openWay('a bare pass-through', transport(bare.url)),
+    await openWay('proxy', transport(proxy.url)),
+  ] as const
   const out: Figure[] = []
   for (const [size, bytes] of sizes) {
-    await compare([direct, ...ways], 'x'.repeat(bytes))
-    for (const way of ways.toReversed()) out.push(...figures(size, way, direct))
+    await compare([direct, ...ways], bytes, turns)
+    for (const way of ways.toReversed()) out.push(...added(size, way, direct))
   }
   for (const { client } of [direct, ...ways]) await client.close()
   for (const { child } of [proxy, bare, server]) child.kill('SIGKILL')

@@ -1,5 +1,4 @@
 // What `muniment wrap` adds to a call over stdio, beside a bare pass-through that records nothing.
-import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -7,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newIngestKey } from './ingest-key.ts'
 import type { Figure } from './figure.ts'
+import { added, compare, openWay, type Way } from './ways.ts'
 
 const require = createRequire(import.meta.url)
 const everything = require.resolve('@modelcontextprotocol/server-everything/dist/index.js')
@@ -27,54 +27,14 @@ const sizes = [
   ['64 B', 64],
   ['10 KiB', 10 * 1024],
 ] as const
-const rounds = 10
-const callsPerRound = 150
-
-interface Way {
-  readonly name: string
-  readonly client: Client
-  readonly timesMs: number[]
-}
+const turns = { rounds: 10, callsPerRound: 150 }
 
 async function start(name: string, command: readonly string[]): Promise<Way> {
-  const client = new Client({ name: 'bench', version: '0' })
   const [program = '', ...args] = command
-  await client.connect(
+  return openWay(
+    name,
     new StdioClientTransport({ command: program, args, cwd: import.meta.dirname, stderr: 'ignore' }),
   )
-  return { name, client, timesMs: [] }
-}
-
-async function play({ client, timesMs }: Way, message: string): Promise<void> {
-  for (let n = 0; n < callsPerRound; n++) {
-    const begin = performance.now()
-    await client.callTool({ name: 'echo', arguments: { message } })
-    timesMs.push(performance.now() - begin)
-  }
-}
-
-function at({ timesMs }: Way, share: number): number {
-  return timesMs.toSorted((a, b) => a - b)[Math.floor(timesMs.length * share)] ?? NaN
-}
-
-function figure(name: string, way: Way, direct: Way): Figure[] {
-  return [0.5, 0.99].map(share => ({
-    name: `${name}: added by ${way.name}, p${share * 100}`,
-    value: at(way, share) - at(direct, share),
-    unit: 'ms',
-    reference: at(direct, share),
-    ratio: at(way, share) / at(direct, share),
-  }))
-}
-
-/** The ways take turns, so that all meet the same noise. */
-async function compare(ways: readonly Way[], message: string): Promise<void> {
-  for (let round = 0; round < rounds; round++) {
-    for (const way of ways) {
-      if (round <= 1) way.timesMs.length = 0
-      await play(way, message)
-    }
-  }
 }
 
 /** Runs the suite against server-everything: direct, through a bare pass-through, and wrapped. */
@@ -87,8 +47,8 @@ export async function run(): Promise<Figure[]> {
   const wrapped = await start('wrap', [...inline, wrapProgram, '--', options, ...server])
   const out: Figure[] = []
   for (const [size, bytes] of sizes) {
-    await compare([direct, bare, wrapped], 'x'.repeat(bytes))
-    out.push(...figure(size, wrapped, direct), ...figure(size, bare, direct))
+    await compare([direct, bare, wrapped], bytes, turns)
+    out.push(...added(size, wrapped, direct), ...added(size, bare, direct))
   }
   for (const { client } of [direct, bare, wrapped]) await client.close()
   await rm(home, { recursive: true, force: true, maxRetries: 10 })
