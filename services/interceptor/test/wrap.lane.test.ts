@@ -177,13 +177,17 @@ describe('the command', () => {
     expect(run.exitCode).toBe(9)
   })
 
-  test('that ignores SIGTERM is not left behind once its client has gone', async () => {
+  test.each<[string, (run: Run) => Promise<unknown>]>([
+    ['at once', async run => run.stdin.end()],
+    // The command says that it was asked before its input ends.
+    ['a moment later', async run => once(run.stdout, 'data').then(() => run.stdin.end())],
+  ])('that ignores SIGTERM is not left behind, its client having gone %s', async (_, leave) => {
     const run = wrap(
-      'process.on("SIGTERM", () => {}); process.stdin.resume(); console.log(process.pid); setInterval(() => {}, 1000)',
+      'process.on("SIGTERM", () => console.log("no")); process.stdin.resume(); console.log(process.pid); setInterval(() => {}, 1000)',
     )
     const [pid] = await once(run.stdout, 'data')
-    run.stdin.end()
     run.kill('SIGTERM')
+    await leave(run)
     await once(run, 'exit')
     expect(() => process.kill(Number(String(pid)), 0)).toThrow('ESRCH')
   })

@@ -98,13 +98,42 @@ function start(options: WrapOptions): Child {
   })
 }
 
+interface LastResort {
+  /** The command was asked to end. */
+  readonly asked: () => void
+  /** Its input has ended. */
+  readonly gone: () => void
+}
+
+/**
+ * Kills a command that does not end though it was asked to and its client has gone. Clients do both at once, so either may be seen
+ * first; a signal from long ago, which the command chose to survive, does not count.
+ */
+function createLastResort(child: Child): LastResort {
+  let askedMs = -Infinity
+  let isGone = false
+  const arm = (): void => {
+    setTimeout(() => child.kill('SIGKILL'), killAfterMs).unref()
+  }
+  return {
+    asked: () => {
+      askedMs = performance.now()
+      if (isGone) arm()
+    },
+    gone: () => {
+      isGone = true
+      if (performance.now() - askedMs < killAfterMs) arm()
+    },
+  }
+}
+
 /** Passes signals on; returns how to stop that. Ctrl-C at a terminal reaches the command by itself. */
-function passSignals(child: Child): () => void {
+function passSignals(child: Child, { asked }: LastResort): () => void {
   const listeners = signals.map(signal => {
     const listen = (): void => {
       if (signal === 'SIGINT' && process.stdin.isTTY) return
       child.kill(signal)
-      if (child.stdin.writableEnded) setTimeout(() => child.kill('SIGKILL'), killAfterMs).unref()
+      asked()
     }
     process.on(signal, listen)
     return () => process.removeListener(signal, listen)
@@ -175,8 +204,9 @@ async function connect(child: Child, watch: Watch): Promise<void> {
   const output = offPath(tapWire(watch.channel, 'server_to_client'), watch.onProblem)
   const outlet = createOutlet(process.stdout)
   const exited = once(child, 'exit')
-  const stopSignals = passSignals(child)
-  const sent = send(child, watch, outlet)
+  const lastResort = createLastResort(child)
+  const stopSignals = passSignals(child, lastResort)
+  const sent = send(child, watch, outlet).finally(lastResort.gone)
   const received = pass({ from: child.stdout, to: process.stdout, tap: output })
   if (watch.guard !== undefined) child.stdout.on('data', outlet.wrote)
   await exited
