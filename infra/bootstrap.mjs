@@ -70,7 +70,7 @@ const wanted = await packages('package-lock.json')
 checkNode(wanted[''].optionalDependencies)
 if (!(await isInstalled(wanted))) {
   const begin = Date.now()
-  console.error('Installing dependencies (once; about 420 MB) …')
+  console.error('Installing dependencies (once; about 530 MB) …')
   const failure = await install()
   if (failure) {
     console.error(`Not installed: npm ci ended with ${failure}. Run the same command again to start over.`)
