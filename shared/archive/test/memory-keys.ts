@@ -13,18 +13,18 @@ function bind(tenant: string, context: string): Buffer {
   return Buffer.from(`${tenant}|${context}|${generation}`)
 }
 
-export function createMemoryKeys(): MemoryKeys {
+export function createMemoryKeys(random: (size: number) => Buffer = randomBytes): MemoryKeys {
   const tenantKeys = new Map<string, Buffer | 'destroyed'>()
   const keyOf = (tenant: string): Buffer => {
-    const known = tenantKeys.get(tenant) ?? randomBytes(32)
+    const known = tenantKeys.get(tenant) ?? random(32)
     if (known === 'destroyed') throw new AppError('KEY_UNKNOWN', `the key of tenant ${tenant} is destroyed`)
     tenantKeys.set(tenant, known)
     return known
   }
   return {
     createDataKey(tenant, context) {
-      const key = randomBytes(32)
-      const nonce = randomBytes(12)
+      const key = random(32)
+      const nonce = random(12)
       const cipher = createCipheriv('aes-256-gcm', keyOf(tenant), nonce, { authTagLength: 16 })
       cipher.setAAD(bind(tenant, context))
       const sealed = Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()])
