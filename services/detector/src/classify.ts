@@ -46,11 +46,6 @@ export function classify(
     return { score: 0, rules: [] }
   const content = { documents, findings, args: event.arguments, structured: undefined }
   const facts = factsFrom({ kind: event.kind, tool: event.tool, target: event.tool }, content)
-  const texts = (): readonly string[] => [
-    event.kind,
-    (event.tool ?? '').toLowerCase(),
-    ...documents.map(({ text }) => text.toLowerCase()),
-  ]
-  const fired = fire(rules, { findings, facts, texts })
+  const fired = fire(rules, { findings, facts, documents })
   return { score: Math.max(0, ...fired.map(each => each.score)), rules: fired.map(each => each.rule.name) }
 }

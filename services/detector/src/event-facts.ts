@@ -106,6 +106,13 @@ export interface Content {
   readonly structured: unknown
 }
 
+/** Whether a field lies in the content of an event, where its value may be any of many texts. */
+export function isOfContent(field: string): boolean {
+  return (
+    field === everyText || sources[field] !== undefined || /^(?:arguments|structured|content)\./u.test(field)
+  )
+}
+
 function textsOf(documents: readonly Document[], source?: Source): readonly string[] | undefined {
   const texts = documents
     .filter(each => source === undefined || each.source === source)
@@ -131,20 +138,13 @@ function partOf(body: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>((value, key) => (isObject(value) ? value[key] : undefined), body)
 }
 
-/** The facts of an event, and every text that a literal of a rule could lie in. */
+/** The facts of an event. */
 export function eventFacts(
   event: MunimentEvent,
   documents: readonly Document[],
   findings: ReadonlyMap<string, PlacedFinding>,
-): { readonly facts: Facts; readonly texts: () => readonly string[] } {
-  const plain = plainFields(event)
+): Facts {
   const args = partOf(event.request?.body, 'params', 'arguments')
   const structured = partOf(event.response?.body, 'result', 'structuredContent')
-  return {
-    facts: factsFrom(plain, { documents, findings, args, structured }),
-    texts: () => [
-      ...Object.values(plain).flatMap(value => (value === undefined ? [] : [String(value).toLowerCase()])),
-      ...documents.map(({ text }) => text.toLowerCase()),
-    ],
-  }
+  return factsFrom(plainFields(event), { documents, findings, args, structured })
 }

@@ -40,7 +40,7 @@ export function explainRule(pack: RulePack, name: string, event: MunimentEvent):
   if (rule === undefined) return undefined
   const documents = eventDocuments(event)
   const findings = inspect(documents)
-  const { facts } = eventFacts(event, documents, findings)
+  const facts = eventFacts(event, documents, findings)
   const fields = [...rule.fields].map(field => [field, shown(facts(field))] as const)
   const named = [...findings].filter(([kind]) => rule.fields.has(`content.${kind}`))
   return {

@@ -1,10 +1,10 @@
 import { createHmac, type KeyObject } from 'node:crypto'
 import type { Hit, MunimentEvent, Signal } from '@muniment/schema'
 import { definitionHashes } from './content/definitions.ts'
-import type { ContentKind } from './content/document.ts'
+import type { ContentKind, Document } from './content/document.ts'
 import { eventDocuments } from './content/event-documents.ts'
 import { inspect, type PlacedFinding } from './content/index.ts'
-import { eventFacts, principalOf } from './event-facts.ts'
+import { eventFacts, isOfContent, principalOf } from './event-facts.ts'
 import type { Facts, Scalar } from './sigma/facts.ts'
 import { carriedFields } from './sigma/link.ts'
 import type { RulePack } from './sigma/pack.ts'
@@ -15,6 +15,10 @@ import type { Rule } from './sigma/rule.ts'
 interface Searched {
   readonly rules: readonly { readonly rule: Rule; readonly literals: readonly number[] }[]
   readonly prefilter: Prefilter
+  /** Fields beside the content that the rules read. */
+  readonly fields: readonly string[]
+  /** Whether some rule reads the content, so that a literal may lie in any text. */
+  readonly readsContent: boolean
 }
 
 /** The rules on single events, sorted by what must be there for them to fire. */
@@ -35,7 +39,13 @@ function searchedOf(rules: readonly Rule[]): Searched | undefined {
     return number
   }
   const numbered = rules.map(rule => ({ rule, literals: (rule.needs ?? []).map(numberOf) }))
-  return { rules: numbered, prefilter: createPrefilter([...numbers.keys()]) }
+  const named = [...new Set(rules.flatMap(rule => [...rule.fields]))]
+  return {
+    rules: numbered,
+    prefilter: createPrefilter([...numbers.keys()]),
+    fields: named.filter(field => !isOfContent(field)),
+    readsContent: named.some(isOfContent),
+  }
 }
 
 function kindsOf(rule: Rule): readonly string[] {
@@ -71,8 +81,8 @@ export interface Fired {
 export interface Offer {
   readonly findings: ReadonlyMap<ContentKind, PlacedFinding>
   readonly facts: Facts
-  /** In lower case. */
-  readonly texts: () => readonly string[]
+  /** The texts of the content. */
+  readonly documents: readonly Document[]
 }
 
 function carriedOf(rules: EventRules, rule: Rule, facts: Facts): Fired['carried'] {
@@ -85,9 +95,18 @@ function carriedOf(rules: EventRules, rule: Rule, facts: Facts): Fired['carried'
   return Object.fromEntries(values)
 }
 
+/** Every text that a literal of a rule could lie in, in lower case. */
+function* textsOf({ fields, readsContent }: Searched, { facts, documents }: Offer): Iterable<string> {
+  for (const field of fields) {
+    const value = facts(field)
+    if (value !== undefined) yield String(value).toLowerCase()
+  }
+  if (readsContent) for (const { text } of documents) yield text.toLowerCase()
+}
+
 function searchedRules({ searched }: EventRules, offer: Offer): readonly Rule[] {
   if (searched === undefined) return []
-  const marks = searched.prefilter.mark(offer.texts())
+  const marks = searched.prefilter.mark(textsOf(searched, offer))
   return searched.rules
     .filter(({ literals }) => literals.some(literal => marks[literal] === 1))
     .map(({ rule }) => rule)
@@ -138,7 +157,7 @@ export function judgeEvent(event: MunimentEvent, rules: EventRules): readonly Fi
   const documents = eventDocuments(event)
   const findings = inspect(documents)
   if (findings.size === 0 && rules.always.length === 0 && rules.searched === undefined) return []
-  return fire(rules, { findings, ...eventFacts(event, documents, findings) })
+  return fire(rules, { findings, documents, facts: eventFacts(event, documents, findings) })
 }
 
 /** What the signal says of the rules that fired; matched text leaves only as a hash under the tenant's key. */

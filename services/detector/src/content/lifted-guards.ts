@@ -40,6 +40,7 @@ export const liftedGuards: readonly Phrase[] = [
     score: 0.7,
     sources: ['prompt', 'result'],
     words: ['g', 'admin', 'system', 'safety', 'security', 'root', 'enabl'],
+    also: ['god', 'g0d', 'overrid', 'diagnos', 'paradig', 'mode'],
     pattern:
       /\bg[o0]d\s?m[o0]d[e3]\b[^\n]{0,24}(?:enabled?|activ|on\b|3\|\|@bl3d|[:>}\]])|\b(?:admin|system|safety|security|root)[\s_]override\s?[:=]\s?(?:true|1|on|yes|active)|\bsystem\s(?:override|diagnostic\smode|paradigm)\b[^\n]{0,32}(?:active|authori[sz]ed|:)|\b(?:opposite|unrestricted|jailbreak)\smode\b[^.]{0,80}\b(?:response|output|answer)s?\b/u,
   },
@@ -70,6 +71,20 @@ export const liftedGuards: readonly Phrase[] = [
     score: 0.6,
     sources: ['prompt'],
     words: ['care', 'give', 'no', 'without', 'neutral'],
+    also: [
+      'feeling',
+      'rule',
+      'law',
+      'ethic',
+      'moral',
+      'legal',
+      'consequen',
+      'harm',
+      'principle',
+      'prejudice',
+      'scruple',
+      'conscience',
+    ],
     pattern:
       /\b(?:does\s?n[o']t|do\s?n[o']t|never|not)\s(?:really\s)?(?:care|give\s(?:a|any)\s\S{2,6})\b[^.\n]{0,40}\b(?:feelings?|rules?|law|ethic|moral|legal|consequences|harm)|\b(?:no|without|neutral)\s(?:\w{3,12}\s){0,2}(?:morali[sz]ing|principles|prejudice|scruples|conscience)\b/u,
   },
@@ -111,6 +126,7 @@ export const liftedGuards: readonly Phrase[] = [
     score: 0.68,
     sources: ['prompt', 'result'],
     words: ['end', 'start', 'begin', 'new'],
+    also: ['input', 'output', 'prompt', 'system', 'instruct', 'user', 'paradig', 'rule', 'directive'],
     pattern:
       /[[{<(]\s?\/?(?:end|start|begin)\s(?:of\s)?(?:input|output|prompt|system\sprompt|instructions?|user\sinput)\s?[\]}>)]|\bnew\s(?:system\s)?(?:paradigm|rule|directive)\s?:/u,
   },
