@@ -3,7 +3,8 @@ import type { Behaviour, Rule } from '../sigma/rule.ts'
 import type { Observation } from './observation.ts'
 import { bound, type PartitionState, type RateState } from './state.ts'
 
-const mostPrincipals = 100_000
+/** A principal has one per rule that counts its calls. */
+const mostRates = 100_000
 const mostPast = 48
 /** Distinct names that one window remembers; beyond it the count stays. */
 const mostSeen = 256
@@ -101,7 +102,7 @@ function rateOf(state: PartitionState, rule: Rule, signal: Signal): RateState {
   const rate = open(rule, known, window)
   state.rates.delete(key)
   state.rates.set(key, rate)
-  bound(state, 'rates', mostPrincipals)
+  bound(state, 'rates', mostRates)
   return rate
 }
 

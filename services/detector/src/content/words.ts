@@ -62,7 +62,8 @@ export function compileWords(groups: readonly (readonly string[])[]): (lower: st
       if (isLetter(lower.charCodeAt(at))) {
         const key = keyAt(lower, at)
         const isKnown = (((thirds[key >>> 5] ?? 0) >>> (key & 31)) & 1) === 1
-        if (isKnown && (((fourths[key] ?? 0) >>> (lower.charCodeAt(at + 3) & 31)) & 1) === 1) markAt(lower, at, key)
+        if (isKnown && (((fourths[key] ?? 0) >>> (lower.charCodeAt(at + 3) & 31)) & 1) === 1)
+          markAt(lower, at, key)
         while (isLetter(lower.charCodeAt(at))) at += 1
       }
       at += 1
