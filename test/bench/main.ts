@@ -9,6 +9,7 @@ const suites: Readonly<Record<string, () => Promise<{ readonly run: () => Promis
   pii: async () => import('./pii.ts'),
   masker: async () => import('./masker.ts'),
   detect: async () => import('./detect.ts'),
+  fleet: async () => import('./fleet.ts'),
   archive: async () => import('./archive.ts'),
   query: async () => import('./query.ts'),
   pipeline: async () => import('./pipeline.ts'),
