@@ -1,5 +1,6 @@
 import { alertSchema, signalSchema, topic, type Alert, type MunimentEvent } from '@muniment/schema'
 import { expect, test } from 'vitest'
+import { loadRules } from '../src/index.ts'
 import { alertsOn, call, contents, drain, event, list, openLab, publish, type Lab } from './fleet.ts'
 
 const tool = (name: string, description = name): Record<string, unknown> => ({
@@ -201,6 +202,18 @@ test('a claim of what was seen and judged before lets nothing be judged again', 
     ({ finding_info: { analytic } }) => analytic.name === 'path-traversal',
   )
   expect(alerts.map(({ count }) => count)).toEqual([1])
+})
+
+test('an alert names the rules that were in force, whatever they are', async () => {
+  const shipped = loadRules()
+  for (const rules of [shipped, { ...shipped, digest: 'of-other-rules' }]) {
+    await using lab = await openLab()
+    await publish(lab.bus, [call(0, 'read_file', { path: '../../../../etc/passwd' })])
+    await drain(lab, { pack: rules })
+    const alerts = await alertsOn(lab.bus)
+    expect(alerts.length).toBeGreaterThan(0)
+    expect(new Set(alerts.map(({ unmapped }) => unmapped.policy_digest))).toEqual(new Set([rules.digest]))
+  }
 })
 
 function replayed(seq: number): MunimentEvent {

@@ -52,6 +52,8 @@ export const alertSchema = z.object({
   count: z.number().int(),
   unmapped: z.object({
     dedup_key: z.string(),
+    /** Names the whole of the rules in force, as `muniment rules list` shows it. */
+    policy_digest: z.string().optional(),
     source: z.object({ lane: z.string(), seq: z.number().int() }),
   }),
 })

@@ -29,8 +29,22 @@ function observablesOf(fields: Observation['fields']): Alert['observables'] {
 /** Which notification of which group, and its place in the detector's lane. */
 export interface AlertPlace {
   readonly dedupKey: string
+  readonly policyDigest: string
   readonly lane: string
   readonly seq: number
+}
+
+function findingOf({ rule, eventId }: Observation, group: GroupState): Alert['finding_info'] {
+  return {
+    uid: group.uid,
+    title: rule.title,
+    desc: rule.description,
+    analytic: { uid: rule.id, name: rule.name, type_id: 1, version: rule.version },
+    first_seen_time: group.firstMs,
+    last_seen_time: group.lastMs,
+    attacks: attacksOf(rule.tags),
+    related_events: [{ uid: eventId }],
+  }
 }
 
 /** The alert for the newest observation of a group. */
@@ -55,20 +69,15 @@ export function alertOf(observation: Observation, group: GroupState, place: Aler
       product: { name: 'Muniment', vendor_name: 'Muniment', version: productVersion },
       tenant_uid: observation.tenant,
     },
-    finding_info: {
-      uid: group.uid,
-      title: rule.title,
-      desc: rule.description,
-      analytic: { uid: rule.id, name: rule.name, type_id: 1, version: rule.version },
-      first_seen_time: group.firstMs,
-      last_seen_time: group.lastMs,
-      attacks: attacksOf(rule.tags),
-      related_events: [{ uid: observation.eventId }],
-    },
+    finding_info: findingOf(observation, group),
     ...(fields.principal === undefined ? {} : { actor: { user: { uid: fields.principal } } }),
     evidences: group.evidences.map(data => ({ data: { ...data } })),
     observables: observablesOf(fields),
     count: group.count,
-    unmapped: { dedup_key: place.dedupKey, source: { lane: place.lane, seq: place.seq } },
+    unmapped: {
+      dedup_key: place.dedupKey,
+      policy_digest: place.policyDigest,
+      source: { lane: place.lane, seq: place.seq },
+    },
   }
 }

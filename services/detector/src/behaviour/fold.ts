@@ -208,8 +208,8 @@ export function createFold(pack: RulePack, partition: number): Fold {
       const found = observe(parts, state, signal)
       advance(state, signal, timestampMs)
       if (found.length === 0) return []
-      const lane = laneOf(state)
-      return found.flatMap(each => addToGroup(state, lane, each) ?? [])
+      const place = { lane: laneOf(state), policyDigest: pack.digest }
+      return found.flatMap(each => addToGroup(state, place, each) ?? [])
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { Alert } from '@muniment/schema'
-import { alertOf, stableUid } from './alert.ts'
+import { alertOf, stableUid, type AlertPlace } from './alert.ts'
 import type { Observation } from './observation.ts'
 import { bound, type GroupState, type PartitionState } from './state.ts'
 
@@ -31,7 +31,11 @@ function keepEvidence(current: GroupState, observation: Observation): void {
  * Adds an observation to its group: the same rule and dedup key, not further than the rule's period after the newest one.
  * Returns an alert at the 1st, 10th, 100th … observation, else nothing.
  */
-export function addToGroup(state: PartitionState, lane: string, observation: Observation): Alert | undefined {
+export function addToGroup(
+  state: PartitionState,
+  place: Pick<AlertPlace, 'lane' | 'policyDigest'>,
+  observation: Observation,
+): Alert | undefined {
   const { rule, tenant, fields, timeMs } = observation
   const values = rule.dedupKeys.map(
     name => Object.entries(fields).find(([field]) => field === name)?.[1] ?? '',
@@ -51,5 +55,5 @@ export function addToGroup(state: PartitionState, lane: string, observation: Obs
   current.notifyAt *= 10
   const seq = state.alertSeq
   state.alertSeq += 1
-  return alertOf(observation, current, { dedupKey, lane, seq })
+  return alertOf(observation, current, { ...place, dedupKey, seq })
 }
