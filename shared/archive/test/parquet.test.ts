@@ -137,6 +137,16 @@ describe('a segment', () => {
     expect(await once()).toEqual(await once())
   })
 
+  test('has no nonce twice', async () => {
+    const { bytes, footerBytes } = await write([event({ seq: 0 }), event({ seq: 1 })])
+    const nonces: string[] = []
+    for (let at = 4; at < bytes.length - footerBytes; at += 4 + bytes.readUInt32LE(at)) {
+      nonces.push(bytes.toString('hex', at + 4, at + 16))
+    }
+    expect(nonces.length).toBeGreaterThan(64)
+    expect(new Set(nonces).size).toBe(nonces.length)
+  })
+
   test('cannot be opened with another key', async () => {
     const file = await write([event({ seq: 0 })])
     await expect(

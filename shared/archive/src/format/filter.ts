@@ -1,4 +1,4 @@
-import { createHmac, type KeyObject } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import type { ParquetReader } from '../parquet/read.ts'
 import type { Segment } from './manifest.ts'
 
@@ -20,12 +20,13 @@ const maxFilterValues = 4096
 const minBytes = 8
 
 /** The key follows from the segment's own: nobody without it learns a value, and what is the same in two segments looks different. */
-function filterKey(dataKey: KeyObject): Buffer {
-  return createHmac('sha256', dataKey).update('muniment/filter/v1').digest()
+function filterKey(dataKey: KeyObject): KeyObject {
+  // Bytes as a key would cost each hash several times as much as itself.
+  return createSecretKey(createHmac('sha256', dataKey).update('muniment/filter/v1').digest())
 }
 
 /** Where a value's bits are in a filter of so many: Kirsch and Mitzenmacher's two hashes for seven. */
-function positionsOf(key: Buffer, value: string, bits: number): readonly number[] {
+function positionsOf(key: KeyObject, value: string, bits: number): readonly number[] {
   const hash = createHmac('sha256', key).update(value).digest()
   const [first, second] = [hash.readUInt32BE(0), hash.readUInt32BE(4)]
   return Array.from({ length: probes }, (_, probe) => (first + probe * second) % bits)
@@ -70,7 +71,7 @@ export interface FilterQuestion {
   readonly value: string
 }
 
-function holds(bytes: Buffer, key: Buffer, value: string): boolean {
+function holds(bytes: Buffer, key: KeyObject, value: string): boolean {
   return positionsOf(key, value, bytes.length * 8).every(
     at => ((bytes[at >> 3] ?? 0) & (1 << (at & 7))) !== 0,
   )

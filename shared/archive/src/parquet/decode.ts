@@ -13,6 +13,8 @@ const byteArray = 6
 const codecs = { uncompressed: 0, zstd: 6 }
 const encodings = { plain: 0, plainDictionary: 2, dictionary: 8 }
 const maxPageBytes = 2 ** 30
+/** As much is set aside for a page because its header says so; zlib takes no less than 64 bytes. */
+const [minChunkBytes, maxChunkBytes] = [64, 2 ** 26]
 
 function decompress(codec: number, page: Page): Buffer {
   const bytes = int(page.header, fields.page.bytes)
@@ -20,7 +22,9 @@ function decompress(codec: number, page: Page): Buffer {
   if (codec === codecs.uncompressed) return page.body
   if (codec !== codecs.zstd) throw damaged('PARQUET_PROFILE', `compression ${codec} is not supported`)
   try {
-    return zstdDecompressSync(page.body, { maxOutputLength: Math.max(1, bytes) })
+    // One chunk with room to spare: by default a page is pieced together from 16 KiB at a time.
+    const chunkSize = Math.min(Math.max(minChunkBytes, bytes + 1), maxChunkBytes)
+    return zstdDecompressSync(page.body, { chunkSize, maxOutputLength: Math.max(1, bytes) })
   } catch (error) {
     throw damaged('PARQUET_MALFORMED', 'a page cannot be decompressed', error)
   }

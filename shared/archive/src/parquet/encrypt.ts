@@ -4,6 +4,7 @@ import { assertPageKind, chunkSpan, encryptedMagic, fields, maxOrdinals, plainMa
 import {
   moduleOverheadBytes,
   moduleType,
+  nonceBytes,
   pagePlaces,
   sealModule,
   type ModuleContext,
@@ -43,17 +44,31 @@ interface Sealer {
   offset: number
 }
 
+const noncesAtOnce = 64
+
+/** Nonces from few requests for random bytes: one for each module costs as much as encrypting a small one. */
+function createNonces(randomBytes: (length: number) => Buffer): () => Buffer {
+  let pool: Buffer = Buffer.alloc(0)
+  return () => {
+    if (pool.length === 0) pool = randomBytes(noncesAtOnce * nonceBytes)
+    const nonce = pool.subarray(0, nonceBytes)
+    pool = pool.subarray(nonceBytes)
+    return nonce
+  }
+}
+
 function createSealer(
   plain: Buffer,
   context: ModuleContext,
   randomBytes: (length: number) => Buffer,
 ): Sealer {
+  const nextNonce = createNonces(randomBytes)
   const sealer: Sealer = {
     plain,
     parts: [encryptedMagic],
     offset: encryptedMagic.length,
     seal(place, content) {
-      sealer.parts.push(...sealModule(context, place, { plain: content, nonce: randomBytes(12) }))
+      sealer.parts.push(...sealModule(context, place, { plain: content, nonce: nextNonce() }))
       const length = content.length + moduleOverheadBytes
       sealer.offset += length
       return length

@@ -51,7 +51,8 @@ export interface ModuleContext {
 /** Bytes a module is longer than what it encloses: length 4, nonce 12, tag 16. */
 export const moduleOverheadBytes = 32
 
-const nonceBytes = 12
+/** Length of a module's nonce. */
+export const nonceBytes = 12
 const tagBytes = 16
 const maxOrdinal = 32_767
 

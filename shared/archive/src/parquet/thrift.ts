@@ -187,9 +187,18 @@ function pushValue(out: number[], field: ThriftField): void {
   }
 }
 
+function inOrder(struct: ThriftStruct): Iterable<readonly [number, ThriftField]> {
+  let last = -Infinity
+  for (const id of struct.keys()) {
+    if (id < last) return [...struct].toSorted(([a], [b]) => a - b)
+    last = id
+  }
+  return struct
+}
+
 function pushStruct(out: number[], struct: ThriftStruct): void {
   let last = 0
-  for (const [id, field] of [...struct].toSorted(([a], [b]) => a - b)) {
+  for (const [id, field] of inOrder(struct)) {
     const delta = id - last
     if (delta >= 1 && delta <= 15) out.push((delta << 4) | wireType(field))
     else {
