@@ -6,8 +6,9 @@ import type { Recognizer, Word } from '../recognizer.ts'
 /** First letters of the months in English, German, French, Spanish, Italian, Portuguese and Dutch. */
 const MONTHS =
   '(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|f[eé]v|mär|avr|mai|mei|juin|juil|ao[uû]|d[eé]c|ene|abr|ago|dic|gen|mag|giu|lug|set|out|ott|okt|dez)[a-zéûç]{0,7}'
+/** A date is whole: digits right before or behind it make it a part of some other number. */
 const DATE = new RegExp(
-  `[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{2,4}|[0-9]{1,2}(?:st|nd|rd|th|er|\\.)?[ -](?:de )?${MONTHS}(?:[ ,-]{1,2}| de )[0-9]{2,4}|${MONTHS} [0-9]{1,2}(?:st|nd|rd|th)?,? [0-9]{4}|(?<![0-9])(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?![0-9])`,
+  `(?<![0-9])(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ][0-9]{2,4}|[0-9]{1,2}(?:st|nd|rd|th|er|\\.)?[ -](?:de )?${MONTHS}(?:[ ,-]{1,2}| de )[0-9]{2,4}|${MONTHS} [0-9]{1,2}(?:st|nd|rd|th)?,? [0-9]{4}|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))(?![0-9])`,
   'i',
 )
 const REACH = 48

@@ -63,6 +63,15 @@ const isTopLevel = (leaf: Leaf, start: number, end: number): boolean => {
   return end - start > 4 || !FILES.has(sliceOf(leaf, start, end).toLowerCase())
 }
 
+/** End of a top level that is the whole label, or to which a number is glued by a dash (`org-2001`); else -1. */
+const topLevelEnd = (leaf: Leaf, start: number, end: number): number => {
+  if (isTopLevel(leaf, start, end)) return end
+  let dash = start
+  while (dash < end && isAlpha(at(leaf, dash))) dash++
+  const isGlued = at(leaf, dash) === 45 && isDigit(at(leaf, dash + 1))
+  return isGlued && isTopLevel(leaf, start, dash) ? dash : -1
+}
+
 /** End of a host name with at least two labels and an alphabetic top level, or `from` when there is none. */
 const hostEnd = (leaf: Leaf, from: number): number => {
   let best = from
@@ -71,7 +80,7 @@ const hostEnd = (leaf: Leaf, from: number): number => {
     let end = labelEnd(leaf, i)
     if (end === i) break
     while (end > i && at(leaf, end - 1) === 45) end--
-    if (labels > 1 && isTopLevel(leaf, i, end)) best = end
+    if (labels > 1) best = Math.max(best, topLevelEnd(leaf, i, end))
     if (at(leaf, end) !== 46) break
     i = end + 1
   }
