@@ -147,7 +147,37 @@ test('the newest rows come from the newest segments; older ones are opened only 
   expect(newest.figures.segmentsFetched).toBe(4)
   const rare = await ask(world.engine, { filters: { target: 'rare' }, limit: 3 })
   expect(rare.rows.length).toBe(1)
-  expect(rare.figures.segmentsFetched).toBe(5)
+  expect(rare.figures).toMatchObject({ segmentsFetched: 1, segmentsSpared: 4 })
+})
+
+const strangeNames = ['alice', "o'brien", 'a\nb', 'tab\there', 'back\\slash', '😀', 'ü', ' ', 'x'.repeat(300)]
+
+test('segments whose filters rule out what is asked for are not opened, and no row is missed for it', async () => {
+  await using world = await createWorld()
+  for (const [seq, principal] of strangeNames.entries()) {
+    await world.bus.publish(topic.events, [eventRecord({ seq, principal, target: `tool ${seq}` })])
+    await world.archive()
+  }
+  for (const [seq, principal] of strangeNames.entries()) {
+    const text = `'${principal.replaceAll("'", "''")}'`
+    const sql = `SELECT id FROM events WHERE principal_id = ${text} AND target = 'tool ${seq}'`
+    expect((await ask(world.engine, { sql })).rows).toEqual([[idOf(seq)]])
+  }
+  const { figures } = await ask(world.engine, { filters: { principal: 'alice' } })
+  expect(figures.segmentsSpared).toBeGreaterThan(strangeNames.length / 2)
+  const even = await ask(world.engine, { filters: { pii: 'EMAIL' } })
+  expect(even.figures).toMatchObject({ segmentsFetched: 5, segmentsSpared: 4 })
+  const either = { sql: `SELECT count(*) FROM events WHERE principal_id = 'alice' OR target = 'tool 3'` }
+  expect(await ask(world.engine, either)).toMatchObject({ rows: [[2]], figures: { segmentsSpared: 0 } })
+})
+
+test('a filter spares nobody who is erased from being counted as such', async () => {
+  await using world = await createWorld()
+  await world.bus.publish(topic.events, [eventRecord({ seq: 0, principal: 'alice' })])
+  await world.archive()
+  await using erased = await world.erase('acme')
+  const { figures } = await ask(erased, { filters: { principal: 'bob' } })
+  expect(figures).toMatchObject({ segmentsErased: 1, segmentsSpared: 0 })
 })
 
 test.each([

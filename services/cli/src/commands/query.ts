@@ -82,6 +82,7 @@ function summary(figures: QueryFigures): string {
 function explanation({
   segments,
   segmentsFetched,
+  segmentsSpared,
   segmentsErased,
   requests,
   bytes,
@@ -89,8 +90,9 @@ function explanation({
   isTailComplete,
 }: QueryFigures): string {
   const erased = segmentsErased > 0 ? `, ${segmentsErased} erased` : ''
+  const spared = segmentsSpared > 0 ? `, ${segmentsSpared} spared by their filters` : ''
   const tail = `${tailRows} rows not archived yet${isTailComplete ? '' : ' (not all: too many)'}`
-  return `${segmentsFetched} of ${segments} segments${erased}, ${requests} requests, ${bytesText(bytes)}, ${tail}`
+  return `${segmentsFetched} of ${segments} segments${spared}${erased}, ${requests} requests, ${bytesText(bytes)}, ${tail}`
 }
 
 const megabyte = 1024 * 1024

@@ -72,9 +72,10 @@ export interface QueryFigures {
   readonly rows: number
   /** Whether a limit cut the rows. */
   readonly isTruncated: boolean
-  /** Segments in the archive's topics that the query reads, those fetched, and those of tenants whose key was destroyed. */
+  /** Segments in the archive, those fetched, those that their filters spared, and those of tenants whose key was destroyed. */
   readonly segments: number
   readonly segmentsFetched: number
+  readonly segmentsSpared: number
   readonly segmentsErased: number
   /** Reads of the store, and bytes they returned. */
   readonly requests: number

@@ -7,6 +7,7 @@ import type { Catalogue, SegmentEntry } from './catalogue.ts'
 import { countedStore } from './counted-store.ts'
 import { fetchSegments } from './fetch.ts'
 import { hintsFor, type Hints } from './hints.ts'
+import { pruneByFilter, questionsOf } from './prune.ts'
 import { readTail } from './tail.ts'
 import { wholeObjects } from './whole-objects.ts'
 import type { EngineContext, QueryFigures, QueryRequest, QueryResult } from './engine.ts'
@@ -81,9 +82,11 @@ function sourcesFor(running: Running, catalogue: Catalogue, need: TableNeed): So
   return { need, entries, newest: catalogue.newest(need.topic) }
 }
 
-async function fetchTable(running: Running, { need, entries }: Sources): Promise<void> {
-  const { context, figures, signal } = running
+async function fetchTable(running: Running, { need, entries: all }: Sources): Promise<void> {
+  const { context, request, figures, signal } = running
   const { store, keys } = context.options
+  const entries = await pruneByFilter(context.archive, all, questionsOf(need.hints, request.filters))
+  figures.segmentsSpared += all.length - entries.length
   figures.segmentsFetched += entries.length
   const isWide = need.columns.includes('raw')
   const source = wholeObjects(countedStore(store, figures), { entries, isWide })
@@ -128,6 +131,7 @@ function newFigures(): Figures {
     isTruncated: false,
     segments: 0,
     segmentsFetched: 0,
+    segmentsSpared: 0,
     segmentsErased: 0,
     requests: 0,
     bytes: 0,
