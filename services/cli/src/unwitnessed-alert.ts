@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { UnwitnessedSpan } from '@muniment/archiver'
 import type { OutgoingRecord } from '@muniment/bus'
-import { cloudEventHeaders, ocsfVersion, type Alert } from '@muniment/schema'
+import { alertRecord, ocsfVersion, type Alert } from '@muniment/schema'
 import { programVersion } from './version.ts'
 
 const highSeverity = 4
@@ -58,19 +58,5 @@ interface UnwitnessedFinding {
 
 /** The alert, ready to be published on the topic of alerts. */
 export function unwitnessedAlert(finding: UnwitnessedFinding): OutgoingRecord {
-  const alert = alertOf(finding)
-  const { lane, seq } = alert.unmapped.source
-  const headers = cloudEventHeaders({
-    id: alert.metadata.uid,
-    source: `/${lane}`,
-    type: 'dev.muniment.alert.v1',
-    time: new Date(alert.time).toISOString(),
-    subject: alert.finding_info.analytic.uid,
-    partitionKey: tenant,
-  })
-  return {
-    key: tenant,
-    value: Buffer.from(JSON.stringify(alert)),
-    headers: { ...headers, mun_lane: lane, mun_seq: String(seq), mun_from: String(seq), mun_tenant: tenant },
-  }
+  return alertRecord(alertOf(finding))
 }

@@ -7,7 +7,7 @@ import {
   type OutgoingRecord,
   type TopicPartition,
 } from '@muniment/bus'
-import { AppError, cloudEventHeaders, topic, type Alert, type Signal } from '@muniment/schema'
+import { alertRecord, AppError, topic, type Signal } from '@muniment/schema'
 import type { StateStore } from '@muniment/state'
 import { createFold, type Fold } from './behaviour/fold.ts'
 import { decodeState, emptyState, encodeState, type PartitionState } from './behaviour/state.ts'
@@ -118,26 +118,6 @@ function parseSignal(record: BusRecord): Signal | undefined {
   }
 }
 
-/** All alerts of a lane go to one partition of `mcp.alerts`, so that their numbers stay contiguous there. */
-function alertRecord(alert: Alert, partition: number): OutgoingRecord {
-  const { lane, seq } = alert.unmapped.source
-  const tenant = alert.metadata.tenant_uid
-  const headers = cloudEventHeaders({
-    id: alert.metadata.uid,
-    source: `/detector/${lane}`,
-    type: 'dev.muniment.alert.v1',
-    time: new Date(alert.time).toISOString(),
-    subject: alert.finding_info.analytic.name,
-    partitionKey: tenant,
-  })
-  return {
-    key: tenant,
-    value: Buffer.from(JSON.stringify(alert)),
-    headers: { ...headers, mun_lane: lane, mun_seq: String(seq), mun_from: String(seq), mun_tenant: tenant },
-    partition,
-  }
-}
-
 /** Folds the records not folded yet; the state's offset moves with each, so that a replayed batch continues where it stopped. */
 function foldBatch(
   stage: Stage,
@@ -146,6 +126,7 @@ function foldBatch(
 ): { readonly alerts: OutgoingRecord[]; readonly refused: BusRecord[] } {
   const alerts: OutgoingRecord[] = []
   const refused: BusRecord[] = []
+  // All alerts of a lane go to one partition of `mcp.alerts`, so that their numbers stay contiguous there.
   const partition = batch.partition % stage.alertPartitions
   for (const record of batch.records) {
     if (record.offset < owned.state.offset) continue
@@ -153,7 +134,7 @@ function foldBatch(
     if (signal === undefined) refused.push(record)
     else {
       const found = owned.fold.step(owned.state, signal, record.timestampMs)
-      for (const alert of found) alerts.push(alertRecord(alert, partition))
+      for (const alert of found) alerts.push({ ...alertRecord(alert), partition })
     }
     owned.state.offset = record.offset + 1
   }

@@ -250,3 +250,31 @@ test('the same finding is told at the 1st, 10th and 100th time, and explains its
     span: [0, 22],
   })
 })
+
+test('an alert names technique and list entry of its rule, in a record that says the same in its headers', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, [attack])
+  await drain(lab)
+  const [record] = await contents(lab.bus, topic.alerts)
+  const alert = alertSchema.parse(JSON.parse(record?.value ?? ''))
+  expect(alert.finding_info).toMatchObject({
+    types: ['OWASP MCP05'],
+    attacks: [{ technique: { uid: 'T1083' } }],
+  })
+  expect(record?.headers).toMatchObject({
+    ce_id: alert.metadata.uid,
+    ce_source: `/${alert.unmapped.source.lane}`,
+    ce_subject: 'path-traversal',
+    mun_seq: String(alert.unmapped.source.seq),
+  })
+})
+
+test('every shipped rule that alerts by itself stands in a list of OWASP', () => {
+  const { rules, links } = loadRules()
+  const isFed = (name: string): boolean =>
+    links.some(({ members }) => members.some(each => each.name === name))
+  const unlisted = rules.filter(
+    ({ name, tags }) => !isFed(name) && !tags.some(tag => /^owasp\.(?:mcp|asi)\d\d$/u.test(tag)),
+  )
+  expect(unlisted.map(({ name }) => name)).toEqual([])
+})

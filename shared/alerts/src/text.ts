@@ -20,7 +20,7 @@ function time(ms: number): string {
 }
 
 function alertLines(alert: Alert): readonly string[] {
-  const { analytic, attacks = [] } = alert.finding_info
+  const { analytic, attacks = [], types = [] } = alert.finding_info
   const techniques = attacks.flatMap(attack => {
     const technique: unknown = attack['technique']
     const uid =
@@ -36,6 +36,7 @@ function alertLines(alert: Alert): readonly string[] {
     `Tenant     ${alert.metadata.tenant_uid}`,
     `Count      ${alert.count}`,
     `Seen       ${time(alert.finding_info.first_seen_time)} to ${time(alert.finding_info.last_seen_time)}`,
+    ...(types.length > 0 ? [`Listed as  ${types.join(', ')}`] : []),
     ...(techniques.length > 0 ? [`ATT&CK     ${techniques.join(', ')}`] : []),
     ...(evidence === undefined ? [] : [`Evidence   ${JSON.stringify(evidence.data)}`]),
     `Alert      ${alert.metadata.uid}`,

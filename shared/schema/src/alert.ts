@@ -35,6 +35,8 @@ export const alertSchema = z.object({
     uid: z.string(),
     title: z.string(),
     desc: z.string().optional(),
+    /** Entries of public lists that it falls under, such as `OWASP MCP05`. */
+    types: z.array(z.string()).optional(),
     analytic: z.object({
       uid: z.string(),
       name: z.string().optional(),

@@ -14,6 +14,7 @@ export {
 export { isObservation } from './conforms.ts'
 export { hitSchema, signalSchema, type Hit, type Signal } from './signal.ts'
 export { alertSchema, ocsfVersion, type Alert } from './alert.ts'
+export { alertRecord } from './alert-record.ts'
 export { decisionActions, decisionKey, decisionSchema, decisionScopes, type Decision } from './decision.ts'
 export { cloudEventHeaders, eventType } from './envelope.ts'
 export { deadLetterTopic, maxRecordBytes, topic, topics, type Role, type TopicSpec } from './topics.ts'

@@ -18,6 +18,13 @@ function attacksOf(tags: readonly string[]): Record<string, unknown>[] {
     .map(tag => ({ technique: { uid: tag.slice(tag.indexOf('.') + 1).toUpperCase() } }))
 }
 
+/** OWASP's MCP Top 10 and its list for agentic applications. */
+function typesOf(tags: readonly string[]): readonly string[] {
+  return tags
+    .filter(tag => /^owasp\.(?:mcp|asi)\d\d$/u.test(tag))
+    .map(tag => `OWASP ${tag.slice(6).toUpperCase()}`)
+}
+
 function observablesOf(fields: Observation['fields']): Alert['observables'] {
   const names = ['principal', 'server', 'target', 'client', 'lane'] as const
   return names.flatMap(name => {
@@ -39,6 +46,7 @@ function findingOf({ rule, eventId }: Observation, group: GroupState): Alert['fi
     uid: group.uid,
     title: rule.title,
     desc: rule.description,
+    types: [...typesOf(rule.tags)],
     analytic: { uid: rule.id, name: rule.name, type_id: 1, version: rule.version },
     first_seen_time: group.firstMs,
     last_seen_time: group.lastMs,
