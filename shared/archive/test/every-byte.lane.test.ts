@@ -6,7 +6,7 @@ import { verifyArchive } from '../src/verify.ts'
 import { event } from './events.ts'
 import { createMemoryKeys } from './memory-keys.ts'
 import { createNoteSigner } from './note-signer.ts'
-import { bytesOf, copyStore, fill, now, setBytes } from './small-archive.ts'
+import { bytesOf, copyStore, fill, isNewestManifest, now, setBytes, smallArchive } from './small-archive.ts'
 
 const signer = createNoteSigner('log.test/every-byte')
 const checkpoint = 'log/checkpoint'
@@ -60,3 +60,22 @@ test('every flipped byte of every object is found, and the object named', async 
   expect(unnamed).toEqual([])
   expect(flips).toBeGreaterThan(5000)
 }, 600_000)
+
+test('without the log, all are found but those of a newest manifest', async () => {
+  const small = await smallArchive()
+  for (const [key, [version]] of small.store.objects) {
+    const step = key.endsWith('.json') ? 13 : 97
+    const bytes = version?.bytes ?? Buffer.alloc(0)
+    for (let at = 0; at < bytes.length; at += step) {
+      const altered = Buffer.from(bytes)
+      altered[at] = (altered[at] ?? 0) ^ (1 << (at % 8))
+      const store = copyStore(small.store)
+      setBytes(store, key, altered)
+      const report = await verifyArchive({ store })
+      const named = report.problems.some(({ object }) => object === key)
+      // A manifest's bytes are held by the next one, those of the newest by the log alone.
+      expect({ key, at, found: named || key.startsWith('manifest/') }).toEqual({ key, at, found: true })
+      expect(report.ok && !isNewestManifest(small.store, key)).toBe(false)
+    }
+  }
+})

@@ -7,12 +7,11 @@ import { parseTileKey, tileKey, tilesBetween } from '../src/format/tiles.ts'
 import { createTree } from '../src/format/tree.ts'
 import { openLog, type LogOptions } from '../src/log.ts'
 import type { MemoryStore } from '../src/store/memory.ts'
-import type { NewObject } from '../src/store/store.ts'
 import { verifyArchive } from '../src/verify.ts'
 import type { VerifyReport } from '../src/verify/report.ts'
 import { event } from './events.ts'
 import { createNoteSigner } from './note-signer.ts'
-import { copyStore, fill, now, setBytes, smallArchive, type Small } from './small-archive.ts'
+import { anotherArchive, copyStore, fill, now, setBytes, smallArchive, type Small } from './small-archive.ts'
 
 const signer = createNoteSigner('log.test/small')
 const verifierKey = signer.vkey
@@ -215,21 +214,6 @@ describe('the log', () => {
     expect(codes(await verifyArchive({ ...small, verifierKey }))).toEqual(['log.checkpoint', 'log.key'])
   })
 
-  test('grows over the edges of tiles and stays whole', async () => {
-    const small = await smallArchive()
-    const log = openLog(options(small.store))
-    let previous = await openNewest(small)
-    for (const cuts of [249, 2, 1, 1, 1, 5]) {
-      const values = Array.from({ length: cuts }, (): Buffer[] => [Buffer.from('{}')])
-      previous = (await fill(small, values, { topic: topic.events, previous })) ?? previous
-      await log.integrate()
-    }
-    const report = await verifyArchive({ store: small.store, verifierKey })
-    expect(report.problems).toEqual([])
-    expect(report.anchored?.treeSize).toBe(263)
-    expect(await openLog(options(small.store)).integrate()).toMatchObject({ treeSize: 263, added: 0 })
-  }, 30_000)
-
   test('converges where several processes integrate at once', async () => {
     const small = await smallArchive()
     const logs = Array.from({ length: 4 }, () => openLog(options(small.store)))
@@ -244,24 +228,6 @@ describe('the log', () => {
     const report = await verifyArchive({ ...small, verifierKey })
     expect(report.problems).toEqual([])
     expect(report.anchored?.treeSize).toBe(9)
-  })
-
-  test('survives a stop before any of its writes', async () => {
-    for (let stopAt = 0; stopAt < 8; stopAt++) {
-      const small = await smallArchive()
-      let writes = 0
-      const dying: MemoryStore = {
-        ...small.store,
-        put: (object: NewObject) =>
-          writes++ === stopAt ? Promise.reject(new Error('killed')) : small.store.put(object),
-      }
-      await openLog(options(dying))
-        .integrate()
-        .catch(() => undefined)
-      expect((await verifyArchive({ ...small, verifierKey })).problems).toEqual([])
-      expect(await openLog(options(small.store)).integrate()).toMatchObject({ treeSize: 4 })
-      expect((await verifyArchive({ ...small, verifierKey })).problems).toEqual([])
-    }
   })
 })
 
@@ -297,22 +263,6 @@ describe('attacks that only the log can show', () => {
     small.store.objects.delete(key)
     const report = await verifyArchive({ ...small, verifierKey })
     expect(report.problems).toMatchObject([{ code: 'log.manifest', object: key }])
-  })
-
-  test('any altered byte of a manifest', async () => {
-    const small = await anchored()
-    const keys = [...small.store.objects.keys()].filter(key => key.startsWith('manifest/'))
-    for (const key of keys) {
-      const bytes = small.store.objects.get(key)?.[0]?.bytes ?? Buffer.alloc(0)
-      for (let at = 0; at < bytes.length; at += 11) {
-        const altered = Buffer.from(bytes)
-        altered[at] = (altered[at] ?? 0) ^ (1 << (at % 8))
-        const store = copyStore(small.store)
-        setBytes(store, key, altered)
-        const report = await verifyArchive({ store, verifierKey })
-        expect(report.problems.some(({ object }) => object === key)).toBe(true)
-      }
-    }
   })
 
   test('any object of the log altered, emptied, removed or copied', async () => {
@@ -372,7 +322,8 @@ describe('attacks that only the log can show', () => {
     const cutBack = await verifyArchive({ store: before, verifierKey, remembered: [kept] })
     expect(codes(cutBack)).toContain('log.fork')
     // Another archive under the same key of the log: what whoever holds that key could serve.
-    const forked = await anchored()
+    const forked = await anotherArchive()
+    await openLog(options(forked.store)).integrate()
     const report = await verifyArchive({ ...forked, verifierKey, remembered: [kept] })
     expect(codes(report)).toEqual(['log.fork'])
   })

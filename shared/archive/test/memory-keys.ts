@@ -5,7 +5,11 @@ import type { SegmentKeys } from '@muniment/keys'
 /** Tenant keys in memory; `destroy` makes a tenant's segments unreadable for good. */
 export interface MemoryKeys extends SegmentKeys {
   readonly destroy: (tenant: string) => void
+  /** The same keys, of which some may be destroyed without touching the original. */
+  readonly copy: () => MemoryKeys
 }
+
+type TenantKeys = Map<string, Buffer | 'destroyed'>
 
 const generation = '1'
 
@@ -13,8 +17,10 @@ function bind(tenant: string, context: string): Buffer {
   return Buffer.from(`${tenant}|${context}|${generation}`)
 }
 
-export function createMemoryKeys(random: (size: number) => Buffer = randomBytes): MemoryKeys {
-  const tenantKeys = new Map<string, Buffer | 'destroyed'>()
+export function createMemoryKeys(
+  random: (size: number) => Buffer = randomBytes,
+  tenantKeys: TenantKeys = new Map(),
+): MemoryKeys {
   const keyOf = (tenant: string): Buffer => {
     const known = tenantKeys.get(tenant) ?? random(32)
     if (known === 'destroyed') throw new AppError('KEY_UNKNOWN', `the key of tenant ${tenant} is destroyed`)
@@ -46,5 +52,6 @@ export function createMemoryKeys(random: (size: number) => Buffer = randomBytes)
       }
     },
     destroy: tenant => tenantKeys.set(tenant, 'destroyed'),
+    copy: () => createMemoryKeys(random, new Map(tenantKeys)),
   }
 }

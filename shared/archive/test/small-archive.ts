@@ -41,14 +41,25 @@ export async function fill(
   return previous
 }
 
-/** Three cuts of two tenants in a bundle or apart, one of alerts. */
-export async function smallArchive(): Promise<Small> {
+/** Another archive of the same shape, under keys of its own. */
+export async function anotherArchive(): Promise<Small> {
   const small = { store: createMemoryStore(), keys: createMemoryKeys() }
   const both = [event({ seq: 0 }), event({ seq: 1, tenant: 'other' })]
   const cuts = [both, [event({ seq: 2 })], [event({ seq: 3 }), event({ seq: 4 })]]
   await fill(small, cuts, { topic: topic.events })
   await fill(small, [[alert('one')]], { topic: topic.alerts })
   return small
+}
+
+let written: Promise<Small> | undefined
+
+/** Three cuts of two tenants in a bundle or apart, one of alerts; written once, and a copy for everyone who asks. */
+export async function smallArchive(): Promise<Small> {
+  written ??= anotherArchive()
+  const { store, keys } = await written
+  const { objects, ...rest } = createMemoryStore()
+  for (const [key, versions] of store.objects) objects.set(key, versions)
+  return { store: { objects, ...rest }, keys: keys.copy() }
 }
 
 /** A store with the same objects that can be altered without touching the original. */
@@ -66,4 +77,11 @@ export function bytesOf(store: MemoryStore, key: string): Buffer {
   const bytes = store.objects.get(key)?.[0]?.bytes
   if (bytes === undefined) throw new Error(`no object ${key}`)
   return bytes
+}
+
+/** Whether nothing but the log could tell that the manifest is gone. */
+export function isNewestManifest(store: MemoryStore, key: string): boolean {
+  const folder = key.slice(0, key.lastIndexOf('/') + 1)
+  const later = [...store.objects.keys()].filter(other => other.startsWith(folder) && other > key)
+  return key.startsWith('manifest/') && later.length === 0
 }

@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process'
 import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
-import { openSecrets, secretNames } from '../src/index.ts'
+import { openSecrets } from '../src/index.ts'
 import { secretsContract } from './secrets-contract.ts'
 
-const run = promisify(execFile)
 const folders: string[] = []
 
 async function folder(): Promise<string> {
@@ -72,16 +68,4 @@ describe('secrets in files', () => {
     await using below = await openSecrets({ kind: 'file', dir: join(dir, 'blocked/secrets') })
     await expect(below.create('root', 'x')).rejects.toMatchObject({ code: 'SECRET_DENIED' })
   })
-
-  test('that several processes create on first use are the same for all of them', async () => {
-    const home = await folder()
-    const program = fileURLToPath(new URL('first-use.ts', import.meta.url))
-    const runs = [1, 2, 3].map(async () => (await run(process.execPath, [program, home])).stdout)
-    const outputs = await Promise.all(runs)
-    expect(outputs[0]).toContain('tenant')
-    expect(new Set(outputs).size).toBe(1)
-    expect((await readdir(join(home, 'secrets'))).toSorted()).toEqual(
-      secretNames.map(name => `${name}.json`).toSorted(),
-    )
-  }, 30_000)
 })
