@@ -2,8 +2,8 @@ import { join, resolve } from 'node:path'
 import { busConfig, type BusConfig } from './config-bus.ts'
 import { invalid } from './invalid.ts'
 import { readSettings, secretOf, type ConfigSources, type Read } from './read-settings.ts'
-import type { SettingValues } from './settings.ts'
-import type { Environment } from './sources.ts'
+import type { SettingName, SettingValues } from './settings.ts'
+import { entries, type Environment } from './sources.ts'
 
 /** A bucket and what stands before every name in it. */
 export interface S3Place {
@@ -29,6 +29,7 @@ export interface AwsPlace {
 
 /** Every setting as what it means; services get the parts that they need. */
 export interface Config {
+  readonly environment: SettingValues['environment']
   /** Absolute. */
   readonly home: string
   readonly bus: BusConfig
@@ -74,6 +75,8 @@ export interface Config {
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
   /** Whether personal data is masked, where somebody said so. */
   readonly masking: { readonly beforeLlm: boolean | undefined; readonly inLogs: boolean | undefined }
+  /** Settings whose value somebody chose, be it that of the default. */
+  readonly chosen: readonly SettingName[]
   /** The nested documents of `muniment.yaml`, for `readSection`. */
   readonly sections: Read['sections']
 }
@@ -171,6 +174,7 @@ export function readConfig(sources: ConfigSources): Config {
   const [store, state] = [place('store', 'archive'), place('state', 'state')]
   checkPlaces(read, store, state)
   return {
+    environment: value('environment'),
     home,
     bus: busConfig(read, home),
     store,
@@ -195,6 +199,7 @@ export function readConfig(sources: ConfigSources): Config {
     rulesFolder: value('rules') === undefined ? undefined : resolve(value('rules') ?? ''),
     webhook: webhook(read),
     masking: { beforeLlm: value('mask_pii_before_llm'), inLogs: value('mask_pii_in_logs') },
+    chosen: entries.map(([name]) => name).filter(read.isSet),
     sections: read.sections,
   }
 }

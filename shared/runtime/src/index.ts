@@ -5,7 +5,7 @@ export { createLogger, type LogFacts, type Logger, type LoggerOptions, type LogL
 export type { ConfigSources } from './read-settings.ts'
 export { isOutage, retryWhileUnreachable, type RetryOptions } from './retry.ts'
 export { readSection, sectionIssue, type Section, type SectionName } from './sections.ts'
-export type { SettingRole } from './settings.ts'
+export type { SettingName, SettingRole } from './settings.ts'
 export {
   listSections,
   listSettings,

@@ -72,6 +72,13 @@ export const settings = {
     default: './.muniment',
     ...path,
   },
+  environment: {
+    env: 'MUNIMENT_ENV',
+    doc: 'In `production` workers, `up` and `proxy` do not start where `muniment doctor --production` finds what must be mended.',
+    roles: ['all'],
+    default: 'development',
+    ...oneOf('development', 'production'),
+  },
   bus: {
     env: 'MUNIMENT_BUS',
     doc: 'Where topics are: `embedded:` (under the home folder), `kafka://host:port,…`, or, to publish only, `https://…` of a collector.',

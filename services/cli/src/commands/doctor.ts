@@ -8,6 +8,9 @@ import type { Call, CliCommand } from '../command.ts'
 import { openBusOf, openKeysOf, openStoreOf, s3ConfigOf } from '../context.ts'
 import { flag } from '../options.ts'
 import { safe } from '../print.ts'
+import { checkProduction } from '../production/check.ts'
+import { verdicts, type Finding as ProductionFinding } from '../production/finding.ts'
+import { factsOf } from '../production/require.ts'
 
 /** What one check found. */
 interface Finding {
@@ -157,18 +160,63 @@ async function testWorm(call: Call): Promise<number> {
   return failed.length === 0 ? 0 : 1
 }
 
+const colours = { fine: 'green', should: 'yellow', must: 'red' } as const
+const marks = { fine: '✔', should: '!', must: '✘' } as const
+
+function printProduction({ printer }: Call, finding: ProductionFinding): void {
+  const { check, level, message, hint } = finding
+  const next = hint === undefined ? '' : `\n    → ${safe(hint)}`
+  printer.answer(
+    finding,
+    () => `${printer.style(colours[level], marks[level])} ${check} ${safe(message)}${next}`,
+  )
+}
+
+/** A configuration that cannot be read is a finding, so that the others are told too. */
+async function readOrTell(call: Call): Promise<Config | ProductionFinding> {
+  try {
+    return await call.config()
+  } catch (error) {
+    if (!isAppError(error, 'CONFIG_INVALID')) throw error
+    return verdicts('settings').must(`cannot be used: ${error.message}`, error.hint)
+  }
+}
+
+/** Says what keeps this set-up from being one for production. */
+async function testProduction(call: Call): Promise<number> {
+  const read = await readOrTell(call)
+  const isReadable = !('level' in read)
+  const found = checkProduction(factsOf(isReadable ? read : undefined, call, 'all'))
+  const findings = isReadable ? found : [read, ...found]
+  for (const finding of findings) printProduction(call, finding)
+  const musts = findings.filter(({ level }) => level === 'must').length
+  call.printer.say(
+    musts === 0
+      ? 'Nothing here keeps this from production.'
+      : `${musts} of ${findings.length} findings must be mended before this is production.`,
+  )
+  return musts === 0 ? 0 : 1
+}
+
 /** Lists the settings and tests what they point at. */
 export const doctorCommand: CliCommand = {
   name: 'doctor',
   summary: 'Test what the settings point at, and list them',
+  help: `--production changes nothing and shows no value. With MUNIMENT_ENV=production \`run\`, \`up\` and \`proxy\` make the same check and do not start where
+something must be mended. MCP_AUTH_SECRET, MCP_LOG_LEVEL and MCP_LOG_FILE belong to the MCP server that is started from this environment.`,
   examples: [
     ['muniment doctor', 'folder, spool, secrets, bus and store'],
+    ['muniment doctor --production', 'what keeps these settings, files and variables from production'],
     ['muniment doctor --worm', 'prove that the store keeps what it is given, by attacking it'],
     ['muniment doctor --settings', 'every setting with its value and meaning'],
   ],
   configure: command => {
     command
       .option('--settings', 'list every setting, and test nothing')
+      .option(
+        '--production',
+        'check secrets, certificates, files and defaults; exit 1 on what must be mended',
+      )
       .option('--worm', 'try to break the rules of the store: needs about half a minute, and leaves nothing')
   },
   run: async call => {
@@ -176,6 +224,7 @@ export const doctorCommand: CliCommand = {
       printSettings(call)
       return 0
     }
+    if (flag(call.options, 'production')) return await testProduction(call)
     if (flag(call.options, 'worm')) return await testWorm(call)
     await call.config()
     const findings: Finding[] = []

@@ -7,6 +7,7 @@ import type { Call, CliCommand } from '../command.ts'
 import { ensureIngestKey } from '../ingest-key.ts'
 import { attachOptions } from '../interceptor-options.ts'
 import { flag, numberOption, positiveInteger, textOption } from '../options.ts'
+import { requireProduction } from '../production/require.ts'
 
 type Options = Call['options']
 type Metadata = Pick<ProxyRoute, 'resourceMetadata'>
@@ -158,6 +159,7 @@ lets pages call and makes the proxy answer for CORS. OAuth metadata of the upstr
   },
   run: async ({ options, config, io, printer }) => {
     const settings = await config()
+    requireProduction(settings, { io, printer }, 'proxy')
     const proxyWith = proxyOptions(options, settings)
     await ensureIngestKey(settings)
     const { startProxy } = await import('@muniment/interceptor/proxy')

@@ -5,6 +5,7 @@ import { openBusOf, openKeysOf } from '../context.ts'
 import { argument } from '../options.ts'
 import { lineMaskOf } from '../pii-rules.ts'
 import { keepConsoleUrl } from '../console-url.ts'
+import { requireProduction } from '../production/require.ts'
 import { withRestarts } from '../restarts.ts'
 import { workers } from '../workers.ts'
 
@@ -26,7 +27,7 @@ export const runCommand: CliCommand = {
   configure: command => {
     command.argument('<worker>', Object.keys(workers).join(', '))
   },
-  run: async ({ args, config, io }) => {
+  run: async ({ args, config, io, printer }) => {
     const name = argument(args, 0, 'worker')
     const worker = workers[name]
     if (!worker)
@@ -35,6 +36,7 @@ export const runCommand: CliCommand = {
         `There is no worker "${name}"; there is: ${Object.keys(workers).join(', ')}.`,
       )
     const settings = await config()
+    requireProduction(settings, { io, printer }, 'worker')
     const log = createLogger({ name, level: settings.logLevel, ...lineMaskOf(settings) })
     const metrics = createMetrics({ withProcess: true })
     await using bus = await openBusOf(settings, log)

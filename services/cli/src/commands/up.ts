@@ -8,6 +8,7 @@ import { publishControlKeys, publishIngestKey } from '../ingest-key.ts'
 import { openLogFile } from '../log-file.ts'
 import { flag } from '../options.ts'
 import { lineMaskOf } from '../pii-rules.ts'
+import { requireProduction } from '../production/require.ts'
 import { withRestarts } from '../restarts.ts'
 import { anchorLastCuts, spoolTasks, workers, type WorkerContext } from '../workers.ts'
 
@@ -77,6 +78,7 @@ export const upCommand: CliCommand = {
   },
   run: async call => {
     const config = await call.config()
+    requireProduction(config, call, 'up')
     mkdirSync(config.home, { recursive: true, mode: 0o700 })
     await publishIngestKey(config)
     await publishControlKeys(config)
