@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { Packer, SealedRecord } from './batch.ts'
-import { systemClock } from './clock.ts'
+import { noCancel, systemClock } from './clock.ts'
 import { createCompressor } from './compress.ts'
 import { followFile } from './control/file.ts'
-import { needControlKeys } from './control/keys.ts'
+import { needControlKeys, readControlKeys } from './control/keys.ts'
 import { createInterceptorCore, type Core } from './core.ts'
-import type { FollowControl } from './guard/guard.ts'
+import type { Arriving, FollowControl } from './guard/guard.ts'
 import { createIngestKey } from './ingest-key.ts'
 import { openRawPublisher, type RawPublisher } from './kafka.ts'
 import { onLastMoment } from './last-moment.ts'
@@ -82,7 +82,19 @@ function openKafkaSink(settings: Settings, { bus, spool }: KafkaWay, onProblem: 
   }
 }
 
-type Way = Pick<Opened, 'sink' | 'follow'>
+type Listen = (arriving: Arriving) => void
+type Stop = () => void
+
+interface Way {
+  readonly sink: Sink
+  /** Follows decisions as closely as calls need that are judged by them. */
+  readonly follow: (listen: Listen) => Stop
+  /** The same for who has time, and does without where nothing could be verified. */
+  readonly followKeys: (listen: Listen) => Stop
+}
+
+/** A new key may take a while to be used: the old one opens as long as anything is sealed to it. */
+const followKeysEveryMs = 1000
 
 function openWay(settings: Settings, lane: string, onProblem: OnProblem): Way {
   const { home, spoolMaxBytes: maxBytes } = settings
@@ -90,20 +102,24 @@ function openWay(settings: Settings, lane: string, onProblem: OnProblem): Way {
   if (settings.bus === 'embedded:')
     return {
       sink: createSpoolSink(spool),
-      follow: listen => followFile(settings, systemClock, listen),
+      follow: listen => followFile(settings, systemClock, { listen }),
+      followKeys: listen => followFile(settings, systemClock, { listen, everyMs: followKeysEveryMs }),
     }
   const bus = openRawPublisher(settings)
   return {
     sink: openKafkaSink(settings, { bus, spool }, onProblem),
     follow: listen => bus.follow(needControlKeys(settings), listen),
+    followKeys: listen => {
+      const keys = readControlKeys(settings)
+      return keys.length === 0 ? noCancel : bus.follow(keys, listen)
+    },
   }
 }
 
-interface Opened {
+interface Opened extends Pick<Way, 'sink' | 'follow'> {
   readonly core: Core
-  readonly sink: Sink
-  readonly follow: (listen: Parameters<FollowControl>[0]) => () => void
   readonly sealer: Packer['sealer']
+  readonly stopKeys: Stop
 }
 
 function openCore(settings: Settings, instance: string): Opened {
@@ -111,9 +127,9 @@ function openCore(settings: Settings, instance: string): Opened {
   const { tenant, ringMaxBytes } = settings
   const epoch = 0
   const onProblem = throttled(settings.onProblem, clock.monotonicMs)
-  const sealer = createIngestKey(settings, clock)
+  const { sealer, hear } = createIngestKey({ ...settings, onProblem }, clock)
   const packer = { ...createCompressor(), sealer }
-  const { sink, follow } = openWay(settings, `${instance}/${epoch}`, onProblem)
+  const { sink, follow, followKeys } = openWay(settings, `${instance}/${epoch}`, onProblem)
   const core = createInterceptorCore({
     instance,
     epoch,
@@ -126,7 +142,7 @@ function openCore(settings: Settings, instance: string): Opened {
     onProblem,
     ringMaxBytes,
   })
-  return { core, sink, follow, sealer }
+  return { core, sink, follow, sealer, stopKeys: followKeys(hear) }
 }
 
 /** Whether something ends in time. The process is kept alive meanwhile, because nothing of ours does that. */
@@ -145,8 +161,8 @@ async function until(end: Promise<void>, deadlineMs: number): Promise<boolean> {
 /** Opens a recorder; its own connections and timers never keep the process alive. */
 export function openHost(settings: Settings): Host {
   const instance = Buffer.from(random(8)).toString('hex')
-  const { core, sink, follow, sealer } = openCore(settings, instance)
-  const stops: (() => void)[] = []
+  const { core, sink, follow, sealer, stopKeys } = openCore(settings, instance)
+  const stops = [stopKeys]
   let channels = 0
   let isClosed = false
   const tellLoss = (lost: number): void => {

@@ -3,8 +3,17 @@ import { join } from 'node:path'
 import { parseIngestKey, sealBatch, sealOverheadBytes } from '@muniment/keys/seal'
 import type { Sealer } from './batch.ts'
 import type { Clock } from './clock.ts'
+import { createAnnounced, type Announced } from './control/announced.ts'
 import { problemOf } from './problem.ts'
 import type { Settings } from './options.ts'
+
+/** The key to seal to, which may change at any time. */
+export interface IngestKey {
+  /** None while no key is known. */
+  readonly sealer: () => Sealer | undefined
+  /** Takes a new key from verified decisions. */
+  readonly hear: Announced<Sealer>['hear']
+}
 
 /** How often the file is looked at for another key. */
 const recheckMs = 5000
@@ -26,14 +35,11 @@ function readText(file: string): string | undefined {
   }
 }
 
-type KeySettings = Pick<Settings, 'home' | 'ingestKey' | 'onProblem'>
+type KeySettings = Pick<Settings, 'home' | 'ingestKey' | 'controlKey' | 'onProblem'>
+type Source = IngestKey['sealer']
 
-/**
- * The key to seal to: the one that was set, else the one in `ingest.pub`, followed when it changes; none until that file is there.
- * Throws `CONFIG_INVALID` at once where the key that was set is none.
- */
-export function createIngestKey(settings: KeySettings, clock: Clock): () => Sealer | undefined {
-  const { home, ingestKey, onProblem } = settings
+/** The key that was set, else the one in `ingest.pub`, followed when it changes. */
+function localKey({ home, ingestKey, onProblem }: KeySettings, clock: Clock): Source {
   if (ingestKey !== undefined) {
     const fixed = sealerOf(ingestKey)
     return () => fixed
@@ -52,5 +58,27 @@ export function createIngestKey(settings: KeySettings, clock: Clock): () => Seal
       onProblem(problemOf(error, `The key in ${file} cannot be used`))
     }
     return current?.sealer
+  }
+}
+
+/** Generations are counted at the beginning of a key's id. */
+function generationOf({ kid }: Sealer): number {
+  return Number.parseInt(kid, 10)
+}
+
+/**
+ * The key to seal to: the one that was announced last, unless the one that was set, or lies in `ingest.pub`, is of a later generation,
+ * as after a rotation that nobody announced. Throws `CONFIG_INVALID` at once where the key that was set is none.
+ */
+export function createIngestKey(settings: KeySettings, clock: Clock): IngestKey {
+  const local = localKey(settings, clock)
+  const announced = createAnnounced({ settings, clock, parse: sealerOf })
+  return {
+    hear: announced.hear,
+    sealer: () => {
+      const [told, own] = [announced.current(), local()]
+      if (told === undefined || own === undefined) return told ?? own
+      return generationOf(own) > generationOf(told) ? own : told
+    },
   }
 }

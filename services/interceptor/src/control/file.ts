@@ -7,12 +7,18 @@ import type { Settings } from '../options.ts'
 import { problem, problemOf } from '../problem.ts'
 import { readControlKeys } from './keys.ts'
 
-/** How often the file is looked at: a tenth of what a decision may take, at the price of one `stat`. */
+/** How often the file is looked at where calls wait for what it says: a tenth of what a decision may take, at the price of one `stat`. */
 const lookEveryMs = 50
 const maxBytes = 64 * 1024 * 1024
 
 /** Where `muniment up` and `muniment block` put what is in force on this machine. */
 const fileName = 'control.json'
+
+/** Who is told, and how soon. */
+export interface FileListener {
+  readonly listen: (arriving: Arriving) => void
+  readonly everyMs?: number
+}
 
 interface Follower {
   readonly settings: Settings
@@ -61,10 +67,10 @@ function look(follower: Follower): void {
 export function followFile(
   settings: Settings,
   clock: Clock,
-  listen: (arriving: Arriving) => void,
+  { listen, everyMs = lookEveryMs }: FileListener,
 ): () => void {
   const file = join(settings.home, fileName)
   const follower: Follower = { settings, file, listen, seen: '', takenMs: -Infinity }
   look(follower)
-  return repeat(clock, lookEveryMs, () => look(follower))
+  return repeat(clock, everyMs, () => look(follower))
 }
