@@ -1,6 +1,5 @@
 import type { Packer } from './batch.ts'
 import { repeat, type Clock } from './clock.ts'
-import type { Guard } from './guard/guard.ts'
 import { createLane, type Lane, type LaneStats } from './lane.ts'
 import { observeChannel, type Channel, type ObserveLimits } from './observe.ts'
 import { fenced, problem, throttled, type OnProblem } from './problem.ts'
@@ -39,10 +38,9 @@ export interface CoreOptions {
   readonly limits?: ObserveLimits
 }
 
-/** What is known of a channel before its first message, and who judges its requests. */
+/** What is known of a channel before its first message. */
 export interface ChannelParts {
   readonly labels?: Labels
-  readonly guard?: Guard | undefined
 }
 
 /** Records what its channels see in one lane and gets it to the sink. */
@@ -97,9 +95,9 @@ export function createInterceptorCore(options: CoreOptions): Core {
     for (const channel of busy) channel.expire(clock.monotonicMs() - deadlineMs)
   })
 
-  function open(info: ChannelInfo, { labels = {}, guard }: ChannelParts = {}): Channel {
+  function open(info: ChannelInfo, { labels = {} }: ChannelParts = {}): Channel {
     const onBusy = (isBusy: boolean): void => void (isBusy ? busy.add(channel) : busy.delete(channel))
-    const channel = observeChannel({ info, clock, onBusy, labels, guard, emit: lane.record, ...bounds })
+    const channel = observeChannel({ info, clock, onBusy, labels, emit: lane.record, ...bounds })
     return channel
   }
   function end(): void {

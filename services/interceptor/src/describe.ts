@@ -1,4 +1,4 @@
-import { uuidv7, type Frame, type Observation } from '@muniment/schema'
+import { envelopeLimits, uuidv7, type Frame, type Observation } from '@muniment/schema'
 import { isMembers, textMember } from './json.ts'
 import { clip, labelInMeta } from './message.ts'
 import type { AdminAct, Body, Entry, Exchange, Label } from './record.ts'
@@ -86,6 +86,16 @@ function channelFields(exchange: Exchange): Partial<Observation> {
   }
 }
 
+const { short: maxShort, policies: maxPolicies } = envelopeLimits
+
+function policyOf({ policy }: Exchange): Observation['policy'] {
+  return policy?.slice(0, maxPolicies).map(({ name, decision, reason }) => ({
+    name: name.slice(0, maxShort),
+    decision: decision.slice(0, maxShort),
+    reason: reason?.slice(0, maxShort),
+  }))
+}
+
 function exchangeFields(exchange: Exchange): Partial<Observation> {
   const { durationMs } = exchange
   return {
@@ -98,7 +108,7 @@ function exchangeFields(exchange: Exchange): Partial<Observation> {
     rpc_id: typeof exchange.rpcId === 'string' ? clip(exchange.rpcId) : exchange.rpcId,
     task_id: clipped(exchange.taskId),
     error: exchange.failure,
-    policy: exchange.policy?.slice(),
+    policy: policyOf(exchange),
     ...metaFields(exchange.meta),
     ...channelFields(exchange),
   }

@@ -29,6 +29,18 @@ export function principalOf(authInfo: unknown): Principal | undefined {
   }
 }
 
+/** Header fields of the HTTP request that brought a message: a record in the first line of the SDK, a web request in the second. */
+export function headerOf(extra: unknown): ((name: string) => string | undefined) | undefined {
+  const record = member(member(extra, 'requestInfo'), 'headers')
+  const headers = record ?? member(member(extra, 'request'), 'headers')
+  if (headers instanceof Headers) return name => headers.get(name) ?? undefined
+  if (!isMembers(headers)) return undefined
+  return name => {
+    const value = headers[name]
+    return Array.isArray(value) ? value.join(', ') : textMember(headers, name)
+  }
+}
+
 /** What the SDK hands over beside a message (`MessageExtraInfo`, both lines), reduced to what is recorded. */
 export function contextOf(extra: unknown, transport: object): Context | undefined {
   const sessionId = textMember(transport, 'sessionId') ?? textMember(extra, 'sessionId')

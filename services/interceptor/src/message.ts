@@ -56,7 +56,8 @@ export function clip(text: string): string {
   return text.length <= maxText ? text : text.slice(0, maxText)
 }
 
-function targetOf(method: string, params: unknown): string | undefined {
+/** What a request is about: a tool, prompt, resource or task. */
+export function targetOf(method: string, params: unknown): string | undefined {
   const name = targetMember[method]
   if (name !== undefined) return textMember(params, name)
   if (method !== 'completion/complete') return undefined

@@ -1,9 +1,9 @@
 import type { Clock } from './clock.ts'
-import type { Guard, PolicyNote, Verdict } from './guard/guard.ts'
-import { isAsked, refuseMessage, type Refused } from './guard/refusal.ts'
+import type { PolicyNote } from './guard/guard.ts'
+import type { Handling } from './guard/judge.ts'
 import { isMembers, textMember, type Members } from './json.ts'
 import { createPendingTable, isRpcId, type Pending, type PendingTable, type RpcId } from './pending.ts'
-import { cancelledId, describeRequest, describeResponse, labelInMeta, type RequestFacts } from './message.ts'
+import { cancelledId, describeRequest, describeResponse } from './message.ts'
 import type { Body, ChannelInfo, Context, Direction, Exchange, Labels } from './record.ts'
 
 /** One message as it arrived at a tap. */
@@ -15,6 +15,8 @@ export interface Arrival {
   /** What is kept of it. */
   readonly body: Body
   readonly context?: Context | undefined
+  /** What a guard noted of it while it let it pass. */
+  readonly policy?: readonly PolicyNote[] | undefined
 }
 
 /** Watches one channel: messages in, exchanges out. Every request ends in exactly one exchange; nothing throws for a message. */
@@ -28,8 +30,11 @@ export interface Channel {
   readonly isOpen: (direction: Direction, rpcId: RpcId) => boolean
   /** Records what has no exchange of messages around it: an event stream, a request that HTTP alone refused. */
   readonly record: (direction: Direction, end: End) => void
-  /** Records a message. What is returned was refused and recorded as such: it must not be passed on, and its answer not be recorded again. */
-  readonly message: (arrival: Arrival) => Refused | undefined
+  readonly message: (arrival: Arrival) => void
+  /** Records a message that a guard kept back, together with its answer, which must not be recorded again. */
+  readonly deny: (arrival: Arrival, handling: Handling) => void
+  /** What both sides have said about themselves. */
+  readonly labels: () => Labels
   /** Something that is no message. */
   readonly reject: (direction: Direction, type: string, body: Body) => void
   /** No answer can come any more. */
@@ -51,8 +56,6 @@ export interface ObserveOptions {
   readonly labels?: Labels
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
   readonly limits?: ObserveLimits
-  /** Judges what clients ask of servers. */
-  readonly guard?: Guard | undefined
   readonly emit: (exchange: Exchange) => void
   /** Called when the first request begins to wait, and when none waits any more. */
   readonly onBusy?: (isBusy: boolean) => void
@@ -133,69 +136,34 @@ function makeRoom(state: State, sizeBytes: number): void {
 
 type Call = Members & { readonly method: string }
 
-function judge({ guard, labels, info }: State, facts: RequestFacts, context: Context): Verdict | undefined {
-  return guard?.check({
-    tenant: info.tenant,
-    method: facts.method,
-    target: facts.target,
-    principal: context.principal,
-    client: (labelInMeta(facts.meta) ?? labels.client)?.name,
-    server: info.serverName ?? labels.server?.name,
-  })
-}
-
 const refusalBytes = 128
 
 /** Records a refused message as an exchange that has ended, so that no later answer can be taken for its own. */
-function refuse(state: State, arrival: Arrival, { message, refusal, notes, facts }: Judged): Refused {
+function deny(state: State, arrival: Arrival, { refusal, answer, notes }: Handling): void {
   const { body, context = noContext, direction } = arrival
-  const { answer } = refuseMessage(message, refusal)
   const rpcId = answer?.id ?? undefined
-  const { method, target, taskId, meta, stateIn } = facts
+  const type = refusal?.code ?? 'SERVICE_ERROR'
   emitSingle(state, direction, {
-    kind: rpcId === undefined ? 'rejected' : 'call',
+    kind: 'rejected',
     outcome: 'denied',
-    method,
-    target,
-    taskId,
-    meta,
-    stateIn,
-    rpcId,
+    ...factsOf(arrival),
     context,
     policy: notes,
     request: body,
-    failure:
-      answer === undefined
-        ? { type: refusal.code }
-        : {
-            code: answer.error.code,
-            type: refusal.code,
-          },
-    ...(rpcId !== undefined && { durationMs: 0 }),
-    ...(answer !== undefined && {
-      response: {
-        json: answer,
-        sizeBytes: refusalBytes,
-      },
-    }),
+    failure: answer === undefined ? { type } : { code: answer.error.code, type },
+    ...(answer !== undefined && { response: { json: answer, sizeBytes: refusalBytes } }),
+    ...(rpcId !== undefined && { kind: 'call', rpcId, durationMs: 0 }),
   })
-  return { answer }
 }
 
-interface Judged {
-  readonly message: Members
-  readonly facts: RequestFacts
-  readonly refusal: NonNullable<Verdict['refusal']>
-  readonly notes: readonly PolicyNote[]
+function factsOf({ message }: Arrival): Partial<Exchange> {
+  if (!isMembers(message) || !isCall(message)) return {}
+  const { method, target, taskId, meta, stateIn } = describeRequest(message.method, message)
+  return { method, target, taskId, meta, stateIn }
 }
 
-interface Allowed {
-  readonly message: Call
-  readonly policy: readonly PolicyNote[] | undefined
-}
-
-function request(state: State, arrival: Arrival, { message, policy }: Allowed): void {
-  const { direction, body, context = noContext } = arrival
+function request(state: State, arrival: Arrival, message: Call): void {
+  const { direction, body, context = noContext, policy } = arrival
   const rpcId = message['id']
   if (!isRpcId(rpcId)) return rejected(state, arrival)
   const facts = describeRequest(message.method, message)
@@ -208,7 +176,7 @@ function request(state: State, arrival: Arrival, { message, policy }: Allowed): 
 }
 
 function notification(state: State, arrival: Arrival, message: Call): void {
-  const { direction, body, context = noContext } = arrival
+  const { direction, body, context = noContext, policy } = arrival
   const id = cancelledId(message.method, message)
   const cancelled = isRpcId(id) ? state.table.take(direction, id) : undefined
   if (cancelled !== undefined) {
@@ -216,18 +184,24 @@ function notification(state: State, arrival: Arrival, message: Call): void {
     finish(state, cancelled, { kind, outcome: 'cancelled' })
   }
   const { method, meta, taskId } = describeRequest(message.method, message)
-  emitSingle(state, direction, { kind: 'notification', method, meta, taskId, context, request: body })
+  emitSingle(state, direction, { kind: 'notification', method, meta, taskId, context, policy, request: body })
+}
+
+type Notes = readonly PolicyNote[] | undefined
+
+function bothNotes(before: Notes, after: Notes): Notes {
+  return before === undefined || after === undefined ? (before ?? after) : [...before, ...after]
 }
 
 function response(state: State, arrival: Arrival, message: Members): void {
-  const { body } = arrival
+  const { body, policy } = arrival
   const direction = opposite(arrival.direction)
   const id = message['id']
   const rpcId = isRpcId(id) ? id : undefined
   const pending = rpcId === undefined ? undefined : state.table.take(direction, rpcId)
   if (pending === undefined) {
     const failure = { type: 'unmatched_response' }
-    return emitSingle(state, direction, { kind: 'rejected', failure, rpcId, response: body })
+    return emitSingle(state, direction, { kind: 'rejected', failure, rpcId, policy, response: body })
   }
   const { method, taskId } = pending.facts
   const facts = describeResponse(method, message)
@@ -236,6 +210,7 @@ function response(state: State, arrival: Arrival, message: Members): void {
     kind: method === streamMethod ? 'stream' : 'call',
     outcome: facts.outcome,
     failure: facts.failure,
+    policy: bothNotes(pending.policy, policy),
     itemCount: facts.itemCount,
     taskId: facts.taskId ?? taskId,
     stateOut: facts.stateOut,
@@ -247,27 +222,14 @@ function isCall(message: Members): message is Call {
   return textMember(message, 'method') !== undefined
 }
 
-function record(state: State, arrival: Arrival, policy?: readonly PolicyNote[]): void {
+function record(state: State, arrival: Arrival): void {
   const { message } = arrival
   if (!isMembers(message) || message['jsonrpc'] !== '2.0') rejected(state, arrival)
   else if (isCall(message))
     if (message['id'] === undefined) notification(state, arrival, message)
-    else request(state, arrival, { message, policy })
+    else request(state, arrival, message)
   else if (message['result'] === undefined && message['error'] === undefined) rejected(state, arrival)
   else response(state, arrival, message)
-}
-
-function dispatch(state: State, arrival: Arrival): Refused | undefined {
-  const { message, direction, context = noContext } = arrival
-  if (state.guard === undefined || direction !== 'client_to_server' || !isAsked(message)) {
-    record(state, arrival)
-    return undefined
-  }
-  const facts = describeRequest(message.method, message)
-  const { refusal, notes } = judge(state, facts, context) ?? {}
-  if (refusal !== undefined) return refuse(state, arrival, { message, facts, refusal, notes: notes ?? [] })
-  record(state, arrival, notes)
-  return undefined
 }
 
 /** Makes the observer of one channel. */
@@ -277,7 +239,9 @@ export function observeChannel(options: ObserveOptions): Channel {
   const { table } = state
   return {
     info,
-    message: arrival => dispatch(state, arrival),
+    message: arrival => record(state, arrival),
+    deny: (arrival, handling) => deny(state, arrival, handling),
+    labels: () => state.labels,
     refuse: (direction, rpcId, refusal) => {
       const pending = table.take(direction, rpcId)
       if (pending !== undefined) finish(state, pending, { kind: 'rejected', ...refusal })

@@ -22,8 +22,8 @@ export interface AttachOptions {
   readonly controlKey?: string
   /** What no decision may touch, as `scope/value`; default `MUNIMENT_GUARD_ALLOW`. */
   readonly guardAllow?: readonly string[]
-  /** Judges requests before the server sees them: what a door of `@muniment/interceptor/guard` makes. Without it calls are never delayed or changed. */
-  readonly guard?: GuardPart
+  /** Judges messages before they go on: what a door of `@muniment/interceptor/guard` makes, or several such parts. Without it calls are never delayed or changed. */
+  readonly guard?: GuardPart | readonly GuardPart[]
   /** Bytes of observations that may wait in memory (default 32 MiB); beyond it the newest are dropped and counted. */
   readonly ringMaxBytes?: number
   /** Bytes of sealed batches that may wait on disk (default 1 GiB). */

@@ -247,7 +247,7 @@ test('rounds of one logical call are counted by the state that they carry', asyn
   const { core, clock } = bench(() => sink)
   const channel = core.open({ id: 'e', transport: 'http', tenant: 'default' })
   const say = (direction: 'client_to_server' | 'server_to_client', message: object): void =>
-    void channel.message({ direction, message: { jsonrpc: '2.0', ...message }, body: snapshot(message) })
+    channel.message({ direction, message: { jsonrpc: '2.0', ...message }, body: snapshot(message) })
   const ask = { resultType: 'input_required', requestState: 'state-1' }
   const meta = {
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',

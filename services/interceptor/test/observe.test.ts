@@ -28,7 +28,7 @@ function probe(bounds = limits): Probe {
     },
   })
   const send = (direction: Direction, message: unknown): void =>
-    void channel.message({ direction, message, body: snapshot(message) })
+    channel.message({ direction, message, body: snapshot(message) })
   return { channel, ended, isBusy: () => isBusy, send }
 }
 

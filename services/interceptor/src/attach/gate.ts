@@ -3,30 +3,37 @@ import type { Writable } from 'node:stream'
 import { maxBodyBytes } from '../describe.ts'
 import { isAmbiguous } from '../guard/ambiguous.ts'
 import type { Refusal } from '../guard/guard.ts'
-import { failClosed, refusalMessage, type RefusalMessage, type Refused } from '../guard/refusal.ts'
+import type { Handling, Judge } from '../guard/judge.ts'
+import { refusalMessage, type RefusalMessage } from '../guard/refusal.ts'
 import { isMembers } from '../json.ts'
 import { splitArray } from '../lines.ts'
 import type { Channel } from '../observe.ts'
 import { problemOf, type OnProblem } from '../problem.ts'
+import type { Direction } from '../record.ts'
+import { createSerial, andThen, type Serial, type Soon } from '../soon.ts'
 import { maxBatchMessages, rawBody } from './wire.ts'
 
-/** Lets the lines of a client pass that no decision forbids, as the bytes that they are; answers the others. */
+/** Lets the lines of one side pass that a guard has nothing against, as the bytes that they are; what it changed is written anew. */
 export interface LineGate {
-  /** What may go on to the server. */
-  readonly push: (chunk: Uint8Array) => readonly Uint8Array[]
+  /** A promise where something is waited for: nothing more should come until then. */
+  readonly push: (chunk: Uint8Array) => Soon<unknown>
   /** The same for a last line without an end. */
-  readonly end: () => readonly Uint8Array[]
+  readonly end: () => Soon<unknown>
 }
 
 export interface GateOptions {
   readonly channel: Channel
+  readonly judge: Judge
+  readonly direction: Direction
+  /** What may go on. */
+  readonly pass: (bytes: Uint8Array) => void
+  /** What the sender of a refused message is told. */
   readonly answer: (message: RefusalMessage) => void
   readonly onProblem: OnProblem
 }
 
 const newline = 10
 const carriageReturn = 13
-const nothing: readonly Uint8Array[] = []
 const unreadable: Refusal = { code: 'INVALID_INPUT', hint: 'Send one JSON-RPC message a line.' }
 
 function asText(bytes: Uint8Array): string {
@@ -42,41 +49,73 @@ function parse(text: string): { readonly value: unknown } | undefined {
 }
 
 /** What cannot be judged is not passed on: another parser might read a call in it. */
-function turnAway({ channel, answer }: GateOptions, line: Uint8Array, type: string): false {
-  channel.reject('client_to_server', type, rawBody(line))
-  answer(refusalMessage(null, unreadable))
-  return false
+function turnAway({ channel, direction, answer }: GateOptions, line: Uint8Array, type: string): undefined {
+  channel.reject(direction, type, rawBody(line))
+  if (direction === 'client_to_server') answer(refusalMessage(null, unreadable))
+  return undefined
 }
 
-function see({ channel, onProblem }: GateOptions, message: unknown, bytes: Uint8Array): Refused | undefined {
+interface Seen {
+  readonly message: unknown
+  readonly bytes: Uint8Array
+}
+
+function record(options: GateOptions, { message, bytes }: Seen, handling: Handling | undefined): void {
+  const { channel, direction, onProblem } = options
   try {
-    return channel.message({ direction: 'client_to_server', message, body: rawBody(bytes) })
+    const arrival = { direction, message, body: rawBody(bytes) }
+    if (handling?.refusal === undefined) channel.message({ ...arrival, policy: handling?.notes })
+    else channel.deny(arrival, handling)
   } catch (error) {
-    onProblem(problemOf(error, 'A message could not be judged'))
-    return failClosed(message)
+    onProblem(problemOf(error, 'A message could not be observed'))
   }
 }
 
-function isAllowed(options: GateOptions, message: unknown, bytes: Uint8Array): boolean {
+function written(message: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(message))
+}
+
+/** Judges one message; what it returns goes on, the bytes themselves where nothing was changed. */
+function judgeMessage(options: GateOptions, seen: Seen): Soon<Uint8Array | undefined> {
+  const { judge, direction, answer } = options
+  const { message, bytes } = seen
   if (!isMembers(message)) return turnAway(options, bytes, 'invalid_request')
-  if (isAmbiguous(asText(bytes))) return turnAway(options, bytes, 'ambiguous')
-  const refused = see(options, message, bytes)
-  if (refused?.answer !== undefined) options.answer(refused.answer)
-  return refused === undefined
+  const isDouble = isAmbiguous(asText(bytes))
+  if (isDouble && direction === 'client_to_server') return turnAway(options, bytes, 'ambiguous')
+  const asked = direction === 'client_to_server' ? judge.inward(message, {}) : judge.outward(message, {})
+  return andThen(asked, handling => {
+    record(options, seen, handling)
+    if (handling?.answer !== undefined) answer(handling.answer)
+    if (handling?.refusal !== undefined) return undefined
+    if (handling?.message !== undefined) return written(handling.message)
+    // What a server says in two ways goes on in the one in which it was judged.
+    return isDouble ? written(message) : bytes
+  })
+}
+
+function joinedArray(parts: readonly Uint8Array[]): Uint8Array | undefined {
+  if (parts.length === 0) return undefined
+  const joined = parts.flatMap((part, index) => (index === 0 ? [part] : [Buffer.from(','), part]))
+  return Buffer.concat([Buffer.from('['), ...joined, Buffer.from(']')])
 }
 
 /** Of several messages in one line those pass that may. */
 function judgeArray(
   options: GateOptions,
   messages: readonly unknown[],
-  whole: Uint8Array,
-): readonly Uint8Array[] {
-  const parts = splitArray(contentOf(whole))
-  const allowed = parts.filter((part, index) => isAllowed(options, messages[index], part))
-  if (allowed.length === parts.length) return [whole]
-  if (allowed.length === 0) return nothing
-  const joined = allowed.flatMap((part, index) => (index === 0 ? [part] : [Buffer.from(','), part]))
-  return [Buffer.concat([Buffer.from('['), ...joined, Buffer.from(']\n')])]
+  line: Uint8Array,
+): Soon<Uint8Array | undefined> {
+  const parts = splitArray(line)
+  const step = (index: number, passed: readonly Uint8Array[]): Soon<readonly Uint8Array[]> => {
+    const bytes = parts[index]
+    if (bytes === undefined) return passed
+    const judged = judgeMessage(options, { message: messages[index], bytes })
+    return andThen(judged, part => step(index + 1, part === undefined ? passed : [...passed, part]))
+  }
+  return andThen(step(0, []), passed => {
+    const isWhole = passed.length === parts.length && passed.every((part, index) => part === parts[index])
+    return isWhole ? line : joinedArray(passed)
+  })
 }
 
 /** A line without what ends it. */
@@ -85,24 +124,29 @@ function contentOf(line: Uint8Array): Uint8Array {
   return line.subarray(0, line[end - 1] === carriageReturn ? end - 1 : end)
 }
 
-function judgeLine(options: GateOptions, whole: Uint8Array): readonly Uint8Array[] {
-  const line = contentOf(whole)
-  const refuse = (type: string): readonly Uint8Array[] => {
-    turnAway(options, line, type)
-    return nothing
-  }
-  if (!isUtf8(line)) return refuse('invalid_utf8')
+function judgeContent(options: GateOptions, line: Uint8Array): Soon<Uint8Array | undefined> {
+  if (!isUtf8(line)) return turnAway(options, line, 'invalid_utf8')
   const text = asText(line)
-  if (text.trim() === '') return [whole]
+  if (text.trim() === '') return line
   const parsed = parse(text)
-  if (parsed === undefined) return refuse('invalid_json')
+  if (parsed === undefined) return turnAway(options, line, 'invalid_json')
   const { value } = parsed
-  if (!Array.isArray(value)) return isAllowed(options, value, line) ? [whole] : nothing
-  if (value.length === 0 || value.length > maxBatchMessages) return refuse('invalid_request')
-  return judgeArray(options, value, whole)
+  if (!Array.isArray(value)) return judgeMessage(options, { message: value, bytes: line })
+  if (value.length === 0 || value.length > maxBatchMessages) return turnAway(options, line, 'invalid_request')
+  return judgeArray(options, value, line)
+}
+
+function judgeLine(options: GateOptions, whole: Uint8Array): Soon<undefined> {
+  const line = contentOf(whole)
+  return andThen(judgeContent(options, line), passed => {
+    if (passed === line) options.pass(whole)
+    else if (passed !== undefined) options.pass(Buffer.concat([passed, Buffer.from('\n')]))
+    return undefined
+  })
 }
 
 interface State extends GateOptions {
+  readonly turn: Serial
   parts: Uint8Array[]
   bytes: number
 }
@@ -112,34 +156,36 @@ function keep(state: State, part: Uint8Array): void {
   if (state.bytes <= maxBodyBytes) state.parts.push(part)
 }
 
-function finish(state: State): readonly Uint8Array[] {
-  const { parts, bytes } = state
+function finish(state: State): Soon<undefined> {
+  const { parts, bytes, turn } = state
   state.parts = []
   state.bytes = 0
-  if (bytes === 0) return nothing
+  if (bytes === 0) return turn(() => undefined)
   const line = Buffer.concat(parts)
-  if (bytes <= maxBodyBytes) return judgeLine(state, line)
-  turnAway(state, line.subarray(0, maxKeptBytes), 'too_large')
-  return nothing
+  return turn(() =>
+    bytes <= maxBodyBytes
+      ? judgeLine(state, line)
+      : turnAway(state, line.subarray(0, maxKeptBytes), 'too_large'),
+  )
 }
 
 const maxKeptBytes = 64 * 1024
 
-/** A gate before a server that reads one message a line. */
+/** A gate for one direction of a connection with one message a line. */
 export function createLineGate(options: GateOptions): LineGate {
-  const state: State = { ...options, parts: [], bytes: 0 }
+  const state: State = { ...options, turn: createSerial(), parts: [], bytes: 0 }
   return {
     push: chunk => {
-      const passed: Uint8Array[] = []
+      let last: Soon<undefined>
       let from = 0
       for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, from)) {
         keep(state, chunk.subarray(from, at + 1))
-        passed.push(...finish(state))
+        last = finish(state)
         from = at + 1
       }
       // What waits for its end is copied, so that the stream may reuse its chunk.
       if (from < chunk.length) keep(state, chunk.slice(from))
-      return passed
+      return last
     },
     end: () => finish(state),
   }

@@ -1,7 +1,10 @@
 import { AppError } from '@muniment/schema'
 
-/** Called with what the transport delivers or loses; must not throw. `false` keeps a delivery from whoever listens behind. */
+/** Called with what the transport delivers or loses; must not throw. */
 type Listener = (...args: readonly unknown[]) => unknown
+
+/** Given a call and its arguments, makes it itself: later, with others, or not at all. */
+type Around = (call: (...args: readonly unknown[]) => unknown, args: readonly unknown[]) => unknown
 
 type Handler = (this: unknown, ...args: unknown[]) => unknown
 
@@ -48,20 +51,31 @@ const wrapped = new WeakSet<object>()
 /** What one property's handlers share: a protocol chains the handler that was there before, and one delivery is heard once. */
 interface Hearing {
   readonly listen: Listener
+  /** Stands between instead. */
+  readonly around?: Around
   delivering: unknown
 }
 
-function wrapHandler(inner: Handler, hearing: Hearing): Handler {
-  const outer: Handler = function (this: unknown, ...args) {
+function deliver(inner: Handler, hearing: Hearing): Handler {
+  return function (this: unknown, ...args) {
     const before = hearing.delivering
-    if (args.length > 0 && before === args[0]) return inner.apply(this, args)
-    if (hearing.listen(...args) === false) return undefined
     hearing.delivering = args[0]
     try {
       return inner.apply(this, args)
     } finally {
       hearing.delivering = before
     }
+  }
+}
+
+function wrapHandler(inner: Handler, hearing: Hearing): Handler {
+  const { listen, around } = hearing
+  const onward = deliver(inner, hearing)
+  const outer: Handler = function (this: unknown, ...args) {
+    if (args.length > 0 && hearing.delivering === args[0]) return inner.apply(this, args)
+    if (around !== undefined) return around(onward.bind(this), args)
+    listen(...args)
+    return onward.apply(this, args)
   }
   wrapped.add(outer)
   return outer
@@ -72,8 +86,16 @@ function wrapHandler(inner: Handler, hearing: Hearing): Handler {
  * protocol version sets one for its probe, restores the old one and hands over to another.
  */
 export function listenTo(target: object, name: string, listen: Listener): void {
+  hear(target, name, { listen, delivering: undefined })
+}
+
+/** Stands before a handler property, whoever sets it, and hands on itself what is to be heard. */
+export function standBefore(target: object, name: string, around: Around): void {
+  hear(target, name, { listen: () => undefined, around, delivering: undefined })
+}
+
+function hear(target: object, name: string, hearing: Hearing): void {
   const slot = slotOf(target, name)
-  const hearing: Hearing = { listen, delivering: undefined }
   const set = (value: unknown): void =>
     slot.write(isHandler(value) && !wrapped.has(value) ? wrapHandler(value, hearing) : value)
   set(slot.read())
@@ -89,11 +111,11 @@ export function call(target: object, name: string, args: readonly unknown[]): vo
 }
 
 /** Lets a method of this one object be called by a function that is given the call. */
-export function enclose(target: object, name: string, run: (call: () => unknown) => unknown): void {
+export function enclose(target: object, name: string, around: Around): void {
   const method: unknown = Reflect.get(target, name)
   if (!isHandler(method)) throw refused(name)
   const enclosed: Handler = function (this: unknown, ...args) {
-    return run(() => method.apply(this, args))
+    return around((...given) => method.apply(this, [...given]), args)
   }
   if (!Reflect.set(target, name, enclosed)) throw refused(name)
 }

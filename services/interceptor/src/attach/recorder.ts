@@ -1,3 +1,4 @@
+import { openGuard } from '../guard/compose.ts'
 import type { Guard } from '../guard/guard.ts'
 import { hostOf, type Host } from '../host.ts'
 import { readSettings } from '../main-env.ts'
@@ -20,7 +21,7 @@ export function recorderOf(options: AttachOptions): Recorder {
   if (known !== undefined) return known
   const settings = readSettings(options)
   const host = hostOf(settings)
-  const guard = options.guard?.open({ settings, follow: host.follow })
+  const guard = openGuard(options.guard, { settings, follow: host.follow })
   const recorder = { settings, host, guard }
   recorders.set(options, recorder)
   return recorder

@@ -1,14 +1,16 @@
 import { AppError } from '@muniment/schema'
-import { failClosed, type Refused } from '../guard/refusal.ts'
+import type { Guard } from '../guard/guard.ts'
+import { createJudge } from '../guard/judge.ts'
 import { claim } from '../http/scope.ts'
 import { contextOf } from '../identity.ts'
-import { isMembers, member } from '../json.ts'
+import { isMembers, member, type Members } from '../json.ts'
 import { labelOf } from '../message.ts'
 import type { Channel } from '../observe.ts'
 import type { AttachOptions } from '../options.ts'
 import { problem, problemOf, type OnProblem } from '../problem.ts'
 import type { Body, Direction, Labels } from '../record.ts'
 import { snapshot } from '../snapshot.ts'
+import { guardTransport } from './guarded.ts'
 import { listenTo, precede, refused } from './hooks.ts'
 import { noOptions, recorderOf } from './recorder.ts'
 import { transportOf } from './transport.ts'
@@ -24,12 +26,25 @@ function bodyOf(message: unknown): Body {
 }
 
 const observed = new WeakSet<object>()
+const guarded = new WeakSet<object>()
 
 /** A server connected through `serveStdio` talks to a channel in front of the wire, which may be observed itself. */
-function isObserved(transport: object): boolean {
-  if (observed.has(transport)) return true
+function isIn(set: WeakSet<object>, transport: object): boolean {
+  if (set.has(transport)) return true
   const wire = member(transport, '_wire')
-  return typeof wire === 'object' && wire !== null && observed.has(wire)
+  return typeof wire === 'object' && wire !== null && set.has(wire)
+}
+
+/** Whoever gives a guard would believe the server protected. */
+function checkGuarded(transport: object, guard: Guard | undefined): void {
+  if (guard === undefined || isIn(guarded, transport)) return
+  throw new AppError(
+    'INVALID_INPUT',
+    'This connection is observed already, without the guard that is given now.',
+    {
+      hint: 'Give the guard to whatever observes the connection first: tap() of the wire, or attach() of the server.',
+    },
+  )
 }
 
 /** The observer's own faults are told, never thrown into the call. */
@@ -49,7 +64,6 @@ function fencedOff(
 interface Target {
   readonly onProblem: OnProblem
   readonly channel: Channel
-  readonly isGuarded: boolean
 }
 
 /** Over HTTP the edge may be observed too: what arrived here it leaves to us. */
@@ -57,51 +71,18 @@ function claimFor(message: unknown, { info }: Channel): void {
   if (info.transport === 'http' || info.transport === 'sse') claim(message, info.id)
 }
 
-type See = (message: unknown, extra: unknown) => Refused | undefined
-
-/** Answers past the observer, which has recorded the refused request together with its answer. */
-async function answer(transport: object, send: unknown, { answer: message }: Refused): Promise<void> {
-  if (message !== undefined && isFunction(send)) await send.call(transport, message)
-}
-
-/** Sees what comes in, and keeps from the server what is refused. */
-function gate(transport: object, { onProblem }: Target, see: See): (...args: readonly unknown[]) => boolean {
-  const send: unknown = Reflect.get(transport, 'send')
-  const judge: See = (message, extra) => {
-    try {
-      return see(message, extra)
-    } catch (error) {
-      onProblem(problemOf(error, 'A message could not be judged'))
-      return failClosed(message)
-    }
-  }
-  return (message, extra) => {
-    const kept = judge(message, extra)
-    if (kept === undefined) return true
-    answer(transport, send, kept).catch((error: unknown) =>
-      onProblem(problemOf(error, 'A refusal could not be sent')),
-    )
-    return false
-  }
-}
-
-function hook(transport: object, target: Target, role: Role): void {
-  const { onProblem, channel, isGuarded } = target
-  // What an HTTP+SSE stream says the edge need not read: it is connected in the course of the request that opens it.
-  if (role === 'server' && channel.info.transport === 'sse') claimFor(undefined, channel)
+function hook(transport: object, { onProblem, channel }: Target, role: Role): void {
   const [inward, outward]: readonly [Direction, Direction] =
     role === 'server' ? ['client_to_server', 'server_to_client'] : ['server_to_client', 'client_to_server']
-  const see = (direction: Direction, message: unknown, extra?: unknown): Refused | undefined =>
+  const see = (direction: Direction, message: unknown, extra?: unknown): void =>
     channel.message({ direction, message, body: bodyOf(message), context: contextOf(extra, transport) })
-  const seeInward: See = (message, extra) => {
-    const refusal = see(inward, message, extra)
-    if (role === 'server') claimFor(message, channel)
-    return refusal
-  }
   listenTo(
     transport,
     'onmessage',
-    isGuarded ? gate(transport, target, seeInward) : fencedOff(onProblem, seeInward),
+    fencedOff(onProblem, (message, extra) => {
+      see(inward, message, extra)
+      if (role === 'server') claimFor(message, channel)
+    }),
   )
   listenTo(
     transport,
@@ -121,25 +102,41 @@ interface Observing {
   readonly labels: Labels
 }
 
-function observeTransport(transport: unknown, { options, role, labels }: Observing): void {
+function noGuardedClient(): AppError {
+  return new AppError('INVALID_INPUT', 'A guard stands before servers; a client was given one.', {
+    hint: 'Guard the server, or run it under `muniment wrap --enforce`.',
+  })
+}
+
+function checkTransport(transport: unknown): asserts transport is Members {
   if (!isMembers(transport) || !isFunction(transport['send']) || !isFunction(transport['start']))
     throw new AppError(
       'INVALID_INPUT',
       'What was given to be observed is no MCP transport: it has no send or no start.',
     )
   if (!Object.isExtensible(transport)) throw refused('handlers')
-  if (isObserved(transport)) return
+}
+
+function observeTransport(transport: unknown, { options, role, labels }: Observing): void {
+  checkTransport(transport)
   const { host, settings, guard } = recorderOf(options)
-  if (guard !== undefined && role === 'client')
-    throw new AppError('INVALID_INPUT', 'A guard stands before servers; a client was given one.', {
-      hint: 'Guard the server, or run it under `muniment wrap --enforce`.',
-    })
+  if (isIn(observed, transport)) return checkGuarded(transport, guard)
+  if (guard !== undefined && role === 'client') throw noGuardedClient()
   const { tenant, onProblem, serverName } = settings
   const kind = options.transport ?? transportOf(transport)
   const info = { id: host.nextChannelId(), transport: kind, serverName, tenant }
-  const channel = host.core.open(info, { labels, guard })
-  hook(transport, { onProblem, channel, isGuarded: guard !== undefined }, role)
+  const channel = host.core.open(info, { labels })
+  // What an HTTP+SSE stream says the edge need not read: it is connected in the course of the request that opens it.
+  if (role === 'server' && kind === 'sse') claimFor(undefined, channel)
+  if (guard === undefined) hook(transport, { onProblem, channel }, role)
+  else stand(transport, guard, { onProblem, channel })
   observed.add(transport)
+}
+
+function stand(transport: object, guard: Guard, { onProblem, channel }: Target): void {
+  const judge = createJudge({ guard, info: channel.info, labels: channel.labels, onProblem })
+  guardTransport(transport, { channel, judge, onProblem })
+  guarded.add(transport)
 }
 
 /**

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { AppError } from '@muniment/schema'
-import type { Guard } from '../guard/guard.ts'
+import { openGuard } from '../guard/compose.ts'
+import { createJudge, type Judge } from '../guard/judge.ts'
 import { openHost } from '../host.ts'
 import type { LineTap } from '../lines.ts'
 import { readSettings } from '../main-env.ts'
@@ -11,7 +12,8 @@ import type { Channel } from '../observe.ts'
 import type { AttachOptions } from '../options.ts'
 import { createOffPath } from '../off-path.ts'
 import type { OnProblem } from '../problem.ts'
-import { createLineGate, createOutlet, type LineGate, type Outlet } from './gate.ts'
+import { isPromise } from '../soon.ts'
+import { createLineGate, createOutlet, type GateOptions, type LineGate, type Outlet } from './gate.ts'
 import { tapWire } from './wire.ts'
 
 /** What to run, and how to record it. */
@@ -68,14 +70,18 @@ function pass({ from, to, tap }: Flow): Promise<void> {
   return over({ from, to })
 }
 
-/** Passes what a gate lets through. */
-function passGated(flow: Pick<Flow, 'from' | 'to'>, gate: LineGate): Promise<void> {
-  const through = (chunks: readonly Uint8Array[]): void => {
-    for (const chunk of chunks) write(flow, chunk)
-  }
-  flow.from.on('data', (chunk: Uint8Array) => through(gate.push(chunk)))
-  flow.from.once('end', () => through(gate.end()))
-  return over(flow)
+/** Passes what a gate lets through, as it writes it itself; reads no more while the gate waits. */
+async function passGated({ from, to }: Pick<Flow, 'from' | 'to'>, gate: LineGate): Promise<void> {
+  from.on('data', (chunk: Uint8Array) => {
+    const waiting = gate.push(chunk)
+    if (!isPromise(waiting) && !to.writableNeedDrain) return
+    from.pause()
+    const drained = to.writableNeedDrain ? new Promise(resolve => to.once('drain', resolve)) : undefined
+    const resume = (): void => void from.resume()
+    Promise.all([waiting, drained]).then(resume, resume)
+  })
+  await over({ from, to })
+  await gate.end()
 }
 
 function over({ from, to }: Pick<Flow, 'from' | 'to'>): Promise<void> {
@@ -184,40 +190,75 @@ async function ended(output: Readable, end: Promise<void>): Promise<void> {
 interface Watch {
   readonly channel: Channel
   readonly onProblem: OnProblem
-  readonly guard: Guard | undefined
+  readonly judge: Judge | undefined
+}
+
+type Gated = Pick<GateOptions, 'direction' | 'pass' | 'answer'>
+
+function gateOf({ channel, onProblem }: Watch, judge: Judge, gated: Gated): LineGate {
+  return createLineGate({ channel, onProblem, judge, ...gated })
 }
 
 /** Passes on what the client sends; resolves when it has ended, with what is left to be recorded of it. */
-function send(child: Child, { channel, onProblem, guard }: Watch, outlet: Outlet): Promise<() => void> {
+async function send(child: Child, watch: Watch, outlet: Outlet): Promise<() => void> {
+  const { channel, onProblem, judge } = watch
   const flow = { from: process.stdin, to: child.stdin }
-  const tap = offPath(tapWire(channel, 'client_to_server'), onProblem)
-  const gate = createLineGate({ channel, onProblem, answer: outlet.answer })
-  const sent = guard === undefined ? pass({ ...flow, tap }) : passGated(flow, gate)
-  return sent.then(() => {
+  if (judge === undefined) {
+    const tap = offPath(tapWire(channel, 'client_to_server'), onProblem)
+    await pass({ ...flow, tap })
     child.stdin.end()
-    return guard === undefined ? tap.end : () => undefined
-  })
+    return tap.end
+  }
+  const toServer = (bytes: Uint8Array): void => void child.stdin.write(bytes)
+  await passGated(
+    flow,
+    gateOf(watch, judge, { direction: 'client_to_server', pass: toServer, answer: outlet.answer }),
+  )
+  child.stdin.end()
+  return () => undefined
+}
+
+/** What the server says on its way: until when, and what is to be done after. */
+interface Received {
+  readonly done: Promise<void>
+  readonly end: () => void
+}
+
+/** Passes on what the server says. */
+function receive(child: Child, watch: Watch, outlet: Outlet): Received {
+  const { channel, onProblem, judge } = watch
+  const flow = { from: child.stdout, to: process.stdout }
+  if (judge?.readsOutward !== true) {
+    const tap = offPath(tapWire(channel, 'server_to_client', judge?.answered), onProblem)
+    const done = pass({ ...flow, tap })
+    if (judge !== undefined) child.stdout.on('data', outlet.wrote)
+    return { done, end: tap.end }
+  }
+  const toClient = (bytes: Uint8Array): void => {
+    process.stdout.write(bytes)
+    outlet.wrote(bytes)
+  }
+  const gated: Gated = { direction: 'server_to_client', pass: toClient, answer: () => undefined }
+  return { done: passGated(flow, gateOf(watch, judge, gated)), end: () => undefined }
 }
 
 /** Connects both directions; resolves when the command has ended and its output was passed on. */
 async function connect(child: Child, watch: Watch): Promise<void> {
-  const output = offPath(tapWire(watch.channel, 'server_to_client'), watch.onProblem)
   const outlet = createOutlet(process.stdout)
   const exited = once(child, 'exit')
   const lastResort = createLastResort(child)
   const stopSignals = passSignals(child, lastResort)
   const sent = send(child, watch, outlet).finally(lastResort.gone)
-  const received = pass({ from: child.stdout, to: process.stdout, tap: output })
-  if (watch.guard !== undefined) child.stdout.on('data', outlet.wrote)
+  const received = receive(child, watch, outlet)
   await exited
-  await ended(child.stdout, received)
+  await ended(child.stdout, received.done)
   outlet.end()
   await flushed(process.stdout)
   stopSignals()
   process.stdin.destroy()
   const endInput = await sent
   endInput()
-  output.end()
+  received.end()
 }
 
 async function spawned(child: Child, command: string): Promise<void> {
@@ -242,14 +283,17 @@ export async function wrapStdio(options: WrapOptions): Promise<number> {
   const host = openHost(settings)
   const closeDeadlineMs = options.closeDeadlineMs ?? defaultCloseDeadlineMs
   try {
-    const guard = options.guard?.open({ settings, follow: host.follow })
+    const guard = openGuard(options.guard, { settings, follow: host.follow })
     const child = start(options)
     await spawned(child, options.command)
     const { tenant, serverName } = settings
     const info = { id: host.nextChannelId(), transport: 'stdio', serverName, tenant } as const
-    const channel = host.core.open(info, { guard })
-    await connect(child, { channel, onProblem: settings.onProblem, guard })
+    const channel = host.core.open(info)
+    const { onProblem } = settings
+    const judge = guard && createJudge({ guard, info, labels: channel.labels, onProblem })
+    await connect(child, { channel, onProblem, judge })
     channel.close('closed')
+    judge?.close()
     return exitCodeOf(child)
   } finally {
     await host.close(closeDeadlineMs)

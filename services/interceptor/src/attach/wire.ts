@@ -36,16 +36,22 @@ export function readMessages(text: Uint8Array): Reading {
   return { parts: splitArray(text).map((part, index): Part => [value[index], part]) }
 }
 
-function observeLine(channel: Channel, direction: Direction, line: Uint8Array): void {
-  const reading = readMessages(line)
-  if ('fault' in reading) return channel.reject(direction, reading.fault, rawBody(line))
-  for (const [message, bytes] of reading.parts) channel.message({ direction, message, body: rawBody(bytes) })
-}
-
 /** Reads the messages of one direction of a stdio connection, as the bytes that they are. */
-export function tapWire(channel: Channel, direction: Direction): LineTap {
+export function tapWire(
+  channel: Channel,
+  direction: Direction,
+  onMessage?: (message: unknown) => void,
+): LineTap {
+  const onLine = (line: Uint8Array): void => {
+    const reading = readMessages(line)
+    if ('fault' in reading) return channel.reject(direction, reading.fault, rawBody(line))
+    for (const [message, bytes] of reading.parts) {
+      channel.message({ direction, message, body: rawBody(bytes) })
+      onMessage?.(message)
+    }
+  }
   return createLineTap(maxBodyBytes, {
-    onLine: line => observeLine(channel, direction, line),
+    onLine,
     onLongLine: (raw, sizeBytes) => channel.reject(direction, 'too_large', { raw, sizeBytes }),
   })
 }

@@ -83,7 +83,7 @@ function watchNode(
   watchRequest(request, exchange)
   watchResponse(response, exchange)
   // Whatever is done on an event of the request belongs to the exchange, also where contexts get lost between.
-  enclose(request, 'emit', emit => within(exchange, emit))
+  enclose(request, 'emit', (emit, args) => within(exchange, () => emit(...args)))
   return exchange
 }
 

@@ -127,12 +127,13 @@ function receive({ view }: State, { decisions, refused }: Arriving, onProblem: O
 export function enforceDecisions(options: DecisionOptions = {}): GuardPart {
   const { mode = 'enforce', allow = [], maxPerRule } = options
   return {
+    stage: 'decisions',
     open: ({ settings, follow }): Guard => {
       const view = createControlView({ now: Date.now, ...(maxPerRule !== undefined && { maxPerRule }) })
       const rate = createRateLimit(() => performance.now())
       const state: State = { view, rate, mode, allow: new Set([...settings.guardAllow, ...allow]) }
       follow(arriving => receive(state, arriving, settings.onProblem))
-      return { check: subject => check(state, subject) }
+      return { request: subject => check(state, subject) }
     },
   }
 }

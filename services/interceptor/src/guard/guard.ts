@@ -1,39 +1,120 @@
-// What a guard is to those who attach one.
+// What a guard is to those who attach one, and to those who write a part of one.
 import type { Decision, Observation } from '@muniment/schema'
+import type { Members } from '../json.ts'
 import type { Settings } from '../options.ts'
-import type { Principal } from '../record.ts'
+import type { Direction, Principal } from '../record.ts'
+import type { Soon } from '../soon.ts'
 
-/** One request as a guard sees it. */
+/**
+ * The places of parts, outermost first. What comes in passes them in this order, what goes out in the reverse; parts of one
+ * place run in the order in which they were given.
+ */
+export const stages = [
+  'limit',
+  'authenticate',
+  'decisions',
+  'authorise',
+  'mask',
+  'validate',
+  'errors',
+] as const
+
+/** The place of a part among the others. */
+export type Stage = (typeof stages)[number]
+
+/** One request as a guard sees it. The same object comes with its answer, so a part may keep what it knows of a call in a `WeakMap`. */
 export interface Subject {
   readonly tenant: string
+  /** Empty where an answer or a notification belongs to no request. */
   readonly method: string
   readonly target?: string | undefined
   readonly principal?: Principal | undefined
   /** Names that both sides gave themselves. */
   readonly client?: string | undefined
   readonly server?: string | undefined
+  /** The connection, session or HTTP request that the message belongs to. */
+  readonly channelId?: string | undefined
+  readonly sessionId?: string | undefined
+  /** Address of the client, over HTTP where it is known. */
+  readonly address?: string | undefined
+  /** A header field of the HTTP request that brought it, by lower-case name. */
+  readonly header?: ((name: string) => string | undefined) | undefined
 }
 
-/** What the event says of a guard's part in it. */
+/** What the event says of a guard's part in it: a rule and a reason, never a token, key or argument. */
 export type PolicyNote = NonNullable<Observation['policy']>[number]
 
 /** How a request is refused: nothing but this reaches the caller. */
 export interface Refusal {
-  readonly code: 'ACCESS_DENIED' | 'RATE_LIMITED' | 'INVALID_INPUT' | 'SERVICE_ERROR'
+  readonly code: 'AUTH_FAILED' | 'ACCESS_DENIED' | 'RATE_LIMITED' | 'INVALID_INPUT' | 'SERVICE_ERROR'
   /** What a person may do about it; never says which rule, or why. */
   readonly hint?: string
   readonly retryAfterMs?: number
 }
 
-/** What a guard thinks of a request. */
+/** What a part thinks of a request. */
 export interface Verdict {
   readonly refusal?: Refusal
+  /** Goes on in place of the message; must keep its `id` and `method`. */
+  readonly message?: Members
+  /** Header fields that an HTTP request must then carry: mirrored arguments. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly notes: readonly PolicyNote[]
 }
 
-/** Judges requests, at once and without throwing; `undefined` where it has nothing to say. */
+/** What a part makes of any other message. */
+export interface Rewriting {
+  /** Goes on in place of the message; must keep its `id`. */
+  readonly message?: Members
+  readonly notes: readonly PolicyNote[]
+}
+
+/** The beginning of an HTTP request, before anything of its body was read. */
+export interface DoorRequest {
+  readonly tenant: string
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  /** By lower-case name. */
+  readonly header: (name: string) => string | undefined
+  readonly address: string | undefined
+  /** The client's certificate in DER form, where the connection was made with one. */
+  readonly certificate?: Uint8Array | undefined
+  /** Who was verified so far: by the TLS layer, or by a part before. */
+  readonly principal?: Principal | undefined
+}
+
+/** How a request is turned away at the door; what is not given follows from the code. */
+export interface DoorRefusal extends Refusal {
+  readonly status?: number
+}
+
+/** What a part thinks of an HTTP request; `undefined` where it has nothing to say. */
+export interface DoorVerdict {
+  readonly refusal?: DoorRefusal
+  readonly principal?: Principal
+  /** Fields for the answer, whoever gives it: challenges, what is left of a limit. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly notes: readonly PolicyNote[]
+}
+
+/**
+ * One part of a guard, open. Each hook is optional; `undefined` from one means that it has nothing to say. A promise is for what cannot be
+ * helped: the messages of a channel wait for it, in their order. What throws or takes more than ten seconds is a refusal with `SERVICE_ERROR`.
+ */
 export interface Guard {
-  readonly check: (subject: Subject) => Verdict | undefined
+  /** An HTTP request, before its body is read. */
+  readonly door?: ((request: DoorRequest) => Soon<DoorVerdict | undefined>) | undefined
+  /** What a client asks of a server. */
+  readonly request?: ((subject: Subject, message: Members) => Soon<Verdict | undefined>) | undefined
+  /** A server's answer to that. */
+  readonly response?: ((subject: Subject, message: Members) => Soon<Rewriting | undefined>) | undefined
+  /** Any other message, either way: notifications, what servers ask of clients, and the answers to it. */
+  readonly other?:
+    | ((subject: Subject, message: Members, direction: Direction) => Soon<Rewriting | undefined>)
+    | undefined
+  /** A request that was let pass is over: answered, cancelled, or never to be answered. Told once, and must not throw. */
+  readonly ended?: ((subject: Subject) => void) | undefined
 }
 
 /** Where decisions come from while a process runs; told of every batch that arrives. */
@@ -51,7 +132,9 @@ export interface GuardContext {
   readonly follow: FollowControl
 }
 
-/** A guard that is not open yet; made by the doors of `@muniment/interceptor/guard`. */
+/** A part that is not open yet; made by the doors of `@muniment/interceptor/guard`. Opened once for each `attach`, proxy or edge. */
 export interface GuardPart {
+  readonly stage: Stage
+  /** Throws `CONFIG_INVALID` for what cannot be meant: a mistake never opens a door. */
   readonly open: (context: GuardContext) => Guard
 }

@@ -1,3 +1,16 @@
 export { enforceDecisions, type DecisionOptions } from './decisions.ts'
-export type { Guard, GuardContext, GuardPart, PolicyNote, Refusal, Subject, Verdict } from './guard.ts'
+export type {
+  DoorRefusal,
+  DoorRequest,
+  DoorVerdict,
+  Guard,
+  GuardContext,
+  GuardPart,
+  PolicyNote,
+  Refusal,
+  Rewriting,
+  Stage,
+  Subject,
+  Verdict,
+} from './guard.ts'
 export { refusalCodes, refusalMessage, type RefusalMessage } from './refusal.ts'

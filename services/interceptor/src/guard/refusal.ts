@@ -3,6 +3,7 @@ import type { Refusal } from './guard.ts'
 
 /** Codes of JSON-RPC for refusals, outside what the protocol reserves, and of HTTP where the refusal is a whole response. */
 export const refusalCodes = {
+  AUTH_FAILED: { rpc: -32_001, http: 401 },
   ACCESS_DENIED: { rpc: -32_003, http: 403 },
   RATE_LIMITED: { rpc: -32_005, http: 429 },
   INVALID_INPUT: { rpc: -32_602, http: 400 },
@@ -46,9 +47,4 @@ export function refuseMessage(message: Members, refusal: Refusal): Refused {
   const id = message['id']
   if (id === undefined) return { answer: undefined }
   return { answer: refusalMessage(typeof id === 'string' || typeof id === 'number' ? id : null, refusal) }
-}
-
-/** What becomes of a message where the guard's own work failed: who asked for a guard wants no request to pass without. */
-export function failClosed(message: unknown): Refused | undefined {
-  return isAsked(message) ? refuseMessage(message, { code: 'SERVICE_ERROR' }) : undefined
 }

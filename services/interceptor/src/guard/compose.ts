@@ -1,0 +1,102 @@
+import { AppError } from '@muniment/schema'
+import type { Members } from '../json.ts'
+import type { Direction } from '../record.ts'
+import { andThen, type Soon } from '../soon.ts'
+import {
+  stages,
+  type DoorRequest,
+  type DoorVerdict,
+  type Guard,
+  type GuardContext,
+  type GuardPart,
+  type Subject,
+  type Verdict,
+} from './guard.ts'
+
+type Hook<A extends readonly unknown[] = []> = (
+  subject: Subject,
+  message: Members,
+  ...rest: A
+) => Soon<Verdict | undefined>
+
+/** What was said first and what was said after it; the later message stands. */
+function joined<V extends Pick<Verdict, 'notes' | 'headers'>>(
+  before: V | undefined,
+  after: V | undefined,
+): V | undefined {
+  if (before === undefined || after === undefined) return after ?? before
+  const headers =
+    before.headers === undefined && after.headers === undefined
+      ? {}
+      : { headers: { ...before.headers, ...after.headers } }
+  return { ...before, ...after, notes: [...before.notes, ...after.notes], ...headers }
+}
+
+/** One hook that asks several, each of what the one before made of the message, until one refuses. */
+function chained<A extends readonly unknown[]>(hooks: readonly Hook<A>[]): Hook<A> | undefined {
+  const [first, ...others] = hooks
+  if (first === undefined || others.length === 0) return first
+  const rest = chained(others)
+  return (subject, message, ...more) =>
+    andThen(first(subject, message, ...more), verdict => {
+      if (verdict?.refusal !== undefined || rest === undefined) return verdict
+      return andThen(rest(subject, verdict?.message ?? message, ...more), later => joined(verdict, later))
+    })
+}
+
+type DoorHook = NonNullable<Guard['door']>
+
+function chainedDoors(hooks: readonly DoorHook[]): DoorHook | undefined {
+  const [first, ...others] = hooks
+  if (first === undefined || others.length === 0) return first
+  const rest = chainedDoors(others)
+  return (request: DoorRequest) =>
+    andThen(first(request), (verdict): Soon<DoorVerdict | undefined> => {
+      if (verdict?.refusal !== undefined || rest === undefined) return verdict
+      const { principal = request.principal } = verdict ?? {}
+      return andThen(rest({ ...request, principal }), more => joined(verdict, more))
+    })
+}
+
+function hooksOf<K extends keyof Guard>(guards: readonly Guard[], name: K): NonNullable<Guard[K]>[] {
+  return guards.flatMap(guard => guard[name] ?? [])
+}
+
+function compose(guards: readonly Guard[]): Guard {
+  const outward = guards.toReversed()
+  const ended = hooksOf(guards, 'ended')
+  return {
+    door: chainedDoors(hooksOf(guards, 'door')),
+    request: chained(hooksOf(guards, 'request')),
+    response: chained(hooksOf(outward, 'response')),
+    other: otherOf(chained(hooksOf(guards, 'other')), chained(hooksOf(outward, 'other'))),
+    ended: ended.length === 0 ? undefined : subject => ended.forEach(each => each(subject)),
+  }
+}
+
+type OtherHook = Hook<[direction: Direction]>
+
+function otherOf(inward: OtherHook | undefined, outward: OtherHook | undefined): OtherHook | undefined {
+  if (inward === undefined || outward === undefined) return inward
+  return (subject, message, direction) =>
+    (direction === 'client_to_server' ? inward : outward)(subject, message, direction)
+}
+
+function placeOf({ stage }: GuardPart): number {
+  const place = stages.indexOf(stage)
+  if (place !== -1) return place
+  throw new AppError('CONFIG_INVALID', 'A part of the guard names no place that there is.', {
+    hint: `Its stage must be one of ${stages.join(', ')}.`,
+  })
+}
+
+/** Opens the parts of a guard as one, in the order of their stages; `undefined` where there is none. Throws `CONFIG_INVALID`. */
+export function openGuard(
+  given: GuardPart | readonly GuardPart[] | undefined,
+  context: GuardContext,
+): Guard | undefined {
+  const parts = given === undefined ? [] : [given].flat()
+  const guards = parts.toSorted((a, b) => placeOf(a) - placeOf(b)).map(part => part.open(context))
+  parts.forEach(placeOf)
+  return guards.length === 0 ? undefined : compose(guards)
+}

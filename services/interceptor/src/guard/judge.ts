@@ -1,0 +1,201 @@
+import { isMembers, member, textMember, type Members } from '../json.ts'
+import { cancelledId, labelInMeta, targetOf } from '../message.ts'
+import { isRpcId } from '../pending.ts'
+import { problem, problemOf, type OnProblem } from '../problem.ts'
+import type { ChannelInfo, Context, Direction, Labels } from '../record.ts'
+import { isPromise, andThen, type Soon } from '../soon.ts'
+import type { Guard, PolicyNote, Refusal, Subject, Verdict } from './guard.ts'
+import { createOpenCalls, type OpenCalls } from './open-calls.ts'
+import { isAsked, refuseMessage, type RefusalMessage } from './refusal.ts'
+
+/** What came with a message. */
+type About = Context & Pick<Subject, 'address' | 'header'>
+
+/** What becomes of a message that a guard has something to say of. */
+export interface Handling {
+  readonly notes: readonly PolicyNote[]
+  /** Goes on in its place. */
+  readonly message?: Members | undefined
+  /** Fields that the HTTP request must then carry. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** It does not go on. */
+  readonly refusal?: Refusal | undefined
+  /** What its sender is told then; nothing where it asked nothing. */
+  readonly answer?: RefusalMessage | undefined
+}
+
+/** Asks the guard of one channel about the messages of that channel; never throws, never rejects, and forgets no call. */
+export interface Judge {
+  /** `undefined`: the message goes on as it is. */
+  readonly inward: (message: unknown, about: About) => Soon<Handling | undefined>
+  readonly outward: (message: unknown, about: About) => Soon<Handling | undefined>
+  /** Whether anything that servers say is looked at before it goes on. */
+  readonly readsOutward: boolean
+  /** What the request was that a message from the server belongs to, by its id. */
+  readonly find: (rpcId: unknown) => Subject | undefined
+  /** The answer to a call went by without being judged. */
+  readonly answered: (message: unknown) => void
+  /** No answer can come any more. */
+  readonly close: () => void
+}
+
+export interface JudgeOptions {
+  readonly guard: Guard
+  readonly info: ChannelInfo
+  readonly labels: () => Labels
+  readonly onProblem: OnProblem
+  /** Where requests and their answers come by different ways, both know these. */
+  readonly calls?: OpenCalls
+}
+
+type State = JudgeOptions & { readonly calls: OpenCalls }
+
+/** Longer than any part takes that is well; shorter than the patience of clients. */
+const verdictTimeoutMs = 10_000
+const failure: Verdict = {
+  refusal: { code: 'SERVICE_ERROR' },
+  notes: [{ name: 'guard', decision: 'refuse', reason: 'The guard itself failed.' }],
+}
+
+async function inTime(
+  verdict: Promise<Verdict | undefined>,
+  onProblem: OnProblem,
+): Promise<Verdict | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Verdict>(resolve => {
+    timer = setTimeout(() => {
+      onProblem(
+        problem('SERVICE_ERROR', 'A part of the guard did not answer in time; the message was refused.'),
+      )
+      resolve(failure)
+    }, verdictTimeoutMs)
+  })
+  try {
+    return await Promise.race([verdict, late])
+  } catch (error) {
+    onProblem(problemOf(error, 'A message could not be judged'))
+    return failure
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Who asked for a guard wants nothing to pass where it fails. */
+function fenced(ask: () => Soon<Verdict | undefined>, onProblem: OnProblem): Soon<Verdict | undefined> {
+  try {
+    const verdict = ask()
+    return isPromise(verdict) ? inTime(verdict, onProblem) : verdict
+  } catch (error) {
+    onProblem(problemOf(error, 'A message could not be judged'))
+    return failure
+  }
+}
+
+function subjectOf({ info, labels }: State, message: Members | undefined, about: About): Subject {
+  const method = textMember(message, 'method') ?? ''
+  const params = message?.['params']
+  const { client, server } = labels()
+  return {
+    tenant: info.tenant,
+    method,
+    target: method === '' ? undefined : targetOf(method, params),
+    principal: about.principal,
+    client: (labelInMeta(member(params, '_meta')) ?? client)?.name,
+    server: info.serverName ?? server?.name,
+    channelId: info.id,
+    sessionId: about.sessionId,
+    address: about.address,
+    header: about.header,
+  }
+}
+
+/** A part that changed whom a message is for is broken. */
+function checked(verdict: Verdict | undefined, message: Members, onProblem: OnProblem): Verdict | undefined {
+  const replaced = verdict?.message
+  if (replaced === undefined) return verdict
+  if (replaced['id'] === message['id'] && replaced['method'] === message['method']) return verdict
+  onProblem(problem('SERVICE_ERROR', 'A part of the guard changed the id or the method of a message.'))
+  return failure
+}
+
+function request(state: State, message: Members, about: About): Soon<Handling | undefined> {
+  const { guard, calls, onProblem } = state
+  const subject = subjectOf(state, message, about)
+  const { request: ask } = guard
+  const asked = ask === undefined ? undefined : fenced(() => ask(subject, message), onProblem)
+  return andThen(asked, given => {
+    const verdict = checked(given, message, onProblem)
+    if (verdict?.refusal !== undefined) {
+      const { refusal, notes } = verdict
+      return { refusal, notes, answer: refuseMessage(message, refusal).answer }
+    }
+    calls.put(message['id'], subject)
+    return verdict
+  })
+}
+
+/** Of what is no request, a message that could not be judged is kept back; an answer then says so. */
+function settleOther(
+  given: Verdict | undefined,
+  message: Members,
+  onProblem: OnProblem,
+): Handling | undefined {
+  const verdict = checked(given, message, onProblem)
+  if (verdict?.refusal === undefined || message['method'] !== undefined) return verdict
+  const { answer } = refuseMessage(message, verdict.refusal)
+  return { notes: verdict.notes, message: answer === undefined ? undefined : { ...answer } }
+}
+
+interface Other {
+  readonly message: Members
+  readonly direction: Direction
+  readonly about: About
+}
+
+function other(state: State, { message, direction, about }: Other): Soon<Handling | undefined> {
+  const { guard, onProblem } = state
+  const { other: ask } = guard
+  if (ask === undefined) return undefined
+  const subject = subjectOf(state, message, about)
+  const asked = fenced(() => ask(subject, message, direction), onProblem)
+  return andThen(asked, given => settleOther(given, message, onProblem))
+}
+
+function inward(state: State, message: unknown, about: About): Soon<Handling | undefined> {
+  if (isAsked(message)) return request(state, message, about)
+  if (!isMembers(message)) return undefined
+  const cancelled = cancelledId(textMember(message, 'method') ?? '', message)
+  if (cancelled !== undefined) state.calls.end(cancelled)
+  return other(state, { message, direction: 'client_to_server', about })
+}
+
+function outward(state: State, message: unknown, about: About): Soon<Handling | undefined> {
+  if (!isMembers(message)) return undefined
+  if (textMember(message, 'method') !== undefined)
+    return other(state, { message, direction: 'server_to_client', about })
+  const { guard, calls, onProblem } = state
+  const known = calls.end(message['id'])
+  const { response: ask } = guard
+  if (ask === undefined) return undefined
+  const subject = known ?? subjectOf(state, undefined, about)
+  const asked = fenced(() => ask(subject, message), onProblem)
+  return andThen(asked, given => settleOther(given, message, onProblem))
+}
+
+/** Makes the judge of one channel. */
+export function createJudge(options: JudgeOptions): Judge {
+  const { guard } = options
+  const calls = options.calls ?? createOpenCalls(guard.ended)
+  const state: State = { ...options, calls }
+  return {
+    inward: (message, about) => inward(state, message, about),
+    outward: (message, about) => outward(state, message, about),
+    readsOutward: guard.response !== undefined || guard.other !== undefined,
+    find: calls.find,
+    answered: message => {
+      if (isMembers(message) && isRpcId(message['id']) && message['method'] === undefined)
+        calls.end(message['id'])
+    },
+    close: calls.close,
+  }
+}
