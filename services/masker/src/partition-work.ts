@@ -14,6 +14,7 @@ const inputFaults: ReadonlySet<ErrorCode> = new Set([
   'BATCH_UNREADABLE',
   'SCHEMA_UNKNOWN',
   'KEY_UNKNOWN',
+  'KEY_WRONG',
   'LIMIT_EXCEEDED',
 ])
 

@@ -319,9 +319,18 @@ describe('attacks', () => {
     expect(new Set(rolledBack.problems.map(({ code }) => code))).toEqual(new Set(['segment.locked-out']))
     const foreign = await verify({ ...world, keys: createMemoryKeys() })
     expect(foreign.problems.map(({ code }) => code)).toContain('segment.unreadable')
+    const wrong = (): Promise<never> =>
+      Promise.reject(new AppError('KEY_WRONG', 'The key of tenant acme does not open.'))
+    const replaced = await verify({ ...world, keys: { ...world.keys, openDataKey: wrong } })
+    expect(new Set(replaced.problems.map(({ code }) => code))).toEqual(new Set(['segment.locked-out']))
     const erased = await copyOf(await createAttacked())
     erased.keys.destroy('other')
     expect((await verify({ ...erased })).problems).toEqual([])
+    erased.keys.destroy('acme')
+    const empty = await verify({ ...erased })
+    expect(empty.notes.find(({ code }) => code === 'segment.locked-out')?.reason).toContain(
+      'not the key store',
+    )
   })
 
   test('a proof made under the cosigned checkpoint satisfies the policy, one under a bare checkpoint does not', async () => {

@@ -17,7 +17,7 @@ export interface DataKey {
 export interface SegmentKeys {
   /** `context` is anything that says what the key is for, such as the object's name; the same is needed to open it. */
   readonly createDataKey: (tenant: string, context: string) => Promise<DataKey>
-  /** Rejects with `KEY_UNKNOWN` where the tenant's key was destroyed, `ARCHIVE_DAMAGED` where key, tenant or context was altered. */
+  /** Rejects with `KEY_UNKNOWN` where the tenant's key was destroyed, `KEY_WRONG` where it is held but does not open, `ARCHIVE_DAMAGED` where key, tenant or context was altered. */
   readonly openDataKey: (tenant: string, context: string, wrapped: string) => Promise<KeyObject>
 }
 

@@ -21,7 +21,7 @@ export interface TenantKey {
 export interface TenantKeys {
   /** The newest; made where the tenant has none. */
   readonly current: (tenant: string) => Promise<TenantKey>
-  /** `KEY_UNKNOWN` where that generation is not, or no longer, there. */
+  /** `KEY_UNKNOWN` where that generation is not, or no longer, there; `KEY_WRONG` where it does not open. */
   readonly find: (tenant: string, generation: string) => Promise<TenantKey>
 }
 
@@ -62,10 +62,10 @@ export interface StoredTenantKey {
   readonly madeMs: number
 }
 
-/** Reads what lies at `place`. Throws `KEY_UNKNOWN` where that is no tenant key. */
+/** Reads what lies at `place`. Throws `KEY_WRONG` where that is no tenant key. */
 export function parseStoredKey(value: Uint8Array, place: string): StoredTenantKey {
   const malformed = (): AppError =>
-    new AppError('KEY_UNKNOWN', `The tenant key in ${place} is damaged.`, {
+    new AppError('KEY_WRONG', `The tenant key in ${place} is damaged.`, {
       hint: 'Restore the state from a copy.',
     })
   let stored: unknown
@@ -103,7 +103,7 @@ function unknown(tenant: string, generation: string, cause?: unknown): AppError 
   })
 }
 
-/** Opens a stored key. Throws `KEY_UNKNOWN` where its root generation is not held or it was altered. */
+/** Opens a stored key. Throws `KEY_WRONG` where its root generation is not held or it was altered. */
 export async function unwrapTenantKey(
   options: TenantKeyOptions,
   tenant: string,
@@ -118,7 +118,7 @@ export async function unwrapTenantKey(
   const key = (await tryOnce()) ?? ((await options.root.refresh()) ? await tryOnce() : undefined)
   if (key !== undefined) return { generation: id, key }
   throw new AppError(
-    'KEY_UNKNOWN',
+    'KEY_WRONG',
     `The key of tenant ${tenant} (${id}) does not open with root generation ${root}.`,
     {
       hint: 'The secret root was replaced, or the state was altered: restore the one that belongs to the other.',

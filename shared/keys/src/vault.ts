@@ -103,7 +103,7 @@ function unseal({ key, place }: Sealing, sealed: Uint8Array): VaultRow {
   } catch {
     // Told below, without what was in it.
   }
-  throw new AppError('KEY_UNKNOWN', `A row of the token vault (${place}) does not open.`, {
+  throw new AppError('KEY_WRONG', `A row of the token vault (${place}) does not open.`, {
     hint: 'The state was altered, or does not belong to this secret: restore the one that belongs to the other.',
   })
 }

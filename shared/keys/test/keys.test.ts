@@ -180,11 +180,11 @@ describe('segment keys', () => {
     const entry = await state.get('tenant-keys/acme/000000001')
     const text = Buffer.from(entry?.value ?? []).toString()
     await state.put('tenant-keys/thief/000000001', Buffer.from(text), undefined)
-    expect(await codeOf(keys.segmentKeys.openDataKey('thief', 'seg/1', wrapped))).toBe('KEY_UNKNOWN')
+    expect(await codeOf(keys.segmentKeys.openDataKey('thief', 'seg/1', wrapped))).toBe('KEY_WRONG')
     let version = entry?.version
     for (let index = 0; index < text.length; index += 1) {
       version = await state.put('tenant-keys/acme/000000001', Buffer.from(flip(text, index)), version)
-      expect(await codeOf(another().segmentKeys.openDataKey('acme', 'seg/1', wrapped))).toBe('KEY_UNKNOWN')
+      expect(await codeOf(another().segmentKeys.openDataKey('acme', 'seg/1', wrapped))).toBe('KEY_WRONG')
     }
   })
 
@@ -202,7 +202,7 @@ describe('segment keys', () => {
     const secrets = await openSecrets({ kind: 'memory' })
     await initSecrets(secrets, { now: Date.now, randomBytes })
     const other = openKeys({ secrets, state, now: Date.now, randomBytes, cacheTtlMs })
-    expect(await codeOf(other.segmentKeys.openDataKey('acme', 'seg/1', wrapped))).toBe('KEY_UNKNOWN')
+    expect(await codeOf(other.segmentKeys.openDataKey('acme', 'seg/1', wrapped))).toBe('KEY_WRONG')
   })
 })
 
@@ -318,7 +318,7 @@ describe('the secret root', () => {
     const swapped: SecretStore = { ...secrets, read: async () => await Promise.resolve(text) }
     let nowMs = 0
     const late = openKeys({ secrets: swapped, state, now: () => nowMs, randomBytes, cacheTtlMs })
-    expect(await codeOf(late.segmentKeys.openDataKey('acme', 'x', wrapped))).toBe('KEY_UNKNOWN')
+    expect(await codeOf(late.segmentKeys.openDataKey('acme', 'x', wrapped))).toBe('KEY_WRONG')
     text = right
     nowMs += 10_000
     expect(await codeOf(late.segmentKeys.openDataKey('acme', 'x', wrapped))).toBe('no error')

@@ -152,7 +152,7 @@ describe('turning over the root', () => {
     await keys.admin.tenants.destroy('acme')
     await keys.admin.retire('root', oldRoot)
     await state.put('tenant-keys/acme/000000001', copy?.value ?? Buffer.of(), undefined)
-    expect(await codeOf(another().segmentKeys.openDataKey('acme', 'seg/1', data.wrapped))).toBe('KEY_UNKNOWN')
+    expect(await codeOf(another().segmentKeys.openDataKey('acme', 'seg/1', data.wrapped))).toBe('KEY_WRONG')
   })
 })
 

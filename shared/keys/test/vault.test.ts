@@ -111,9 +111,9 @@ describe('the token vault', () => {
     const [first = '', second = ''] = places
     const [one, two] = [await state.get(first), await state.get(second)]
     await state.put(first, two?.value ?? Buffer.of(), one?.version)
-    expect(await codeOf(keys.vault.tokens('acme', [ada, bob]))).toBe('KEY_UNKNOWN')
+    expect(await codeOf(keys.vault.tokens('acme', [ada, bob]))).toBe('KEY_WRONG')
     await state.put(second, Buffer.alloc(3), two?.version)
-    expect(await codeOf(keys.vault.reveal('acme', 'x'))).toBe('KEY_UNKNOWN')
+    expect(await codeOf(keys.vault.reveal('acme', 'x'))).toBe('KEY_WRONG')
   })
 })
 

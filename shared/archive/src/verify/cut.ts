@@ -224,6 +224,11 @@ async function checkContents(working: Working, segment: Segment, part: SegmentPa
       })
       return
     }
+    if (isAppError(error, 'KEY_WRONG')) {
+      const reason = `${error.message} Nothing is erased by that: these are not the keys of this archive`
+      report(working, 'segment.locked-out', { object: part.key, reason })
+      return
+    }
     if (!isAppError(error, 'ARCHIVE_DAMAGED')) throw error
     report(working, 'segment.unreadable', { object: part.key, reason: error.message })
   }
