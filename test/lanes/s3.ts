@@ -24,6 +24,8 @@ export interface S3Server extends Server {
   readonly dataFolder: string
   /** Creates a bucket for mutable state: no versions, no locks. */
   readonly createBucket: (bucket: string) => Promise<void>
+  /** Creates a bucket that keeps versions, but locks nothing. */
+  readonly createVersionedBucket: (bucket: string) => Promise<void>
   /** Creates a versioned bucket with Object Lock, which cannot be turned on later; no default retention. */
   readonly createLockedBucket: (bucket: string) => Promise<void>
 }
@@ -63,12 +65,19 @@ async function answers(url: string): Promise<boolean> {
 
 type Connection = Pick<S3Server, 'endpoint' | 'accessKeyId' | 'secretAccessKey'>
 
-async function createBucket(connection: Connection, bucket: string, isLocked: boolean): Promise<void> {
-  const { S3Client, CreateBucketCommand } = await import('@aws-sdk/client-s3')
+async function createBucket(
+  connection: Connection,
+  Bucket: string,
+  kind: 'plain' | 'versioned' | 'locked',
+): Promise<void> {
+  const { S3Client, CreateBucketCommand, PutBucketVersioningCommand } = await import('@aws-sdk/client-s3')
   const { endpoint, ...credentials } = connection
   const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true })
   try {
-    await client.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: isLocked }))
+    await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: kind === 'locked' }))
+    if (kind !== 'versioned') return
+    const VersioningConfiguration = { Status: 'Enabled' } as const
+    await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }))
   } finally {
     client.destroy()
   }
@@ -111,7 +120,8 @@ export async function startS3(): Promise<S3Server> {
       AWS_SECRET_ACCESS_KEY: connection.secretAccessKey,
       AWS_REGION: region,
     },
-    createBucket: async bucket => await createBucket(connection, bucket, false),
-    createLockedBucket: async bucket => await createBucket(connection, bucket, true),
+    createBucket: async bucket => await createBucket(connection, bucket, 'plain'),
+    createVersionedBucket: async bucket => await createBucket(connection, bucket, 'versioned'),
+    createLockedBucket: async bucket => await createBucket(connection, bucket, 'locked'),
   }
 }

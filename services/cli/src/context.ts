@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { openStore, whyStoreIsUnsafe, type ArchiveStore, type StoreConfig } from '@muniment/archive'
+import { openStore, type ArchiveStore, type StoreConfig } from '@muniment/archive'
 import { openBus, type Bus } from '@muniment/bus'
 import { openKeys, openSecrets, type Keys } from '@muniment/keys'
 import type { Config, Logger } from '@muniment/runtime'
@@ -37,29 +37,6 @@ export function s3ConfigOf(config: Config): Extract<StoreConfig, { readonly kind
 /** Opens the archive's store. */
 export async function openStoreOf(config: Config): Promise<ArchiveStore> {
   return openStore(storeConfig(config))
-}
-
-/** A store to write evidence to, and for how many days it keeps every object. */
-export interface EvidenceStore {
-  readonly store: ArchiveStore
-  readonly retentionDays: number | undefined
-}
-
-/**
- * Opens the store for those who write evidence. Throws `STORE_UNSAFE` where it would not keep objects, unless the configuration
- * takes the risk; then nothing is locked, and the log says so at every start.
- */
-export async function openEvidenceStoreOf(config: Config, log: Logger): Promise<EvidenceStore> {
-  const store = await openStoreOf(config)
-  if (config.store.kind !== 's3') return { store, retentionDays: undefined }
-  const why = await whyStoreIsUnsafe(storeConfig(config))
-  if (why === undefined) return { store, retentionDays: config.retention.days }
-  if (!config.isUnsafeStoreAllowed)
-    throw new AppError('STORE_UNSAFE', why, {
-      hint: 'Use a bucket that was created with Object Lock, or take the risk with MUNIMENT_STORE_UNSAFE=true.',
-    })
-  log.warn('store.unsafe', { reason: why })
-  return { store, retentionDays: undefined }
 }
 
 /** Mutable state and the keys that lie in it. */

@@ -8,9 +8,10 @@ import type { SecretName } from '@muniment/keys'
 import { readSection, type Config, type Logger, type Metrics, type Task } from '@muniment/runtime'
 import { isAppError, topic } from '@muniment/schema'
 import type { VerifyReport } from '@muniment/archive'
-import { openEvidenceStoreOf, type KeyContext } from './context.ts'
+import type { KeyContext } from './context.ts'
 import { controlTask } from './control.ts'
 import { openEngineOf } from './engine.ts'
+import { openEvidenceStoreOf } from './evidence-store.ts'
 import { piiRulesOf } from './pii-rules.ts'
 import { unwitnessedAlert } from './unwitnessed-alert.ts'
 import { readPolicy, verifyArchiveOf } from './verify-archive.ts'
@@ -108,9 +109,9 @@ async function responderOf({
   })
 }
 
-async function archiverTasks({ bus, keys, log, config, metrics }: WorkerContext): Promise<Tasks> {
+async function archiverTasks({ bus, state, keys, log, config, metrics }: WorkerContext): Promise<Tasks> {
   const { createArchiver } = await import('@muniment/archiver')
-  const { store, retentionDays } = await openEvidenceStoreOf(config, log)
+  const { store, retentionDays } = await openEvidenceStoreOf({ config, state, log })
   const archiver = createArchiver({
     bus,
     store,
@@ -138,7 +139,7 @@ async function witnessesOf({ config: { witness }, log }: WorkerContext): Promise
 
 async function notaryOptions(context: WorkerContext): Promise<NotaryOptions> {
   const { keys, state, log, config, metrics, bus } = context
-  const { store, retentionDays } = await openEvidenceStoreOf(config, log)
+  const { store, retentionDays } = await openEvidenceStoreOf({ config, state, log })
   const raise = async (span: UnwitnessedSpan): Promise<void> => {
     try {
       await bus.publish(topic.alerts, [

@@ -100,6 +100,10 @@ function rewriteNewest(world: World, lie: (text: string) => string): void {
   setBytes(world.store, key, manifestBytes(parseManifest(key, Buffer.from(text))))
 }
 
+function refuseWrongKey(): Promise<never> {
+  return Promise.reject(new AppError('KEY_WRONG', 'The key of tenant acme does not open.'))
+}
+
 function swap({ store }: World, a: string, b: string): void {
   const [first, second] = [bytesOf(store, a), bytesOf(store, b)]
   setBytes(store, a, second)
@@ -319,9 +323,7 @@ describe('attacks', () => {
     expect(new Set(rolledBack.problems.map(({ code }) => code))).toEqual(new Set(['segment.locked-out']))
     const foreign = await verify({ ...world, keys: createMemoryKeys() })
     expect(foreign.problems.map(({ code }) => code)).toContain('segment.unreadable')
-    const wrong = (): Promise<never> =>
-      Promise.reject(new AppError('KEY_WRONG', 'The key of tenant acme does not open.'))
-    const replaced = await verify({ ...world, keys: { ...world.keys, openDataKey: wrong } })
+    const replaced = await verify({ ...world, keys: { ...world.keys, openDataKey: refuseWrongKey } })
     expect(new Set(replaced.problems.map(({ code }) => code))).toEqual(new Set(['segment.locked-out']))
     const erased = await copyOf(await createAttacked())
     erased.keys.destroy('other')

@@ -81,7 +81,8 @@ describeLanes(['s3'], 'the S3 store', () => {
   test('a bucket with Object Lock passes every check that tries to break it, and nothing is left in it', async () => {
     const { endpoint, region, accessKeyId, secretAccessKey } = server
     const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true }
-    const findings = await checkWorm({ bucket, client })
+    const { findings, cleanUp } = await checkWorm({ bucket, client })
+    await cleanUp()
     expect(findings.filter(({ isFine }) => !isFine)).toEqual([])
     expect(findings.length).toBeGreaterThan(15)
     const left = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: 'muniment-worm-check/' })
@@ -92,7 +93,8 @@ describeLanes(['s3'], 'the S3 store', () => {
     const { endpoint, region, accessKeyId, secretAccessKey } = server
     await server.createBucket('unlocked')
     const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true }
-    const findings = await checkWorm({ bucket: 'unlocked', client })
+    const { findings, cleanUp } = await checkWorm({ bucket: 'unlocked', client })
+    void cleanUp()
     const failed = findings.filter(({ isFine }) => !isFine).map(({ id }) => id)
     expect(failed).toEqual(expect.arrayContaining(['B01', 'B02', 'C01', 'C02', 'V01', 'V02']))
     expect(failed).not.toContain('X03')

@@ -105,7 +105,7 @@ export const settings = {
   },
   store_unsafe: {
     env: 'MUNIMENT_STORE_UNSAFE',
-    doc: 'Whether to archive, unlocked, in a bucket that does not keep objects immutable; said in the log at every start.',
+    doc: 'Whether to archive, unlocked, in a bucket that does not keep objects immutable; said at every start in the log and in the record of administrative acts.',
     roles: ['archiver', 'notary'],
     default: 'false',
     ...whether,

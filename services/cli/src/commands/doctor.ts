@@ -148,7 +148,12 @@ async function testWorm(call: Call): Promise<number> {
     )
     return 1
   }
-  const findings = await checkWorm(bucket, id => call.printer.progress(`Trying ${id} …`))
+  const { findings, cleanUp } = await checkWorm(bucket, id => call.printer.progress(`Trying ${id} …`))
+  call.printer.progress('Waiting for locks to end, to leave nothing …')
+  const cleaning = cleanUp()
+  // The waiting itself does not keep the process.
+  const alive = setInterval(() => undefined, 1000)
+  await cleaning.finally(() => clearInterval(alive))
   call.printer.progress('')
   for (const finding of findings) printWorm(call, finding)
   const failed = findings.filter(({ isFine, isMust }) => isMust && !isFine)

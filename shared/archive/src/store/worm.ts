@@ -1,6 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
-import { failure, nameOf, openBucket, statusOf, type Bucket, type S3StoreConfig } from './s3-bucket.ts'
+import {
+  failure,
+  isMissing,
+  nameOf,
+  openBucket,
+  statusOf,
+  type Bucket,
+  type S3StoreConfig,
+} from './s3-bucket.ts'
 import { checks } from './worm-checks.ts'
 
 /** What one check found about a bucket. */
@@ -40,6 +49,9 @@ export interface Probe {
 /** Long enough for all checks on a slow store, short enough to wait for. */
 const lockMs = 20_000
 const serverFault = 500
+const checkFolder = 'muniment-worm-check/'
+/** What earlier checks left, because they were killed before its locks had ended. */
+const abandonedMs = 3_600_000
 
 async function attempt(send: () => Promise<object>): Promise<Answer> {
   try {
@@ -62,8 +74,10 @@ async function readVersion(
   try {
     const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket: config.bucket, Key, VersionId }))
     return await Body?.transformToString()
-  } catch {
-    return undefined
+  } catch (error) {
+    // An outage must not look like an object that is gone.
+    if (isMissing(error, VersionId)) return undefined
+    throw failure('read', Key, error)
   }
 }
 
@@ -75,7 +89,7 @@ async function versionsOf({ sdk, client, config }: Bucket, Prefix: string): Prom
 function openProbe(bucket: Bucket): Probe {
   const { sdk, client, config } = bucket
   // Beside the archive, so that its verification does not meet what is left here.
-  const root = `muniment-worm-check/${randomUUID()}/`
+  const root = `${checkFolder}${randomUUID()}/`
   return {
     bucket,
     key: name => `${root}${name}`,
@@ -106,33 +120,45 @@ async function runChecks(probe: Probe, onProgress: (id: string) => void): Promis
 /** Removes what the checks stored, once its locks have ended; what the store keeps longer stays. */
 async function cleanUp({ bucket, key, untilDate }: Probe): Promise<void> {
   const { sdk, client, config } = bucket
-  const waitMs = Math.max(0, untilDate.getTime() + 1000 - Date.now())
-  await new Promise(resolve => setTimeout(resolve, waitMs))
+  // Whoever does not wait for it ends without it.
+  await setTimeout(Math.max(0, untilDate.getTime() + 1000 - Date.now()), undefined, { ref: false })
   const page = await client.send(
-    new sdk.ListObjectVersionsCommand({ Bucket: config.bucket, Prefix: key('') }),
+    new sdk.ListObjectVersionsCommand({ Bucket: config.bucket, Prefix: checkFolder }),
   )
-  for (const { Key, VersionId } of [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])])
+  for (const { Key = '', VersionId, LastModified } of [
+    ...(page.Versions ?? []),
+    ...(page.DeleteMarkers ?? []),
+  ]) {
+    const isAbandoned = LastModified !== undefined && Date.now() - LastModified.getTime() > abandonedMs
+    if (!Key.startsWith(key('')) && !isAbandoned) continue
     await attempt(
       async () => await client.send(new sdk.DeleteObjectCommand({ Bucket: config.bucket, Key, VersionId })),
     )
+  }
+}
+
+/** What the checks found, and how to be rid of what they left. */
+export interface WormTrial {
+  readonly findings: readonly WormFinding[]
+  /** Waits until the locks of a few seconds have ended and removes what was stored; does not keep the process. */
+  readonly cleanUp: () => Promise<void>
 }
 
 /**
  * Tries to break the rules that evidence depends on, with the rights of this process, and looks at the effect before the answer. Writes a few small
- * objects under `muniment-worm-check/`, locked for seconds, and removes them. Throws where the bucket cannot be reached.
+ * objects under `muniment-worm-check/`, locked for seconds. Throws where the bucket cannot be reached.
  */
 export async function checkWorm(
   config: S3StoreConfig,
   onProgress: (id: string) => void = () => undefined,
-): Promise<readonly WormFinding[]> {
+): Promise<WormTrial> {
   const bucket = await openBucket(config)
   const probe = openProbe(bucket)
   try {
     const findings = await runChecks(probe, onProgress)
-    onProgress('clean up')
-    await cleanUp(probe)
-    return findings
-  } finally {
+    return { findings, cleanUp: async () => await cleanUp(probe).finally(() => bucket.client.destroy()) }
+  } catch (error) {
     bucket.client.destroy()
+    throw error
   }
 }
