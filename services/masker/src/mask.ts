@@ -1,14 +1,8 @@
-import { createMasker as createPiiMasker, type MaskOptions, type Policy, type Rule } from '@muniment/pii'
+import { createMasker as createPiiMasker, type MaskOptions, type Policy } from '@muniment/pii'
+import { programNames } from '@muniment/pii/mcp'
 import { keyedFunctions, type MaskingKeys } from '@muniment/keys'
 import type { Mask, Origin } from './build-event.ts'
 import type { VaultedTokens } from './vaulted.ts'
-
-/** Names of programs, in the two places where the protocol puts them, are not names of people. */
-const programNames: Rule = {
-  types: ['NAME'],
-  paths: ['params.clientInfo.name', 'result.serverInfo.name'],
-  action: { kind: 'keep' },
-}
 
 const maxKept = 5000
 const maxKeptLength = 128

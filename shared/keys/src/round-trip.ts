@@ -3,7 +3,7 @@ import type { Conversation, SealPlace, VaultKeys, VaultRow, VaultStore } from '@
 import { AppError } from '@muniment/schema'
 import type { StateStore } from '@muniment/state'
 import { z } from 'zod'
-import type { MaskingKeys } from './masking.ts'
+import { createMaskingKeys, type MaskingKeys } from './masking.ts'
 
 const folder = 'round-trip'
 const cipherName = 'aes-256-gcm'
@@ -63,6 +63,11 @@ export function roundTripKeys(keys: MaskingKeys, randomBytes: (size: number) => 
       }),
     open: (place, sealed) => open(keys.tokenKey(place.conversation.tenant, 'round trip rows'), place, sealed),
   }
+}
+
+/** The same under a key of one's own, for conversations that no other process knows. */
+export function roundTripKeysUnder(key: Uint8Array, randomBytes: (size: number) => Uint8Array): VaultKeys {
+  return roundTripKeys(createMaskingKeys({ id: 'own', activeFromMs: 0, key }), randomBytes)
 }
 
 const rowsSchema = z.array(z.object({ token: z.string(), sealed: z.string(), expiresMs: z.number() }))

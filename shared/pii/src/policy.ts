@@ -1,6 +1,7 @@
 import type { Action, Keyed } from './actions.ts'
 import { type CustomKind, kindIssues } from './custom.ts'
 import { compileSelector, type Selector } from './selector.ts'
+import { hasForm } from './shape.ts'
 import { piiTypes } from './types.ts'
 
 /** Where a text goes: to a model, into the archive, into the log of a process. */
@@ -27,6 +28,8 @@ export interface Policy {
   readonly allow?: readonly string[]
   /** Finds below this score are left alone; 0 unless told. */
   readonly minScore?: number
+  /** Selectors of places where whatever takes the place of a value has its form, so that the same schema accepts it. */
+  readonly shapedAt?: readonly string[]
   readonly token?: Keyed
   /** Gives vaulted tokens. */
   readonly vault?: Keyed
@@ -190,18 +193,31 @@ const matches = (compiled: CompiledRule, kind: string, place: Origin & { path: s
   return selectors === undefined || selectors.some(selector => selector(place.path))
 }
 
+/** Kinds whose form leaves room for an id; the forms of the others stand for nobody. */
+const WITH_ROOM: ReadonlySet<string> = new Set(['EMAIL', 'URL'])
+
+const shapedAction = (action: Action, kind: string): Action => {
+  if (action.kind === 'keep') return action
+  if (action.kind === 'token' && (WITH_ROOM.has(kind) || !hasForm(kind)))
+    return { ...action, keepsShape: true }
+  return { kind: 'remove', keepsShape: true }
+}
+
 /** Multiplies rules out on first use and remembers the answer per kind and place, at most 4,096 of them. */
 export const compilePolicy = (policy: Policy): Plan => {
   const rules = (policy.rules ?? []).map(compileRule)
   const otherwise = policy.otherwise ?? REMOVE
   const memory = new Map<string, Action>()
-  const decide = (kind: string, place: Origin & { path: string }): Action =>
-    rules.find(rule => matches(rule, kind, place))?.rule.action ?? otherwise
+  const shapedAt = (policy.shapedAt ?? []).map(compileSelector)
+  const decide = (kind: string, place: Origin & { path: string }): Action => {
+    const action = rules.find(rule => matches(rule, kind, place))?.rule.action ?? otherwise
+    return shapedAt.some(covers => covers(place.path)) ? shapedAction(action, kind) : action
+  }
   return {
     allow: new Set(policy.allow),
     minScore: policy.minScore ?? 0,
     actionFor: (kind, path, origin) => {
-      if (rules.length === 0) return otherwise
+      if (rules.length + shapedAt.length === 0) return otherwise
       const key = JSON.stringify([kind, path, origin.server, origin.tool, origin.surface])
       const known = memory.get(key)
       if (known !== undefined) return known

@@ -11,7 +11,9 @@ import {
 } from './masker.ts'
 import type { Policy } from './policy.ts'
 import { type Found, scan } from './scan.ts'
+import { compileSelector } from './selector.ts'
 import { MASKED_HOST } from './shape.ts'
+import { andThen, type Soon } from './soon.ts'
 
 /** Whose conversation it is; a token is worth something there only. */
 export interface Conversation {
@@ -33,9 +35,9 @@ export interface VaultRow {
  * until it expires. Rows are small; a store may drop the oldest of a conversation that has very many.
  */
 export interface VaultStore {
-  put(conversation: Conversation, rows: readonly VaultRow[]): Promise<void>
+  put(conversation: Conversation, rows: readonly VaultRow[]): Soon<unknown>
   /** The rows of these tokens, as far as they are there. */
-  get(conversation: Conversation, tokens: readonly string[]): Promise<readonly VaultRow[]>
+  get(conversation: Conversation, tokens: readonly string[]): Soon<readonly VaultRow[]>
 }
 
 /** What binds a sealed value to its place: opened anywhere else, or under another expiry, it is nothing. */
@@ -59,10 +61,12 @@ export interface RoundTripOptions {
   /** Its tokens are the vault's; everything else of it stays gone. */
   readonly policy: Omit<Policy, 'token'>
   readonly store: VaultStore
-  readonly keys: () => Promise<VaultKeys>
+  readonly keys: () => Soon<VaultKeys>
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly ttlMs: number
+  /** Selectors of places where tokens are left as they are. */
+  readonly unrestored?: readonly string[]
 }
 
 /** A text with its tokens replaced by what they stand for. */
@@ -74,12 +78,12 @@ export interface Restored {
   readonly unknown: number
 }
 
-/** Masks what goes to a model and restores what comes back from it. */
+/** Masks what goes to a model and restores what comes back from it; at once, unless the vault or its keys take their time. */
 export interface RoundTrip {
-  /** Resolves when the vault holds every token of the answer: a model never sees one that cannot be restored. */
-  readonly mask: (text: string, conversation: Conversation, options?: MaskOptions) => Promise<Masked>
+  /** Comes when the vault holds every token of the answer: a model never sees one that cannot be restored. */
+  readonly mask: (text: string, conversation: Conversation, options?: MaskOptions) => Soon<Masked>
   /** Replaces tokens of this conversation, in JSON at any depth as the value's own form; everything else stays byte for byte. */
-  readonly restore: (text: string, conversation: Conversation) => Promise<Restored>
+  readonly restore: (text: string, conversation: Conversation) => Soon<Restored>
 }
 
 const TOKENS_MAX = 10_000
@@ -142,8 +146,15 @@ const LETTERS = /[a-z]{16,64}(?=@|\]?$)/
 
 const idIn = (token: string): string => LETTERS.exec(token)?.[0] ?? ''
 
-const findTokens = (text: string): readonly Found[] =>
-  scan(text, { json: true, withPaths: false, path: '', kinds: TOKENS })
+/** Tokens in places where they may be restored. */
+const tokenFinder = (unrestored: readonly string[]): ((text: string) => readonly Found[]) => {
+  const selectors = unrestored.map(compileSelector)
+  const withPaths = selectors.length > 0
+  return text =>
+    scan(text, { json: true, withPaths, path: '', kinds: TOKENS }).filter(
+      ({ path }) => !selectors.some(covers => covers(path)),
+    )
+}
 
 /** Gives ids to the values of one text and remembers which it gave. */
 const issuing = (
@@ -159,17 +170,22 @@ const issuing = (
   return { ids: { token, hash: ({ value }) => idOf(conversation, value) }, given }
 }
 
+interface Whose {
+  readonly conversation: Conversation
+}
+
 type Opened = ReadonlyMap<string, Held>
 
-const openRows = async (
-  { store, keys, now }: RoundTripOptions,
-  conversation: Conversation,
-  tokens: readonly string[],
-): Promise<Opened> => {
-  const { open } = await keys()
+interface Opening {
+  readonly conversation: Conversation
+  readonly rows: readonly VaultRow[]
+  readonly nowMs: number
+}
+
+const openRows = ({ open }: VaultKeys, { conversation, rows, nowMs }: Opening): Opened => {
   const opened = new Map<string, Held>()
-  for (const { token, sealed, expiresMs } of await store.get(conversation, tokens)) {
-    if (expiresMs <= now()) continue
+  for (const { token, sealed, expiresMs } of rows) {
+    if (expiresMs <= nowMs) continue
     const held = open({ conversation, token, expiresMs }, sealed)
     const value = held === undefined ? undefined : unpacked(held)
     if (value !== undefined) opened.set(token, value)
@@ -187,30 +203,37 @@ const restoreWith = (text: string, found: readonly Found[], opened: Opened): Res
 
 /** Makes a round trip. Throws a `RangeError` for a policy that cannot be used. */
 export const createRoundTrip = (options: RoundTripOptions): RoundTrip => {
-  const { policy, store, keys, now, ttlMs } = options
+  const { policy, store, keys, now, ttlMs, unrestored = [] } = options
   const explain = createExplainer({ ...policy, token: () => '' })
+  const findTokens = tokenFinder(unrestored)
+
+  const maskWith = (vaultKeys: VaultKeys, text: string, maskOptions: MaskOptions & Whose): Soon<Masked> => {
+    const { conversation } = maskOptions
+    const { ids, given } = issuing(conversation, vaultKeys)
+    const masked = maskedBy(text, explain(text, { ...maskOptions, tenant: conversation.tenant }, ids))
+    if (given.size === 0) return masked
+    const expiresMs = now() + ttlMs
+    const rows = Array.from(given, ([token, held]) => ({
+      token,
+      sealed: vaultKeys.seal({ conversation, token, expiresMs }, packed(held)),
+      expiresMs,
+    }))
+    return andThen(store.put(conversation, rows), () => masked)
+  }
   return {
-    mask: async (text, conversation, maskOptions = {}) => {
-      const vaultKeys = await keys()
-      const { ids, given } = issuing(conversation, vaultKeys)
-      const masked = maskedBy(
-        text,
-        explain(text, { surface: 'model', ...maskOptions, tenant: conversation.tenant }, ids),
-      )
-      const expiresMs = now() + ttlMs
-      const rows = Array.from(given, ([token, held]) => ({
-        token,
-        sealed: vaultKeys.seal({ conversation, token, expiresMs }, packed(held)),
-        expiresMs,
-      }))
-      if (rows.length > 0) await store.put(conversation, rows)
-      return masked
-    },
-    restore: async (text, conversation) => {
+    mask: (text, conversation, maskOptions = {}) =>
+      andThen(keys(), vaultKeys =>
+        maskWith(vaultKeys, text, { surface: 'model', ...maskOptions, conversation }),
+      ),
+    restore: (text, conversation) => {
       const found = findTokens(text).slice(0, TOKENS_MAX)
       if (found.length === 0) return { text, restored: 0, unknown: 0 }
       const tokens = [...new Set(found.map(({ start, end }) => idIn(text.slice(start, end))))]
-      return restoreWith(text, found, await openRows(options, conversation, tokens))
+      return andThen(keys(), vaultKeys =>
+        andThen(store.get(conversation, tokens), rows =>
+          restoreWith(text, found, openRows(vaultKeys, { conversation, rows, nowMs: now() })),
+        ),
+      )
     },
   }
 }

@@ -16,7 +16,10 @@ const withId = (type: PiiType, id: string): string | undefined => {
   return type === 'URL' ? `https://${MASKED_HOST}/${id}` : undefined
 }
 
-const TEXTS: ReadonlySet<PiiType> = new Set(['NAME', 'STREET_ADDRESS', 'SECRET'])
+const TEXTS: ReadonlySet<string> = new Set(['NAME', 'STREET_ADDRESS', 'SECRET'])
+
+/** Whether values of a kind have a form of their own; plain text has none. */
+export const hasForm = (kind: string): boolean => !TEXTS.has(kind)
 
 /**
  * A value of the same form that stands for nobody: it passes the same schema. `undefined` for kinds that are plain text, and where there is an id

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createMasker, piiTypes, policyIssues } from '../src/index.ts'
+import { createMasker, piiTypes, policyIssues, type Policy } from '../src/index.ts'
 
 const given = { a: { b: [{ email: 'ada@example.org' }] }, email: 'bob@example.org' }
 
@@ -50,6 +50,47 @@ describe('rules', () => {
     const masker = createMasker({ allow: ['Support@Example.org', '+1 415 555 2671'] })
     const text = 'support@example.org, +1 (415) 555-2671, ada@example.org'
     expect(masker.mask(text).text).toBe('support@example.org, +1 (415) 555-2671, [EMAIL]')
+  })
+})
+
+describe('places that keep their form', () => {
+  const personal = {
+    mail: 'ada@example.org',
+    phone: 4155552671,
+    card: '4111 1111 1111 1111',
+    ip: '8.8.4.4',
+    name: 'Ada Lovelace',
+  }
+
+  test.each<[string, Policy, object]>([
+    [
+      'token',
+      { otherwise: { kind: 'token' } },
+      {
+        mail: 'abcdef@masked.invalid',
+        phone: 0,
+        card: '0000 0000 0000 0000',
+        ip: '0.0.0.0',
+        name: '[NAME:abcdef]',
+      },
+    ],
+    [
+      'mask',
+      { otherwise: { kind: 'mask' } },
+      { mail: 'x@masked.invalid', phone: 0, card: '0000 0000 0000 0000', ip: '0.0.0.0', name: '[NAME]' },
+    ],
+    [
+      'keep',
+      {
+        rules: [{ types: ['EMAIL', 'PHONE', 'CREDIT_CARD', 'IP_ADDRESS', 'NAME'], action: { kind: 'keep' } }],
+      },
+      personal,
+    ],
+  ])('do so whatever the action: %s', (_, policy, shaped) => {
+    const { mask } = createMasker({ ...policy, token: () => 'abcdef', shapedAt: ['a.form'] })
+    const { a, b } = JSON.parse(mask(JSON.stringify({ a: { form: personal }, b: personal })).text)
+    expect(a.form).toEqual(shaped)
+    if (policy.otherwise !== undefined) expect(b.card).toMatch(/^\[CREDIT_CARD/u)
   })
 })
 

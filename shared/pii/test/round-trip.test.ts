@@ -40,7 +40,7 @@ interface Rig extends RoundTrip {
   readonly clock: { ms: number }
 }
 
-const rig = (policy: Policy = { otherwise: { kind: 'token' } }): Rig => {
+const rig = (policy: Policy = { otherwise: { kind: 'token' } }, unrestored: readonly string[] = []): Rig => {
   const rows = new Map<string, VaultRow[]>()
   const clock = { ms: 0 }
   const trip = createRoundTrip({
@@ -56,6 +56,7 @@ const rig = (policy: Policy = { otherwise: { kind: 'token' } }): Rig => {
     keys: async () => keys,
     now: () => clock.ms,
     ttlMs: 1000,
+    unrestored,
   })
   return { ...trip, rows, clock }
 }
@@ -191,5 +192,31 @@ describe('a round trip', () => {
     const trip = rig({ rules: [{ types: ['EMAIL'], action: { kind: 'token' } }] })
     const { text: masked } = await trip.mask('ada@example.org 8.8.4.4', ada)
     expect((await trip.restore(masked, ada)).text).toBe('ada@example.org [IP_ADDRESS]')
+  })
+
+  test('waits for nothing where vault and keys are there at once', () => {
+    const rows: VaultRow[] = []
+    const trip = createRoundTrip({
+      policy: { otherwise: { kind: 'token' } },
+      store: { put: (_, added) => rows.push(...added), get: () => rows },
+      keys: () => keys,
+      now: () => 0,
+      ttlMs: 1000,
+    })
+    const masked = trip.mask('ada@example.org', ada)
+    if (masked instanceof Promise) throw new Error('It waits.')
+    expect(trip.restore(masked.text, ada)).toEqual({ text: 'ada@example.org', restored: 1, unknown: 0 })
+  })
+
+  test('leaves tokens alone where they are not to be restored', async () => {
+    const trip = rig({ otherwise: { kind: 'token' } }, ['_meta', 'list[].id'])
+    const { text: token } = await trip.mask('ada@example.org', ada)
+    const given = { to: token, _meta: { a: [token] }, list: [{ id: token, name: token }] }
+    const { text: restored } = await trip.restore(JSON.stringify(given), ada)
+    expect(JSON.parse(restored)).toEqual({
+      to: 'ada@example.org',
+      _meta: { a: [token] },
+      list: [{ id: token, name: 'ada@example.org' }],
+    })
   })
 })
