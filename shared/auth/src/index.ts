@@ -1,0 +1,16 @@
+export { createApiKeyAdmin, type ApiKeyAdmin, type ApiKeyInfo, type ApiKeyShelves } from './api-keys/admin.ts'
+export { apiKeys, type ApiKeyMethodOptions } from './api-keys/method.ts'
+export {
+  createAuthenticator,
+  type Authenticator,
+  type AuthenticatorOptions,
+  type AuthOutcome,
+} from './authenticator.ts'
+export type { AuthRefusal } from './challenge.ts'
+export type { FailureOptions } from './failures.ts'
+export { openFileShelf } from './file-shelf.ts'
+export type { AuthRequest, Method, PeerCertificate, Principal } from './method.ts'
+export type { IntrospectionOptions } from './oauth/introspection.ts'
+export { oauth } from './oauth/method.ts'
+export type { OAuthOptions } from './oauth/options.ts'
+export { openMemoryShelf, openStateShelf, type Shelf } from './shelf.ts'
