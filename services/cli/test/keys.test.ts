@@ -191,3 +191,58 @@ describe('keys data', () => {
     expect((await keys('data', 'seg/v1/none', '--print')).exitCode).toBe(1)
   })
 })
+
+describe('keys api', () => {
+  test('create shows a key once; list and the records show what it is for, and never the key', async () => {
+    await takeActs(home)
+    const made = await keys(
+      'api',
+      'create',
+      'ci',
+      '--scope',
+      'mcp:read',
+      '--scope',
+      'mcp:write',
+      '--expires',
+      '90d',
+    )
+    const key = made.stdout.trim()
+    expect(key).toMatch(/^mun_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$/u)
+    expect(made.stderr).toContain('only time')
+    const listed = await keys('api', 'list', '--json')
+    expect(lines(listed)).toMatchObject([
+      { name: 'ci', tenant: 'default', scopes: ['mcp:read', 'mcp:write'], state: 'live', last_used: null },
+    ])
+    const acts = await takeActs(home)
+    expect(acts).toMatchObject([
+      { method: 'muniment/keys.api.create', target: 'ci', details: { phase: 'begun' } },
+      { method: 'muniment/keys.api.create', target: 'ci', details: { phase: 'done', name: 'ci' } },
+    ])
+    const secret = key.slice(-43)
+    for (const text of [listed.stdout, made.stderr, JSON.stringify(acts)]) expect(text).not.toContain(secret)
+  })
+
+  test('revoke ends a key, by its id, and is recorded', async () => {
+    const [made] = lines(await keys('api', 'create', 'old', '--json'))
+    const id = String(made?.['id'])
+    expect((await keys('api', 'revoke', id)).stdout).toContain(`revoked  ${id}  old`)
+    expect(lines(await keys('api', 'list', '--json'))).toContainEqual(
+      expect.objectContaining({ id, state: 'revoked' }),
+    )
+    expect((await takeActs(home)).at(-1)).toMatchObject({ method: 'muniment/keys.api.revoke', target: id })
+  })
+
+  test.each([
+    ['an action that is none', ['api', 'make'], '"make" is not something keys api does'],
+    ['no action', ['api'], 'create|list|revoke'],
+    ['no name', ['api', 'create'], '<name> is missing'],
+    ['a name that cannot be one', ['api', 'create', 'a b'], 'name'],
+    ['an id that is none', ['api', 'revoke', 'abc'], 'not the id'],
+    ['a key that is not there', ['api', 'revoke', `mun_${'0'.repeat(16)}_x`], 'no API key with this id'],
+    ['an expiry that is none', ['api', 'create', 'x', '--expires', 'soon'], 'duration'],
+  ])('%s is named', async (_, args, message) => {
+    const { exitCode, stderr } = await keys(...args)
+    expect(exitCode).toBeGreaterThan(0)
+    expect(stderr).toContain(message)
+  })
+})

@@ -1,5 +1,7 @@
-export { createApiKeyAdmin, type ApiKeyAdmin, type ApiKeyInfo, type ApiKeyShelves } from './api-keys/admin.ts'
+export { createApiKeyAdmin, type ApiKeyAdmin, type ApiKeyInfo } from './api-keys/admin.ts'
+export { apiKeyId } from './api-keys/key.ts'
 export { apiKeys, type ApiKeyMethodOptions } from './api-keys/method.ts'
+export { openApiKeyFiles, openApiKeyState, type ApiKeyShelves } from './api-keys/shelves.ts'
 export {
   createAuthenticator,
   type Authenticator,

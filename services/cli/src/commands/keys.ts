@@ -4,11 +4,12 @@ import { AppError } from '@muniment/schema'
 import type { Call, CliCommand } from '../command.ts'
 import { openKeysOf } from '../context.ts'
 import { publishControlKeys, publishIngestKey } from '../ingest-key.ts'
+import { administerApiKeys } from '../keys/api.ts'
 import { showDataKey } from '../keys/data.ts'
 import { retire } from '../keys/retire.ts'
 import { announce, rewrap, rotate } from '../keys/rotate.ts'
 import { showStatus } from '../keys/status.ts'
-import { argument } from '../options.ts'
+import { argument, durationMs, repeated } from '../options.ts'
 
 /** Creates the secrets that are missing and says what interceptors need. */
 async function init(call: Call): Promise<number> {
@@ -54,6 +55,7 @@ const actions: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   rewrap,
   retire,
   data: showDataKey,
+  api: administerApiKeys,
 }
 
 /** Creates, shows, turns over and destroys keys. */
@@ -64,7 +66,9 @@ export const keysCommand: CliCommand = {
 
 rotate adds a generation. A secret is written with it once every process has read the secret again (MUNIMENT_KEYS_CACHE_TTL_MS); old generations keep
 opening what they opened, and archived objects are never touched. After root, rewrap; after ingest, announce; --wait does both. retire destroys a
-generation, and refuses, naming what, while something needs it. Every act but showing public keys is an event of the archive.`,
+generation, and refuses, naming what, while something needs it. Every act but showing public keys is an event of the archive.
+
+api makes keys for programs that call a guarded server: shown once, kept as salted hashes, refused within 5 seconds after they are revoked.`,
   examples: [
     ['muniment keys init', 'create what is missing, and print the key for interceptors'],
     ['muniment keys status', 'every generation of every secret and tenant, and no key'],
@@ -74,17 +78,25 @@ generation, and refuses, naming what, while something needs it. Every act but sh
     ['muniment keys rotate root --wait', 'a new root; wraps all tenant keys by it when its time has come'],
     ['muniment keys rotate --tenant acme', 'a new key for one tenant'],
     ['muniment keys retire root 1-0badcafe', 'destroy a generation that nothing needs'],
+    ['muniment keys api create ci --scope mcp:read --expires 90d', 'a key for a program, shown once'],
+    ['muniment keys api list', 'ids, names, scopes, expiry and last use of such keys'],
+    ['muniment keys api revoke 5b1f…', 'by its id, which is the middle part of the key'],
     ['muniment keys data seg/v1/t=acme/….parquet --print', "a segment's own key, for Spark or PyArrow"],
   ],
   configure: command => {
     command
       .argument('<action>', Object.keys(actions).join(', '))
-      .argument('[what]', 'a secret (root, masking, ingest, log, control), or an object for data')
-      .argument('[generation]', 'for retire')
+      .argument(
+        '[what]',
+        'a secret (root, masking, ingest, log, control), or an object for data; for api create, list, revoke',
+      )
+      .argument('[generation]', 'for retire; for api the name of a new key, or the id of one to revoke')
       .option(
         '--tenant <name>',
-        'the key of this tenant instead of a secret; for data, whose segment of a bundle',
+        'the key of this tenant instead of a secret; for data, whose segment of a bundle; for api, whose key (default MUNIMENT_TENANT)',
       )
+      .option('--scope <scope>', 'api create: what the key may do; may be given several times', repeated)
+      .option('--expires <duration>', 'api create: as in 90d; default never', durationMs)
       .option('--wait', 'rotate: wait until the new generation is active, then rewrap or announce')
       .option('--print', 'data: yes, print the key')
   },

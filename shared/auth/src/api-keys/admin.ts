@@ -1,14 +1,9 @@
 import { AppError } from '@muniment/schema'
-import { updateShelf, type Shelf } from '../shelf.ts'
+import { updateShelf } from '../shelf.ts'
 import { makeApiKey, type ApiKeyGrant, type ApiKeyRecord } from './key.ts'
 import { formatRecords, parseRecords } from './records.ts'
+import type { ApiKeyShelves } from './shelves.ts'
 import { parseUses } from './uses.ts'
-
-/** Where API keys are kept: what is kept of them, and apart from that when they were last used. */
-export interface ApiKeyShelves {
-  readonly keys: Shelf
-  readonly uses: Shelf
-}
 
 /** What is known of a key, and nothing that opens anything. */
 export interface ApiKeyInfo {

@@ -41,6 +41,11 @@ export function parseApiKey(token: string): ApiKeyParts | undefined {
   return id === undefined || secret === undefined ? undefined : { id, secret }
 }
 
+/** The id in a key, or in a part of one that has it: a leaked key is often all that one has. `undefined` where there is none. */
+export function apiKeyId(text: string): string | undefined {
+  return /^(?:mun_)?([0-9a-f]{16})(?:_[A-Za-z0-9_-]*)?$/u.exec(text)?.[1]
+}
+
 /**
  * One SHA-256 over salt and secret. Slow hashes protect what people can remember, because that can be guessed; here 256 random bits
  * cannot be, at any speed, and a slow hash would hand every stranger a way to keep the server busy. The salt keeps equal secrets, and tables, apart.

@@ -1,8 +1,8 @@
 import { bearerToken } from '../bearer.ts'
 import { outdated, rejected, type AuthRequest, type Finding, type Method } from '../method.ts'
-import type { ApiKeyShelves } from './admin.ts'
 import { isApiKey, isSecretOf, parseApiKey, type ApiKeyRecord } from './key.ts'
 import { parseRecords } from './records.ts'
+import type { ApiKeyShelves } from './shelves.ts'
 import { createUseKeeper, type UseKeeper } from './uses.ts'
 
 /** How API keys are taken. */
