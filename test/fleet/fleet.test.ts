@@ -4,7 +4,7 @@ import type { Alert } from '@muniment/schema'
 import { expect, test } from 'vitest'
 import { alertsPerDay, incidentKinds, isTold, makeFleet, type Fleet } from '../fixtures/fleet-week.ts'
 
-// Two days of few people; the whole week of 200 is `npm run bench -- fleet`.
+// Few days of few people; the whole week of 200 is `npm run bench -- fleet`.
 const key = createSecretKey(Buffer.alloc(32, 9))
 
 function alertsOf({ events }: Fleet): readonly Alert[] {
@@ -13,7 +13,7 @@ function alertsOf({ events }: Fleet): readonly Alert[] {
 }
 
 test('incidents of every kind are told of within their first tenth or minute', () => {
-  const fleet = makeFleet({ seed: 3, principals: 40, days: 2, incidents: incidentKinds })
+  const fleet = makeFleet({ seed: 3, principals: 24, days: 4, incidents: incidentKinds })
   const alerts = alertsOf(fleet)
   const missed = fleet.incidents.filter(each => !isTold(each, alerts)).map(({ kind }) => kind)
   expect(fleet.incidents).toHaveLength(incidentKinds.length)

@@ -18,6 +18,7 @@ import { readPolicy, verifyArchiveOf } from './verify-archive.ts'
 import { createExceptions } from './verdicts.ts'
 import { programVersion } from './version.ts'
 import { rulesFolders } from './rules-folders.ts'
+import { toolLabelsOf } from './tool-labels.ts'
 
 /** What the workers of one process share. */
 export interface WorkerContext extends KeyContext {
@@ -74,6 +75,7 @@ async function detectorTasks({ bus, state, keys, log, config }: WorkerContext): 
     state,
     evidenceKey,
     rules: source.current,
+    labels: await toolLabelsOf(config),
     log: log.child('detector'),
     now: Date.now,
   })

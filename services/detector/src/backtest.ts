@@ -1,5 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { isAppError, type MunimentEvent } from '@muniment/schema'
+import type { ToolLabels } from './flow/labels.ts'
 import { createReplay } from './replay.ts'
 import type { RulePack } from './sigma/pack.ts'
 
@@ -49,8 +50,9 @@ function add(counts: Map<string, number>, key: string): void {
 export async function backtestRules(
   pack: RulePack,
   events: AsyncIterable<MunimentEvent> | Iterable<MunimentEvent>,
+  labels?: ToolLabels,
 ): Promise<Backtest> {
-  const replay = createReplay(pack, createSecretKey(randomBytes(32)))
+  const replay = createReplay(pack, createSecretKey(randomBytes(32)), labels)
   const counts: Counts = { matches: new Map(), notifications: new Map() }
   let [seen, tooCostly] = [0, 0]
   for await (const event of events) {

@@ -1,16 +1,16 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { publishDeadLetter, type Batch, type Bus, type BusRecord, type OutgoingRecord } from '@muniment/bus'
 import { AppError, isAppError, laneOf, topic, type MunimentEvent, type Signal } from '@muniment/schema'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
-import { arrangeRules, hitsOf, judgeEvent, signalOf, type EventRules } from './signal.ts'
-import { groupAspect } from './behaviour/fold.ts'
-import { groupsOf } from './behaviour/correlate.ts'
+import { toldBy, type Copy } from './copies.ts'
+import { emit } from './emit.ts'
+import type { ToolLabels } from './flow/labels.ts'
+import { arrangeRules, signalOf, type EventRules } from './signal.ts'
 import type { RulePack } from './sigma/pack.ts'
 
 const group = 'muniment.detector.content'
-/** How many (tenant, server, tool) are remembered as already passed on to the server's partition. */
-const mostForwarded = 50_000
-const longestName = 256
+/** How many facts about servers, callers and handles are remembered as passed on. */
+const mostForwarded = 200_000
 
 /** What the content stage is made of. */
 export interface ContentStageOptions {
@@ -19,6 +19,8 @@ export interface ContentStageOptions {
   readonly rules: () => RulePack
   /** Key of the evidence hashes of a tenant. */
   readonly evidenceKey: (tenant: string) => Promise<KeyObject>
+  /** What tools do to a flow of data. */
+  readonly labels: ToolLabels
   readonly log: Logger
 }
 
@@ -110,22 +112,12 @@ function signalRecord(key: string, signal: Signal): OutgoingRecord {
   }
 }
 
-/** What a signal tells of a server's tools, short enough to be remembered whatever names somebody makes up. */
-function nameOf({ definitions, target = '' }: Signal): string {
-  if (definitions === undefined) return target.slice(0, longestName)
-  return createHash('sha256').update(JSON.stringify(definitions)).digest('base64')
-}
-
-/** Known-set rules see a server as a whole, so what they need goes to the server's own partition, each tool once a process. */
-function forwardToServer(stage: Stage, output: Output, signal: Signal): void {
-  const { tenant, server, method } = signal
-  if (server === undefined || method === undefined || !method.startsWith('tools/')) return
-  const known = `${tenant}\u{0}${server.slice(0, longestName)}\u{0}${nameOf(signal)}`
-  if (stage.forwarded.has(known) || output.forwards.has(known)) return
-  output.forwards.add(known)
-  output.signals.push(
-    signalRecord(`${tenant}/server:${server}`, { ...signal, hits: [], lane: `${signal.lane}#server` }),
-  )
+/** What was told before needs no telling again: a server's tools, callers and arguments are known after the first time. */
+function passOn(stage: Stage, output: Output, copy: Copy): void {
+  const told = toldBy(copy)
+  if (told.length > 0 && told.every(each => stage.forwarded.has(each) || output.forwards.has(each))) return
+  for (const each of told) output.forwards.add(each)
+  output.signals.push(signalRecord(`${copy.signal.tenant}/${copy.key}`, copy.signal))
 }
 
 /** A replay of dead letters mends single ranges of a lane, of which a claim has told already. */
@@ -136,15 +128,6 @@ function isReplayed(lane: string): boolean {
 /** Claims stay by themselves, for they may be refused. */
 function goesOn(last: Coverage, { from, isClaim }: Coverage): boolean {
   return !last.isClaim && !isClaim && from <= last.to + 1
-}
-
-/** Correlations whose groups reach beyond one principal see their events where the group's own key leads. */
-function forwardToGroups({ pack }: Stage, output: Output, signal: Signal): void {
-  if (signal.hits.length === 0 || pack.links.length === 0) return
-  for (const { root, key, hits } of groupsOf(pack, signal)) {
-    const lane = `${signal.lane}${groupAspect(root)}`
-    output.signals.push(signalRecord(`${signal.tenant}/${key}`, { ...signal, hits: [...hits], lane }))
-  }
 }
 
 function cover(output: Output, event: MunimentEvent, lane: string): void {
@@ -195,12 +178,11 @@ async function handle(stage: Stage, output: Output, incoming: BusRecord): Promis
     return
   }
   if (event.kind === 'heartbeat') return
-  const fired = judgeEvent(event, stage.arranged)
-  const hits = fired.length === 0 ? [] : hitsOf(fired, await keyOf(stage, event.tenant))
-  const signal = signalOf(event, lane, hits)
+  const { pack, arranged, labels } = stage
+  const key = await keyOf(stage, event.tenant)
+  const { signal, copies } = emit(event, lane, { pack, arranged, labels, key })
   output.signals.push(signalRecord(`${signal.tenant}/${signal.principal}`, signal))
-  forwardToServer(stage, output, signal)
-  forwardToGroups(stage, output, signal)
+  for (const copy of copies) passOn(stage, output, copy)
 }
 
 function keyOf(stage: Stage, tenant: string): Promise<KeyObject> {

@@ -4,6 +4,7 @@ import type { Logger, Task } from '@muniment/runtime'
 import type { StateStore } from '@muniment/state'
 import { createBehaviourStage, type SnapshotPolicy } from './behaviour-stage.ts'
 import { createContentStage } from './content-stage.ts'
+import { createToolLabels, type ToolLabels } from './flow/labels.ts'
 import { loadRules, type RulePack } from './sigma/pack.ts'
 
 /** What a detector is made of. */
@@ -19,6 +20,8 @@ export interface DetectorOptions {
   readonly rules?: () => RulePack
   /** Rules in force, where they do not change. */
   readonly pack?: RulePack
+  /** What tools do to a flow of data; default as their names tell. */
+  readonly labels?: ToolLabels
   /** Default every 20,000 records or 10 s. */
   readonly snapshot?: SnapshotPolicy
 }
@@ -39,9 +42,10 @@ function constant(pack: RulePack): () => RulePack {
 export function createDetector(options: DetectorOptions): Detector {
   const { bus, state, evidenceKey, log, now } = options
   const rules = options.rules ?? constant(options.pack ?? loadRules())
+  const labels = options.labels ?? createToolLabels({})
   const snapshot = options.snapshot ?? { everyRecords: 20_000, everyMs: 10_000 }
   return {
-    content: createContentStage({ bus, rules, evidenceKey, log }),
+    content: createContentStage({ bus, rules, labels, evidenceKey, log }),
     behaviour: createBehaviourStage({ bus, state, rules, log, now, snapshot }),
   }
 }

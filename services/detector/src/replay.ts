@@ -1,10 +1,11 @@
 import type { KeyObject } from 'node:crypto'
-import { laneOf, type Alert, type MunimentEvent, type Signal } from '@muniment/schema'
-import { groupsOf } from './behaviour/correlate.ts'
-import { createFold, groupAspect } from './behaviour/fold.ts'
+import { laneOf, type Alert, type MunimentEvent } from '@muniment/schema'
+import { createFold } from './behaviour/fold.ts'
 import { emptyState, type PartitionState } from './behaviour/state.ts'
+import { emit } from './emit.ts'
+import { createToolLabels, type ToolLabels } from './flow/labels.ts'
 import type { RulePack } from './sigma/pack.ts'
-import { arrangeRules, hitsOf, judgeEvent, signalOf, type Fired } from './signal.ts'
+import { arrangeRules, signalOf, type Fired } from './signal.ts'
 
 /** What rules make of one event of the past. */
 interface Replayed {
@@ -18,19 +19,13 @@ export interface Replay {
   readonly state: PartitionState
 }
 
-/** What a signal is copied for: the server's own tools, and groups that reach beyond one principal. */
-function copiesOf(pack: RulePack, signal: Signal): readonly Signal[] {
-  const isAboutTools = signal.server !== undefined && signal.method?.startsWith('tools/') === true
-  const own = isAboutTools ? [{ ...signal, hits: [], lane: `${signal.lane}#server` }] : []
-  const groups: Signal[] = []
-  for (const { root, hits } of groupsOf(pack, signal))
-    groups.push({ ...signal, hits: [...hits], lane: `${signal.lane}${groupAspect(root)}` })
-  return [signal, ...own, ...groups]
-}
-
 /** Runs a pack over events as the two stages would have; throws `LIMIT_EXCEEDED` for an event that they would have put aside. */
-export function createReplay(pack: RulePack, key: KeyObject): Replay {
-  const rules = arrangeRules(pack)
+export function createReplay(
+  pack: RulePack,
+  key: KeyObject,
+  labels: ToolLabels = createToolLabels({}),
+): Replay {
+  const arranged = arrangeRules(pack)
   const fold = createFold(pack, 0)
   const state = emptyState(0)
   return {
@@ -41,9 +36,9 @@ export function createReplay(pack: RulePack, key: KeyObject): Replay {
       if (event.gap !== undefined)
         return { fired: [], alerts: fold.step(state, signalOf(event, `${lane}#gap`, []), timeMs) }
       if (event.kind === 'heartbeat') return { fired: [], alerts: [] }
-      const fired = judgeEvent(event, rules)
-      const signal = signalOf(event, lane, hitsOf(fired, key))
-      return { fired, alerts: copiesOf(pack, signal).flatMap(copy => fold.step(state, copy, timeMs)) }
+      const { fired, signal, copies } = emit(event, lane, { pack, arranged, labels, key })
+      const signals = [signal, ...copies.map(copy => copy.signal)]
+      return { fired, alerts: signals.flatMap(each => fold.step(state, each, timeMs)) }
     },
   }
 }

@@ -2,7 +2,6 @@ import { createHmac, type KeyObject } from 'node:crypto'
 import type { Hit, MunimentEvent, Signal } from '@muniment/schema'
 import { definitionHashes } from './content/definitions.ts'
 import type { ContentKind, Document } from './content/document.ts'
-import { eventDocuments } from './content/event-documents.ts'
 import { inspect, type PlacedFinding } from './content/index.ts'
 import { eventFacts, isOfContent, principalOf } from './event-facts.ts'
 import type { Facts, Scalar } from './sigma/facts.ts'
@@ -153,8 +152,11 @@ function hitOf({ rule, score, finding, carried }: Fired, key: KeyObject): Hit {
 }
 
 /** The rules that fire on one event; throws `LIMIT_EXCEEDED` where they compare too much. */
-export function judgeEvent(event: MunimentEvent, rules: EventRules): readonly Fired[] {
-  const documents = eventDocuments(event)
+export function judgeEvent(
+  event: MunimentEvent,
+  documents: readonly Document[],
+  rules: EventRules,
+): readonly Fired[] {
   const findings = inspect(documents)
   if (findings.size === 0 && rules.always.length === 0 && rules.searched === undefined) return []
   return fire(rules, { findings, documents, facts: eventFacts(event, documents, findings) })
@@ -185,6 +187,7 @@ export function signalOf(event: MunimentEvent, lane: string, hits: readonly Hit[
     principal: principalOf(event),
     server: event.server?.id ?? event.server?.name,
     client: event.client?.name,
+    conversation: event.conversation_id,
     duration_ms: event.duration_ms,
     request_bytes: event.request?.size_bytes,
     response_bytes: event.response?.size_bytes,

@@ -26,6 +26,10 @@ export const sections = {
     doc: 'Which rules may decide about callers, tools and servers, and what they may never touch; the README of `@muniment/detector` has all of it.',
     roles: ['detector'],
   },
+  detection: {
+    doc: 'Which tools bring in the words of strangers, hand out what is not public, or take data out; the README of `@muniment/detector` has all of it.',
+    roles: ['detector'],
+  },
 } as const satisfies Readonly<Record<string, SectionEntry>>
 
 /** The name of a section in `muniment.yaml`. */

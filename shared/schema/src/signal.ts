@@ -34,6 +34,19 @@ export const signalSchema = z.object({
   hits: z.array(hitSchema),
   /** Hashes of tool definitions seen in a `tools/list` result, by tool name. */
   definitions: z.record(z.string(), z.string()).optional(),
+  /** Members of known sets: set, name or keyed hash, path. */
+  traits: z.array(z.tuple([z.string(), z.string(), z.string()])).optional(),
+  /** What its tool does to a flow of data, and marks of what it hands out and is given: keyed hashes. */
+  flow: z
+    .object({
+      classes: z.array(z.string()),
+      out: z.array(z.string()).optional(),
+      in: z.array(z.string()).optional(),
+    })
+    .optional(),
+  conversation: z.string().optional(),
+  /** Keyed hash of a session, task, state handle or token. */
+  handle: z.string().optional(),
   pii: z.record(z.string(), z.number()).optional(),
   gap: z
     .object({

@@ -6,6 +6,7 @@ import { argument, durationMs, numberOption, textOption } from '../options.ts'
 import { safe } from '../print.ts'
 import { unrecorded } from '../reads.ts'
 import { rulesFolders } from '../rules-folders.ts'
+import { toolLabelsOf } from '../tool-labels.ts'
 import { tableLines } from '../table.ts'
 
 const day = 86_400_000
@@ -93,7 +94,7 @@ async function backtest(call: Call): Promise<number> {
   if (wanted !== undefined && !pack.byName.has(wanted)) throw noRule(wanted)
   printer.progress('Reading the archive …')
   const sinceMs = Date.now() - (numberOption(options, 'since') ?? 7 * day)
-  const found = await backtestRules(pack, pastEvents(call, sinceMs))
+  const found = await backtestRules(pack, pastEvents(call, sinceMs), await toolLabelsOf(await call.config()))
   printer.progress('')
   const lines = found.rules.filter(({ rule, matches }) =>
     wanted === undefined ? matches > 0 : rule === wanted,

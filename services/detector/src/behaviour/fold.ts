@@ -4,7 +4,11 @@ import type { Link } from '../sigma/link.ts'
 import type { RulePack } from '../sigma/pack.ts'
 import { correlate, type Correlated } from './correlate.ts'
 import { addToGroup } from './groups.ts'
+import { observeFlow } from './flow.ts'
+import { observeHandle } from './handles.ts'
 import { observeServer } from './known.ts'
+import { observeNames } from './names.ts'
+import { observeSets } from './sets.ts'
 import type { Observation } from './observation.ts'
 import { isLost, noteFound, noteLost } from './lost.ts'
 import { observeRates } from './rate.ts'
@@ -14,6 +18,8 @@ import { bound, type PartitionState } from './state.ts'
 const alertScore = 0.5
 const mostLanes = 200_000
 const lostMark = '#lost'
+/** An event may name several handles, each judged where its users meet. */
+const handleAspects = ['#handle0', '#handle1', '#handle2', '#handle3']
 /** Longer than the retention of `mcp.calls.raw` and `mcp.signals`: nothing older can come again. */
 const forgetLanesMs = 26 * 3_600_000
 
@@ -128,8 +134,10 @@ function onPrincipal(step: Step): readonly Observation[] {
   const found = [...signal.hits.flatMap(hit => onHit(step, hit)), ...onGroups(step, '')]
   if (signal.kind === 'notification' || signal.kind === 'stream') return found
   const news = observeRates(state, parts.behaviours, signal)
+  const flows = observeFlow(state, parts.behaviours, signal)
   return [
     ...found,
+    ...flows.map(({ rule, ...rest }) => observation(step, rule, rest)),
     ...news.map(({ rule, sentence, evidence }) =>
       observation(step, rule, { score: 0.7, sentence, evidence }),
     ),
@@ -137,14 +145,36 @@ function onPrincipal(step: Step): readonly Observation[] {
 }
 
 function onServer(step: Step): readonly Observation[] {
-  const { parts, state, signal } = step
+  const { parts, state, signal, fields } = step
   const settings = parts.behaviours.get('first_seen')
-  if (settings === undefined) return []
-  return observeServer(state, settings, signal).flatMap(({ behaviour, tool, sentence, evidence }) => {
+  const tools = settings === undefined ? [] : observeServer(state, settings, signal)
+  const found = tools.flatMap(({ behaviour, tool, sentence, evidence }) => {
     const rule = parts.behaviours.get(behaviour)
-    const named = { ...step, fields: { ...step.fields, target: tool } }
+    const named = { ...step, fields: { ...fields, target: tool } }
     return rule === undefined ? [] : [observation(named, rule, { score: 0.7, sentence, evidence })]
   })
+  const news = observeSets(state, parts.behaviours, signal)
+  return [
+    ...found,
+    ...news.map(({ rule, ...rest }) => observation(step, rule, { score: rule.score ?? 0.5, ...rest })),
+  ]
+}
+
+function onNames(step: Step): readonly Observation[] {
+  const { parts, state, signal, fields } = step
+  return observeNames(state, parts.behaviours, signal).map(({ rule, tool, sentence, evidence }) =>
+    observation({ ...step, fields: { ...fields, target: tool } }, rule, { score: 0.7, sentence, evidence }),
+  )
+}
+
+function onHandle(step: Step): readonly Observation[] {
+  const { parts, state, signal } = step
+  const rule = parts.behaviours.get('handle_shared')
+  const first = observeHandle(state, signal)
+  if (rule === undefined || first === undefined) return []
+  const { principal, server = '', target = signal.method ?? '' } = signal
+  const sentence = `${principal} uses on ${server} (${target}) a session, handle or token that ${first} used before`
+  return [observation(step, rule, { score: 0.8, sentence, evidence: { first, handle: signal.handle } })]
 }
 
 function onGap(step: Step): readonly Observation[] {
@@ -173,19 +203,28 @@ function onCoverage(step: Step): readonly Observation[] {
   return [observation(step, rule, { score: 0.9, sentence, evidence })]
 }
 
+const nobody = { principal: undefined, server: undefined, target: undefined, client: undefined }
+
+/** Who looks at which aspect of an event; everything else of it belongs to its principal. */
+const lookers: readonly (readonly [aspect: string, look: (step: Step) => readonly Observation[]])[] = [
+  ['#server', onServer],
+  ['#names', onNames],
+  ['#handle', onHandle],
+  ['#gap', onGap],
+  ['#cover', onCoverage],
+]
+
 function observe(parts: Parts, state: PartitionState, signal: Signal): readonly Observation[] {
   const mark = signal.lane.lastIndexOf('#')
   const aspect = mark < 0 ? '' : signal.lane.slice(mark)
   const lane = mark < 0 ? signal.lane : signal.lane.slice(0, mark)
   const { principal, server, target, client } = signal
-  const laneOnly = { principal: undefined, server: undefined, target: undefined, client: undefined, lane }
   const isAboutLane = aspect === '#gap' || aspect === '#cover'
-  const fields = isAboutLane ? laneOnly : { principal, server, target, client, lane }
+  const fields = isAboutLane ? { ...nobody, lane } : { principal, server, target, client, lane }
   const step: Step = { parts, state, signal, lane, fields, before: state.watermarks.get(signal.lane)?.[0] }
-  if (aspect === '#server') return onServer(step)
-  if (aspect === '#gap') return onGap(step)
-  if (aspect.startsWith('#by:')) return onGroups(step, aspect)
-  return aspect === '#cover' ? onCoverage(step) : onPrincipal(step)
+  if (aspect === '') return onPrincipal(step)
+  const look = lookers.find(([of]) => aspect.startsWith(of))?.[1]
+  return look === undefined ? onGroups(step, aspect) : look(step)
 }
 
 /** The fold of one pack of rules over a partition of `mcp.signals` with this number. */
@@ -194,7 +233,9 @@ export function createFold(pack: RulePack, partition: number): Fold {
   for (const rule of pack.rules) if (rule.behaviour !== undefined) behaviours.set(rule.behaviour, rule)
   const parts: Parts = { pack, behaviours, silent: silentIn(pack.links), linksAt: linksAt(pack.links) }
   // Aspects of an event that are judged, each in its own partition.
-  const judged = new Set(['', '#server', ...parts.linksAt.keys()]).values().toArray()
+  const judged = new Set(['', '#server', '#names', ...handleAspects, ...parts.linksAt.keys()])
+    .values()
+    .toArray()
   const laneOf = (state: PartitionState): string => `detector.p${partition}/${state.epoch}`
   return {
     step: (state, signal, timestampMs) => {

@@ -40,6 +40,41 @@ export interface GroupState {
   evidences: Readonly<Record<string, unknown>>[]
 }
 
+/** A set that is learnt: who or what belongs to it, and when it grew last. */
+export interface KnownSet {
+  readonly sinceMs: number
+  grownMs: number
+  /** How many members were news since it grew. */
+  news: number
+  /** Beyond the bound nothing more is remembered: the set is open, and nobody is told of what is new in it. */
+  isOpen: boolean
+  readonly members: string[]
+}
+
+/** A tool's name among those of its tenant. */
+export interface NameState {
+  readonly tenant: string
+  readonly server: string
+  readonly tool: string
+  readonly sinceMs: number
+}
+
+/** What a conversation has brought in of late. */
+export interface FlowState {
+  /** Text that strangers wrote, and whether it held orders. */
+  stranger:
+    | { readonly timeMs: number; readonly at: string; readonly eventId: string; readonly isOrder: boolean }
+    | undefined
+  /** Results that are not public, oldest first, with the marks by which copies of them are told. */
+  readonly sources: {
+    readonly timeMs: number
+    readonly at: string
+    readonly eventId: string
+    readonly server: string
+    readonly marks: readonly string[]
+  }[]
+}
+
 /** First and last number of each, both included. */
 export type LostRanges = readonly (readonly [first: number, last: number])[]
 
@@ -60,32 +95,29 @@ export interface PartitionState {
   readonly groups: Map<string, GroupState>
   /** Events of correlations, by rule and group, in order of time. */
   readonly correlations: Map<string, readonly Entry[]>
+  readonly sets: Map<string, KnownSet>
+  readonly names: Map<string, NameState>
+  /** Who used a handle first. */
+  readonly handles: Map<string, string>
+  readonly flows: Map<string, FlowState>
   /** Entries forgotten to keep within bounds, by map. */
   readonly evicted: Record<string, number>
 }
 
+type MapName = {
+  [Name in keyof PartitionState]: PartitionState[Name] extends Map<string, unknown> ? Name : never
+}[keyof PartitionState]
+
+/** The maps whose entries are written as they are. */
+type Maps = Pick<PartitionState, Exclude<MapName, 'servers'>>
+
 /** A state that knows nothing, for a partition read from `offset` on. */
 export function emptyState(offset: number): PartitionState {
-  return {
-    epoch: offset,
-    offset,
-    alertSeq: 0,
-    watermarks: new Map(),
-    lost: new Map(),
-    rates: new Map(),
-    servers: new Map(),
-    groups: new Map(),
-    correlations: new Map(),
-    evicted: {},
-  }
+  return { epoch: offset, offset, alertSeq: 0, ...mapsOf({}), servers: new Map(), evicted: {} }
 }
 
 /** Drops the entries not renewed for longest until the map is within its bound, and counts them. */
-export function bound(
-  state: PartitionState,
-  name: 'watermarks' | 'lost' | 'rates' | 'servers' | 'groups' | 'correlations',
-  most: number,
-): void {
+export function bound(state: PartitionState, name: MapName, most: number): void {
   const map: Map<string, unknown> = state[name]
   if (map.size <= most) return
   for (const key of map.keys()) {
@@ -95,34 +127,29 @@ export function bound(
   }
 }
 
-const version = 3
+const version = 4
+/** Version 3 lacked some of the maps, which then begin empty. */
+const readable: ReadonlySet<unknown> = new Set([3, version])
 
 /** The snapshot of a state: JSON under zstd. */
 export async function encodeState(state: PartitionState): Promise<Uint8Array> {
-  const { servers, watermarks, lost, rates, groups, correlations, ...rest } = state
+  const { epoch, offset, alertSeq, evicted, servers, ...maps } = state
   const flat = {
     v: version,
-    ...rest,
-    watermarks: [...watermarks],
-    lost: [...lost],
-    rates: [...rates],
-    groups: [...groups],
-    correlations: [...correlations],
+    epoch,
+    offset,
+    alertSeq,
+    evicted,
+    ...Object.fromEntries(Object.entries(maps).map(([name, map]) => [name, [...map]])),
     servers: [...servers].map(([key, server]) => [key, { ...server, tools: [...server.tools] }]),
   }
   return await compress(JSON.stringify(flat))
 }
 
-interface FlatState extends Omit<
-  PartitionState,
-  'servers' | 'watermarks' | 'lost' | 'rates' | 'groups' | 'correlations'
-> {
-  readonly v: number
-  readonly watermarks: readonly (readonly [string, readonly [number, number]])[]
-  readonly lost: readonly (readonly [string, LostRanges])[]
-  readonly rates: readonly (readonly [string, RateState])[]
-  readonly groups: readonly (readonly [string, GroupState])[]
-  readonly correlations: readonly (readonly [string, readonly Entry[]])[]
+type Entries<Of> = Of extends Map<infer Key, infer Value> ? readonly (readonly [Key, Value])[] : never
+type FlatMaps = { readonly [Name in keyof Maps]?: Entries<Maps[Name]> }
+
+interface FlatState extends FlatMaps, Pick<PartitionState, 'epoch' | 'offset' | 'alertSeq' | 'evicted'> {
   readonly servers: readonly (readonly [
     string,
     Omit<ServerState, 'tools'> & { readonly tools: readonly (readonly [string, readonly string[]])[] },
@@ -130,7 +157,21 @@ interface FlatState extends Omit<
 }
 
 function isFlatState(value: unknown): value is FlatState {
-  return typeof value === 'object' && value !== null && 'v' in value && value.v === version
+  return typeof value === 'object' && value !== null && 'v' in value && readable.has(value.v)
+}
+
+function mapsOf(flat: FlatMaps): Maps {
+  return {
+    watermarks: new Map(flat.watermarks),
+    lost: new Map(flat.lost),
+    rates: new Map(flat.rates),
+    groups: new Map(flat.groups),
+    correlations: new Map(flat.correlations),
+    sets: new Map(flat.sets),
+    names: new Map(flat.names),
+    handles: new Map(flat.handles),
+    flows: new Map(flat.flows),
+  }
 }
 
 /** The state of a snapshot; `SCHEMA_UNKNOWN` for one written by another version. */
@@ -141,14 +182,9 @@ export async function decodeState(bytes: Uint8Array): Promise<PartitionState> {
       hint: 'Run the version that wrote it, or delete the snapshot to start from the oldest signal.',
     })
   }
-  const { v: _, ...rest } = flat
-  return {
-    ...rest,
-    watermarks: new Map(flat.watermarks),
-    lost: new Map(flat.lost),
-    rates: new Map(flat.rates),
-    groups: new Map(flat.groups),
-    correlations: new Map(flat.correlations),
-    servers: new Map(flat.servers.map(([key, server]) => [key, { ...server, tools: new Map(server.tools) }])),
-  }
+  const { epoch, offset, alertSeq, evicted } = flat
+  const servers = new Map(
+    flat.servers.map(([key, server]) => [key, { ...server, tools: new Map(server.tools) }]),
+  )
+  return { epoch, offset, alertSeq, evicted, ...mapsOf(flat), servers }
 }
