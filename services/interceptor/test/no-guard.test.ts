@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest'
 import { enforceDecisions } from '../src/guard/index.ts'
 import { observeExpress, observeFastify, observeFetch, observeHono, observeListener } from '../src/http.ts'
-import { startProxy } from '../src/proxy.ts'
 
 // As a program without types could write it.
 const options = { home: '/nonexistent', guard: enforceDecisions() }
-const routes = [{ upstream: new URL('http://127.0.0.1:9') }]
 
 test.each<[string, () => unknown]>([
   ['observeListener', () => observeListener(() => undefined, options)],
@@ -13,7 +11,6 @@ test.each<[string, () => unknown]>([
   ['observeFastify', () => observeFastify(options)],
   ['observeFetch', () => observeFetch(() => new Response(), options)],
   ['observeHono', () => observeHono(options)],
-  ['startProxy', async () => startProxy({ ...options, routes })],
 ])('%s refuses a guard, which it would not ask', async (_, open) => {
   await expect(async () => open()).rejects.toThrow(
     expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('refuses nothing') }),

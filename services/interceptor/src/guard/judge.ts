@@ -1,9 +1,10 @@
 import { isMembers, member, textMember, type Members } from '../json.ts'
 import { cancelledId, labelInMeta, targetOf } from '../message.ts'
 import { isRpcId } from '../pending.ts'
-import { problem, problemOf, type OnProblem } from '../problem.ts'
+import { problem, type OnProblem } from '../problem.ts'
 import type { ChannelInfo, Context, Direction, Labels } from '../record.ts'
-import { isPromise, andThen, type Soon } from '../soon.ts'
+import { andThen, type Soon } from '../soon.ts'
+import { askFenced } from './fence.ts'
 import type { Guard, PolicyNote, Refusal, Subject, Verdict } from './guard.ts'
 import { createOpenCalls, type OpenCalls } from './open-calls.ts'
 import { isAsked, refuseMessage, type RefusalMessage } from './refusal.ts'
@@ -50,45 +51,13 @@ export interface JudgeOptions {
 
 type State = JudgeOptions & { readonly calls: OpenCalls }
 
-/** Longer than any part takes that is well; shorter than the patience of clients. */
-const verdictTimeoutMs = 10_000
 const failure: Verdict = {
   refusal: { code: 'SERVICE_ERROR' },
   notes: [{ name: 'guard', decision: 'refuse', reason: 'The guard itself failed.' }],
 }
 
-async function inTime(
-  verdict: Promise<Verdict | undefined>,
-  onProblem: OnProblem,
-): Promise<Verdict | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<Verdict>(resolve => {
-    timer = setTimeout(() => {
-      onProblem(
-        problem('SERVICE_ERROR', 'A part of the guard did not answer in time; the message was refused.'),
-      )
-      resolve(failure)
-    }, verdictTimeoutMs)
-  })
-  try {
-    return await Promise.race([verdict, late])
-  } catch (error) {
-    onProblem(problemOf(error, 'A message could not be judged'))
-    return failure
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** Who asked for a guard wants nothing to pass where it fails. */
 function fenced(ask: () => Soon<Verdict | undefined>, onProblem: OnProblem): Soon<Verdict | undefined> {
-  try {
-    const verdict = ask()
-    return isPromise(verdict) ? inTime(verdict, onProblem) : verdict
-  } catch (error) {
-    onProblem(problemOf(error, 'A message could not be judged'))
-    return failure
-  }
+  return askFenced(ask, { failure, onProblem })
 }
 
 function subjectOf({ info, labels }: State, message: Members | undefined, about: About): Subject {

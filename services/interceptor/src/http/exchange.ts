@@ -6,8 +6,18 @@ import { createKeeper } from './content.ts'
 import { isRecorded, readRefusal, refuse } from './refusal.ts'
 import { createReplyReader } from './reply.ts'
 import type { Claimant } from './scope.ts'
-import type { Session } from './sessions.ts'
-import { channelOf, contextOf, type Exchanging, type HttpHead, type HttpReply, type Shared } from './state.ts'
+import { sessionOf } from './sessions.ts'
+import type { PolicyNote } from '../guard/guard.ts'
+import type { Handling } from '../guard/judge.ts'
+import {
+  channelOf,
+  contextOf,
+  type Exchanging,
+  type GuardTold,
+  type HttpHead,
+  type HttpReply,
+  type Shared,
+} from './state.ts'
 
 /** How an exchange ended: as both wanted, or because one of the two went away. */
 type HttpEnd = 'complete' | 'client_gone' | 'server_gone'
@@ -16,6 +26,10 @@ type HttpEnd = 'complete' | 'client_gone' | 'server_gone'
 export interface HttpExchange extends Claimant {
   readonly requestBytes: (chunk: Uint8Array) => void
   readonly requestEnd: () => void
+  /** What a guard said of the request; told before its end. */
+  readonly guarded: (told: GuardTold) => void
+  /** What a guard noted of an answer; told before its bytes. */
+  readonly noted: (rpcId: RpcId, notes: readonly PolicyNote[]) => void
   readonly reply: (reply: HttpReply) => void
   readonly replyBytes: (chunk: Uint8Array) => void
   /** Told once more it is ignored. */
@@ -26,12 +40,6 @@ export interface HttpExchange extends Claimant {
 const maxWaitingBytes = 1024 * 1024
 const versionName = 'io.modelcontextprotocol/protocolVersion'
 
-/** The session that a request belongs to: by its header, or by the address that an HTTP+SSE stream gave out. */
-function sessionOf({ head, sessions }: Exchanging): Session | undefined {
-  const id = head.header('mcp-session-id')
-  return id === undefined ? sessions.get(head.target) : sessions.get(`#${id}`)
-}
-
 function putRequest(state: Exchanging, arrival: Arrival, rpcId: RpcId): void {
   const meta = member(member(arrival.message, 'params'), '_meta')
   if (textMember(meta, versionName) !== undefined) state.isModern = true
@@ -40,30 +48,48 @@ function putRequest(state: Exchanging, arrival: Arrival, rpcId: RpcId): void {
   state.requests.push(rpcId)
 }
 
+function notesOf({ guard }: Exchanging, handling: Handling | undefined): Arrival['policy'] {
+  if (guard === undefined) return undefined
+  const notes = [...guard.notes, ...(handling?.notes ?? [])]
+  return notes.length === 0 ? undefined : notes
+}
+
+/** Recorded as refused at once; the answer that goes back over HTTP is part of it. */
+function deny(state: Exchanging, arrival: Arrival, handling: Handling): void {
+  state.isDenied = true
+  channelOf(state).deny(arrival, { ...handling, notes: arrival.policy ?? [] })
+}
+
 function readRequest(state: Exchanging): void {
-  const body = state.keeper.body()
-  if (state.head.method !== 'POST' || body.sizeBytes === 0) return
-  const reading = state.keeper.isWhole() ? readMessages(body.raw) : { fault: 'too_large' }
+  const whole = state.keeper.body()
+  if (state.head.method !== 'POST' || whole.sizeBytes === 0) return
+  const reading = state.keeper.isWhole() ? readMessages(whole.raw) : { fault: 'too_large' }
   if ('fault' in reading) {
     state.fault = reading.fault
     return
   }
   const context = contextOf(state)
-  const held: Arrival[] = []
-  for (const [message, bytes] of reading.parts) {
-    const arrival: Arrival = { direction: 'client_to_server', message, body: rawBody(bytes), context }
-    const rpcId = member(message, 'id')
-    const isRequest = textMember(message, 'method') !== undefined && member(message, 'jsonrpc') === '2.0'
-    if (isRequest && isRpcId(rpcId)) putRequest(state, arrival, rpcId)
-    else held.push(arrival)
+  for (const [index, [message, bytes]] of reading.parts.entries()) {
+    const handling = state.guard?.handlings?.[index]
+    const policy = notesOf(state, handling)
+    const body = rawBody(bytes)
+    readMessage(state, { direction: 'client_to_server', message, body, context, policy }, handling)
   }
-  state.held = held
+}
+
+function readMessage(state: Exchanging, arrival: Arrival, handling: Handling | undefined): void {
+  const { message } = arrival
+  if (handling?.refusal !== undefined) return deny(state, arrival, handling)
+  const rpcId = member(message, 'id')
+  const isRequest = textMember(message, 'method') !== undefined && member(message, 'jsonrpc') === '2.0'
+  if (isRequest && isRpcId(rpcId)) putRequest(state, arrival, rpcId)
+  else state.held.push(arrival)
 }
 
 function finishRequest(state: Exchanging): void {
   if (state.isRequestDone) return
   state.isRequestDone = true
-  state.session = sessionOf(state)
+  state.session = sessionOf(state.sessions, state.head)
   state.channel = state.session?.channel
   try {
     readRequest(state)
@@ -190,11 +216,16 @@ export function createExchange(shared: Shared, head: HttpHead): HttpExchange {
     tappedBy: undefined,
     answer: undefined,
     reader: undefined,
+    guard: undefined,
+    answerNotes: new Map(),
+    isDenied: false,
   }
   const { later } = shared.path
   return {
     requestBytes: chunk => later(() => (state.isRequestDone ? undefined : state.keeper.push(chunk))),
     requestEnd: () => later(() => finishRequest(state)),
+    guarded: told => later(() => void (state.guard = told)),
+    noted: (rpcId, notes) => later(() => void state.answerNotes.set(rpcId, notes)),
     reply: answer => later(() => afterRequest(state, () => onReply(state, answer))),
     replyBytes: chunk => later(() => afterRequest(state, () => state.reader?.push(chunk), chunk.length)),
     end: how => later(() => end(state, how)),

@@ -3,13 +3,16 @@ import type { Host } from '../host.ts'
 import { createOffPath } from '../off-path.ts'
 import type { Settings } from '../options.ts'
 import { createBudget } from './content.ts'
+import type { Labels } from '../record.ts'
 import { createExchange, type HttpExchange } from './exchange.ts'
-import { createSessions } from './sessions.ts'
+import { createSessions, sessionOf } from './sessions.ts'
 import type { HttpHead, Shared } from './state.ts'
 
 /** Records the HTTP exchanges of one door. */
 export interface HttpRecorder {
   readonly begin: (head: HttpHead) => HttpExchange
+  /** What both sides said about themselves in the session that a request belongs to. */
+  readonly labels: (head: Pick<HttpHead, 'header' | 'target'>) => Labels
   /** Works through what was told and ends the sessions. */
   readonly close: () => void
 }
@@ -29,6 +32,7 @@ export function createHttpRecorder(host: Host, settings: Settings): HttpRecorder
   }
   return {
     begin: head => createExchange(shared, head),
+    labels: head => sessionOf(sessions, head)?.channel.labels() ?? {},
     close: () => {
       path.now()
       sessions.endAll()

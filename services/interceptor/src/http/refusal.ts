@@ -47,13 +47,14 @@ function pathOf({ target }: HttpHead): string {
 }
 
 function refuseWhole(state: Exchanging, refusal: Refusal): void {
-  const { head, held, keeper, answer } = state
+  const { head, held, keeper, answer, guard } = state
   if (!isRecorded(head, answer?.status)) return
   const method = textMember(held[0]?.message, 'method') ?? head.method
   const what = method === '' ? {} : { method, target: pathOf(head) }
   const request = keeper.body()
   channelOf(state).record('client_to_server', {
     kind: 'rejected',
+    policy: guard?.notes,
     ...refusal,
     ...what,
     ...(request.sizeBytes > 0 && { request }),
@@ -62,12 +63,12 @@ function refuseWhole(state: Exchanging, refusal: Refusal): void {
 
 /** Ends what an error answered: each request with its own error where it has one, else with that of the whole. */
 export function refuse(state: Exchanging, { errors, refusal }: Refused): void {
-  const { requests, claims, tappedBy } = state
+  const { requests, claims, tappedBy, isDenied } = state
   const channel = channelOf(state)
   for (const rpcId of requests) {
     const own = errors.find(([message]) => isMembers(message) && message['id'] === rpcId)
     if (own === undefined || doorCodes.has(codeOf(own[0]))) channel.refuse('client_to_server', rpcId, refusal)
     else channel.message({ direction: 'server_to_client', message: own[0], body: rawBody(own[1]) })
   }
-  if (requests.length + claims.size === 0 && tappedBy === undefined) refuseWhole(state, refusal)
+  if (requests.length + claims.size === 0 && tappedBy === undefined && !isDenied) refuseWhole(state, refusal)
 }

@@ -1,6 +1,7 @@
 import { maxBodyBytes } from '../describe.ts'
 import { rawBody, readMessages } from '../attach/wire.ts'
 import { isMembers, member } from '../json.ts'
+import type { Arrival } from '../observe.ts'
 import { isRpcId } from '../pending.ts'
 import { createDecoder, createKeeper } from './content.ts'
 import { createSseTap } from './sse.ts'
@@ -11,13 +12,26 @@ function isElsewhere({ tappedBy, session }: Exchanging): boolean {
   return tappedBy !== undefined || session?.isTapped === true
 }
 
+function takeNotes({ answerNotes }: Exchanging, message: unknown): Arrival['policy'] {
+  const rpcId = answerNotes.size === 0 ? undefined : member(message, 'id')
+  if (!isRpcId(rpcId) || member(message, 'method') !== undefined) return undefined
+  const notes = answerNotes.get(rpcId)
+  answerNotes.delete(rpcId)
+  return notes
+}
+
 function feed(state: Exchanging, message: unknown, bytes: Uint8Array): void {
   const channel = channelOf(state)
   if (isElsewhere(state)) {
     const rpcId = isMembers(message) && message['method'] === undefined ? message['id'] : undefined
     if (!isRpcId(rpcId) || !channel.isOpen('client_to_server', rpcId)) return
   }
-  channel.message({ direction: 'server_to_client', message, body: rawBody(bytes) })
+  channel.message({
+    direction: 'server_to_client',
+    message,
+    body: rawBody(bytes),
+    policy: takeNotes(state, message),
+  })
 }
 
 /** Records the messages of a text that came from the server; a text without any is none of ours. */

@@ -1,10 +1,25 @@
 import type { Channel } from '../observe.ts'
+import type { HttpHead } from './state.ts'
 
 /** What is known of one session of the legacy era, over HTTP or HTTP with SSE. */
 export interface Session {
   readonly channel: Channel
   /** Its messages are recorded at the server object in this process. */
   readonly isTapped: boolean
+}
+
+/** By its header, or by the address that an HTTP+SSE stream gave out. */
+export function sessionKey({ header, target }: Pick<HttpHead, 'header' | 'target'>): string {
+  const id = header('mcp-session-id')
+  return id === undefined ? target : `#${id}`
+}
+
+/** The session that a request belongs to. */
+export function sessionOf(
+  sessions: Sessions,
+  head: Pick<HttpHead, 'header' | 'target'>,
+): Session | undefined {
+  return sessions.get(sessionKey(head))
 }
 
 /** The sessions under way, least recently used first. */

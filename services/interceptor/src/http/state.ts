@@ -1,3 +1,5 @@
+import type { PolicyNote } from '../guard/guard.ts'
+import type { Handling } from '../guard/judge.ts'
 import type { Arrival, Channel } from '../observe.ts'
 import type { OffPath } from '../off-path.ts'
 import type { RpcId } from '../pending.ts'
@@ -43,6 +45,14 @@ export interface ReplyReader {
   readonly release: () => void
 }
 
+/** What a guard said of an exchange that it judged on the way. */
+export interface GuardTold {
+  /** Of the HTTP request. */
+  readonly notes: readonly PolicyNote[]
+  /** Of its messages, in their order. */
+  readonly handlings?: readonly (Handling | undefined)[]
+}
+
 /** Where an exchange stands. */
 export interface Exchanging extends Shared {
   readonly head: HttpHead
@@ -58,7 +68,7 @@ export interface Exchanging extends Shared {
   /** Requests that this exchange put into its channel. */
   readonly requests: RpcId[]
   /** Messages that count once the server has taken them. */
-  held: readonly Arrival[]
+  held: Arrival[]
   fault: string | undefined
   isModern: boolean
   /** Requests that are recorded at a server object: id and method. */
@@ -67,6 +77,11 @@ export interface Exchanging extends Shared {
   tappedBy: string | undefined
   answer: HttpReply | undefined
   reader: ReplyReader | undefined
+  guard: GuardTold | undefined
+  /** What a guard noted of answers that have not been read yet, by the id of their request. */
+  readonly answerNotes: Map<RpcId, readonly PolicyNote[]>
+  /** Some of its requests were refused by a guard and are recorded with their answer. */
+  isDenied: boolean
 }
 
 /** The channel of the exchange; opened when it is first needed. */

@@ -8,7 +8,10 @@ export interface OwnAnswer {
   readonly status: number
   readonly type: string
   readonly body: string
+  /** All further fields, those for CORS too. */
   readonly fields?: readonly string[]
+  /** Fields beside those. */
+  readonly extra?: readonly string[]
 }
 
 /** What every request is checked against. */

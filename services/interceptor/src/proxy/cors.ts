@@ -5,7 +5,8 @@ export interface Cors {
   readonly allowedOrigins: ReadonlySet<string>
 }
 
-const exposed = 'Mcp-Session-Id, Mcp-Protocol-Version, WWW-Authenticate, Retry-After'
+const exposed =
+  'Mcp-Session-Id, Mcp-Protocol-Version, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy'
 
 /** Reads an allow-list. Throws `CONFIG_INVALID` for what is no origin: a star would let every page in the browser call. */
 export function readOrigins(origins: readonly string[]): ReadonlySet<string> {

@@ -1,9 +1,12 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
+import type { PolicyNote } from '../guard/guard.ts'
 import type { HttpExchange } from '../http/exchange.ts'
+import type { Principal } from '../record.ts'
 import type { Upstreams } from './upstreams.ts'
 import type { Admission, OwnAnswer } from './admit.ts'
 import { corsFields } from './cors.ts'
 import type { ProxyLimits } from './options.ts'
+import type { Guarding, Judged } from './guarded.ts'
 import type { Match } from './route.ts'
 
 /** What all requests of one proxy share. */
@@ -14,10 +17,20 @@ export interface Passage {
   readonly keepHost: boolean
   readonly scheme: 'http' | 'https'
   readonly isDraining: () => boolean
+  readonly guarding: Guarding | undefined
+}
+
+/** What is known of whoever calls. */
+export interface Visit {
+  principal: Principal | undefined
+  /** Fields that the door gives the answer, whoever it comes from. */
+  fields: readonly string[]
+  notes: readonly PolicyNote[]
 }
 
 /** One request on its way through. */
 export interface Flow extends Passage {
+  readonly visit: Visit
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly exchange: HttpExchange
@@ -27,6 +40,8 @@ export interface Flow extends Passage {
 export interface Forwarded extends Flow {
   readonly match: Match
   readonly outgoing: ClientRequest
+  /** Its messages were judged, and its answers may have to be. */
+  readonly judged: Judged | undefined
 }
 
 /** The origin under which the client knows the proxy. */
@@ -45,21 +60,24 @@ export function corsOf({ admission, request }: Flow): string[] {
   return origin !== undefined && admission.allowedOrigins.has(origin) ? corsFields(origin) : []
 }
 
+const unreadStatuses: ReadonlySet<number> = new Set([413, 503])
+
 /** Answers a request instead of its upstream. */
-export function answerSelf(flow: Flow, { status, type, body, fields }: OwnAnswer): void {
-  const { request, response, exchange } = flow
+export function answerSelf(flow: Flow, { status, type, body, fields, extra = [] }: OwnAnswer): void {
+  const { request, response, exchange, visit } = flow
   if (response.headersSent) {
     response.destroy()
     return
   }
   // What the client still sends of a body that nobody wants must not pass for its next request.
-  const isUnread = !request.complete && status === 413
+  const isUnread = !request.complete && unreadStatuses.has(status)
   const connection = isUnread ? ['Connection', 'close'] : closing(flow)
   const typed = type === '' ? [] : ['Content-Type', type]
   const length = status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(body))]
   exchange.reply({ status, header: name => (name === 'content-type' ? type : undefined) })
   exchange.replyBytes(Buffer.from(body))
-  response.writeHead(status, [...typed, ...length, ...connection, ...(fields ?? corsOf(flow))])
+  const others = [...(fields ?? corsOf(flow)), ...extra, ...visit.fields]
+  response.writeHead(status, [...typed, ...length, ...connection, ...others])
   response.end(body)
   request.resume()
 }

@@ -1,8 +1,10 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Readable, Writable } from 'node:stream'
 import { refusal } from './admit.ts'
+import { sendJudged } from './answers.ts'
 import { answerSelf, closing, corsOf, publicOriginOf, type Flow, type Forwarded } from './flow.ts'
 import { endToEnd, fields, isChunked, listOf, valueOf } from './headers.ts'
+import type { Judged } from './guarded.ts'
 import { translatedChallenge, translatedMetadata } from './metadata.ts'
 import type { Match } from './route.ts'
 
@@ -28,18 +30,35 @@ function framing({ rawHeaders, method, headers }: IncomingMessage): string[] {
   return headers['content-length'] === undefined && !bodiless.has(method) ? ['Content-Length', '0'] : []
 }
 
-function requestFields(flow: Flow, { route, isMetadata }: Match): string[] {
+/** Fields that are no longer those of the client where its messages were judged. */
+function withoutOf({ isMetadata }: Match, judged: Judged | undefined): ReadonlySet<string> {
+  const without = new Set(ownFields)
+  if (isMetadata || judged?.judge.readsOutward === true) without.add('accept-encoding')
+  if (judged?.body !== undefined) without.add('content-length').add('trailer')
+  for (const name of Object.keys(judged?.headers ?? {})) without.add(name.toLowerCase())
+  return without
+}
+
+function framingOf(request: IncomingMessage, judged: Judged | undefined): string[] {
+  if (judged === undefined) return framing(request)
+  const { body, judge, headers } = judged
+  const length = body === undefined ? [] : ['Content-Length', String(body.length)]
+  const plain = judge.readsOutward ? ['Accept-Encoding', 'identity'] : []
+  return [...length, ...plain, ...Object.entries(headers).flat()]
+}
+
+function requestFields(flow: Flow, match: Match, judged: Judged | undefined): string[] {
+  const { route } = match
   const { request, keepHost, scheme, admission } = flow
   const { rawHeaders, headers, socket, httpVersion } = request
   const host = headers.host ?? ''
   const hops = [...listOf(rawHeaders, 'x-forwarded-for'), socket.remoteAddress ?? 'unknown']
   const wantsTrailers = listOf(rawHeaders, 'te').some(one => one.toLowerCase().startsWith('trailers'))
-  const without = isMetadata ? new Set([...ownFields, 'accept-encoding']) : ownFields
   return [
     'Host',
     keepHost ? host : route.upstream.host,
-    ...endToEnd(rawHeaders, without),
-    ...framing(request),
+    ...endToEnd(rawHeaders, withoutOf(match, judged)),
+    ...framingOf(request, judged),
     ...(wantsTrailers ? ['TE', 'trailers', 'Connection', 'TE'] : []),
     'Via',
     `${httpVersion} ${admission.viaName}`,
@@ -62,7 +81,7 @@ function answerFields(flow: Flow, match: Match, answer: IncomingMessage): string
     const isChallenge = name.toLowerCase() === 'www-authenticate'
     out.push(name, isChallenge ? translatedChallenge(value, match.route, publicOriginOf(flow)) : value)
   }
-  return [...out, ...corsOf(flow), ...closing(flow)]
+  return [...out, ...corsOf(flow), ...flow.visit.fields, ...closing(flow)]
 }
 
 function pairs(raw: readonly string[]): [string, string][] {
@@ -133,15 +152,17 @@ function sendBody({ response, exchange, outgoing }: Forwarded, answer: IncomingM
 
 /** Passes an answer on: the one place where it leaves. */
 function sendAnswer(flow: Forwarded, answer: IncomingMessage): void {
-  const { response, exchange, match } = flow
+  const { response, exchange, match, judged } = flow
   const { statusCode: status = 502, statusMessage, rawHeaders } = answer
-  exchange.reply({ status, header: name => valueOf(rawHeaders, name) })
   answer.on('error', () => {
     exchange.end('server_gone')
     response.destroy()
   })
+  const kept = answerFields(flow, match, answer)
+  if (judged !== undefined && sendJudged({ flow, judged, answer, fields: kept })) return
+  exchange.reply({ status, header: name => valueOf(rawHeaders, name) })
   if (match.isMetadata && status === 200 && flow.request.method === 'GET') return sendMetadata(flow, answer)
-  response.writeHead(status, statusMessage, answerFields(flow, match, answer))
+  response.writeHead(status, statusMessage, kept)
   // With the first bytes of the body where they are there already, else at once.
   setImmediate(() => response.flushHeaders())
   sendBody(flow, answer)
@@ -165,14 +186,14 @@ function limitTime(outgoing: ClientRequest, { limits }: Flow): void {
 }
 
 /** Passes a request on to its upstream, and the answer back. */
-export function forward(flow: Flow, match: Match): void {
+export function forward(flow: Flow, match: Match, judged?: Judged): void {
   const { request, response, exchange, upstreams } = flow
   const outgoing = upstreams.request(match.route.upstream, {
     method: request.method,
     path: match.target,
-    headers: requestFields(flow, match),
+    headers: requestFields(flow, match, judged),
   })
-  const forwarded: Forwarded = { ...flow, match, outgoing }
+  const forwarded: Forwarded = { ...flow, match, outgoing, judged }
   limitTime(outgoing, flow)
   outgoing.on('response', answer => {
     try {
@@ -193,5 +214,6 @@ export function forward(flow: Flow, match: Match): void {
     exchange.end('client_gone')
     outgoing.destroy()
   })
-  sendRequest(forwarded)
+  if (judged === undefined) sendRequest(forwarded)
+  else outgoing.end(judged.body)
 }

@@ -45,7 +45,7 @@ export interface ProxyLimits {
 }
 
 /** What stands in front of which servers, and how it is recorded. */
-export interface ProxyOptions extends Omit<AttachOptions, 'guard' | 'role' | 'transport'> {
+export interface ProxyOptions extends Omit<AttachOptions, 'role' | 'transport'> {
   readonly routes: readonly ProxyRoute[]
   /** Default 127.0.0.1. */
   readonly host?: string

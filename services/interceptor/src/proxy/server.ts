@@ -4,14 +4,20 @@ import * as http from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AppError } from '@muniment/schema'
+import { openGuard } from '../guard/compose.ts'
+import type { Guard } from '../guard/guard.ts'
 import { openHost, type Host } from '../host.ts'
-import { refuseGuard } from '../http/no-guard.ts'
+import { createBudget } from '../http/content.ts'
 import { createHttpRecorder, type HttpRecorder } from '../http/recorder.ts'
 import { readSettings } from '../main-env.ts'
-import { admit, type Admission, type OwnAnswer } from './admit.ts'
+import type { Settings } from '../options.ts'
+import { problemOf } from '../problem.ts'
+import { admit, refusal, type Admission, type OwnAnswer } from './admit.ts'
+import { createConversations, type Conversations } from './conversations.ts'
 import { readOrigins } from './cors.ts'
-import { answerSelf, publicOriginOf, type Flow, type Passage } from './flow.ts'
+import { answerSelf, publicOriginOf, type Flow, type Passage, type Visit } from './flow.ts'
 import { forward } from './forward.ts'
+import { enter, judgeRequest, judgesMessages, type Guarding } from './guarded.ts'
 import { createServer, principalOf } from './listener.ts'
 import { ownMetadata } from './metadata.ts'
 import { defaultLimits, type ProxyOptions } from './options.ts'
@@ -74,18 +80,19 @@ function begin(state: State, exchanged: Pick<Flow, 'request' | 'response'>, matc
     method,
     target: match?.target ?? url,
     header: name => headers[name]?.toString(),
-    principal: () => principalOf(socket),
+    principal: () => visit.principal,
   })
   const { busy, listening } = state
   busy.add(socket)
   if (method === 'GET') listening.add(response)
+  const visit: Visit = { principal: principalOf(socket), fields: [], notes: [] }
   response.on('finish', () => exchange.end('complete'))
   response.on('close', () => {
     exchange.end('client_gone')
     busy.delete(socket)
     listening.delete(response)
   })
-  return { ...state, request, response, exchange }
+  return { ...state, request, response, exchange, visit }
 }
 
 function handle(state: State, request: http.IncomingMessage, response: http.ServerResponse): void {
@@ -95,10 +102,35 @@ function handle(state: State, request: http.IncomingMessage, response: http.Serv
   const match = matchRoute(state.routes, url)
   const flow = begin(state, { request, response }, match)
   const own = ownAnswer(flow, match)
-  if (own === undefined && match !== undefined) return forward(flow, match)
-  request.on('data', (chunk: Uint8Array) => flow.exchange.requestBytes(chunk))
-  request.on('end', () => flow.exchange.requestEnd())
-  if (own !== undefined) answerSelf(flow, own)
+  if (own !== undefined || match === undefined) return turnAway(flow, own ?? refusal(404, 'Not found'))
+  if (state.guarding === undefined) return forward(flow, match)
+  void judge(flow, match, state.guarding)
+}
+
+/** Answers a request that no upstream sees; what it says is recorded. */
+function turnAway(flow: Flow, own: OwnAnswer): void {
+  const { request, exchange } = flow
+  if (request.listenerCount('data') === 0) {
+    request.on('data', (chunk: Uint8Array) => exchange.requestBytes(chunk))
+    request.on('end', () => exchange.requestEnd())
+  }
+  answerSelf(flow, own)
+}
+
+/** Lets a request through that the guard has nothing against. */
+async function judge(flow: Flow, match: Match, guarding: Guarding): Promise<void> {
+  try {
+    const refused = await enter(flow, match, guarding)
+    if (refused !== undefined) return turnAway(flow, refused)
+    if (match.isMetadata || !judgesMessages(guarding.guard)) return forward(flow, match)
+    const judged = await judgeRequest(flow, match, guarding)
+    if (flow.response.destroyed) return
+    if ('status' in judged) turnAway(flow, judged)
+    else forward(flow, match, judged)
+  } catch (error) {
+    guarding.onProblem(problemOf(error, 'A request could not be judged'))
+    turnAway(flow, refusal(500, 'SERVICE_ERROR'))
+  }
 }
 
 const badStatuses: Readonly<Record<string, number>> = {
@@ -166,8 +198,46 @@ interface Opened {
   readonly stop: () => void
 }
 
+interface Parts {
+  readonly settings: Settings
+  readonly host: Host
+  readonly recorders: ReadonlyMap<Route, HttpRecorder>
+}
+
+/** Bodies under way that wait for a verdict may hold together. */
+const maxJudgedBytes = 256 * 1024 * 1024
+
+function openOrClose(
+  { guard }: ProxyOptions,
+  { settings, host }: Omit<Parts, 'recorders'>,
+): Guard | undefined {
+  try {
+    return openGuard(guard, { settings, follow: host.follow })
+  } catch (error) {
+    void host.close(0)
+    throw error
+  }
+}
+
+function guardingOf(options: ProxyOptions, { settings, host, recorders }: Parts): Guarding | undefined {
+  const guard = openOrClose(options, { settings, host })
+  if (guard === undefined) return undefined
+  const { tenant, onProblem } = settings
+  const conversations = new Map<Route, Conversations>()
+  for (const route of recorders.keys()) conversations.set(route, createConversations())
+  return {
+    guard,
+    tenant,
+    onProblem,
+    nextChannelId: host.nextChannelId,
+    budget: createBudget(maxJudgedBytes),
+    conversations: route => conversations.get(route) ?? createConversations(),
+    labels: ({ route, target }, header) => recorders.get(route)?.labels({ target, header }) ?? {},
+    serverName: route => route.serverName ?? settings.serverName,
+  }
+}
+
 function open(options: ProxyOptions, address: string): Opened {
-  refuseGuard(options, 'the proxy')
   const settings = readSettings(options)
   const limits = { ...defaultLimits, ...options.limits }
   const routes = readRoutes(options.routes)
@@ -188,6 +258,7 @@ function open(options: ProxyOptions, address: string): Opened {
     keepHost: options.keepHost === true,
     scheme: options.tls === undefined ? 'http' : 'https',
     isDraining: () => stopping.signal.aborted,
+    guarding: guardingOf(options, { settings, host, recorders }),
     routes,
     recorders,
     recorder: createHttpRecorder(host, settings),

@@ -1,0 +1,268 @@
+import type { IncomingMessage } from 'node:http'
+import { TLSSocket } from 'node:tls'
+import { readMessages } from '../attach/wire.ts'
+import { isAmbiguous } from '../guard/ambiguous.ts'
+import { askDoor, refusalAnswer } from '../guard/door.ts'
+import type { DoorRequest, DoorVerdict, Guard, Refusal } from '../guard/guard.ts'
+import { createJudge, type Handling, type Judge, type JudgeOptions } from '../guard/judge.ts'
+import { createOpenCalls } from '../guard/open-calls.ts'
+import { refusalMessage } from '../guard/refusal.ts'
+import type { Budget } from '../http/content.ts'
+import { sessionKey } from '../http/sessions.ts'
+import { isMembers, member } from '../json.ts'
+import { isRpcId } from '../pending.ts'
+import type { OnProblem } from '../problem.ts'
+import type { Labels } from '../record.ts'
+import { andThen, type Soon } from '../soon.ts'
+import { refusal, type OwnAnswer } from './admit.ts'
+import type { Conversation, Conversations } from './conversations.ts'
+import type { Flow } from './flow.ts'
+import type { Match, Route } from './route.ts'
+
+/** The guard of a proxy. */
+export interface Guarding {
+  readonly guard: Guard
+  readonly tenant: string
+  readonly onProblem: OnProblem
+  readonly nextChannelId: () => string
+  /** Bodies under way that wait for their verdict. */
+  readonly budget: Budget
+  readonly conversations: (route: Route) => Conversations
+  readonly labels: (match: Match, header: DoorRequest['header']) => Labels
+  readonly serverName: (route: Route) => string | undefined
+}
+
+/** A request whose messages a guard has nothing against. */
+export interface Judged {
+  /** What the upstream is to get; `undefined` where there is none. */
+  readonly body: Uint8Array | undefined
+  readonly headers: Readonly<Record<string, string>>
+  readonly judge: Judge
+  readonly conversation: Conversation
+}
+
+/** Whether messages are looked at, not only who brings them. */
+export function judgesMessages({ request, response, other, ended }: Guard): boolean {
+  return [request, response, other, ended].some(hook => hook !== undefined)
+}
+
+export function headerIn({ headers }: IncomingMessage): DoorRequest['header'] {
+  return name => headers[name]?.toString()
+}
+
+function certificateOf({ socket }: IncomingMessage): Uint8Array | undefined {
+  return socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined
+}
+
+function answerOf(status: number, { headers, body }: ReturnType<typeof refusalAnswer>): OwnAnswer {
+  return { status, type: 'application/json', body, extra: Object.entries(headers).flat() }
+}
+
+function settleDoor({ visit, exchange }: Flow, verdict: DoorVerdict): OwnAnswer | undefined {
+  visit.principal = verdict.principal ?? visit.principal
+  visit.fields = Object.entries(verdict.headers ?? {}).flat()
+  visit.notes = verdict.notes
+  exchange.guarded({ notes: verdict.notes })
+  if (verdict.refusal === undefined) return undefined
+  const answer = refusalAnswer(verdict.refusal)
+  return answerOf(answer.status, answer)
+}
+
+/** Lets a request in, or says what it is answered; metadata that tell how to be let in are for everybody. */
+export function enter(
+  flow: Flow,
+  match: Match,
+  { guard, tenant, onProblem }: Guarding,
+): Soon<OwnAnswer | undefined> {
+  if (guard.door === undefined || match.isMetadata) return undefined
+  const { request, visit } = flow
+  const { method = '', socket } = request
+  const asked = askDoor(
+    guard,
+    {
+      tenant,
+      method,
+      target: match.target,
+      header: headerIn(request),
+      address: socket.remoteAddress,
+      certificate: certificateOf(request),
+      principal: visit.principal,
+    },
+    onProblem,
+  )
+  return andThen(asked, verdict => settleDoor(flow, verdict))
+}
+
+function conversationOf(flow: Flow, match: Match, guarding: Guarding): Conversation {
+  const { guard, conversations, nextChannelId } = guarding
+  const known = conversations(match.route).find(
+    sessionKey({ header: headerIn(flow.request), target: match.target }),
+  )
+  // Where answers are not read, the end of an HTTP request is all that is known of the end of its calls.
+  if (known !== undefined && readsAnswers(guard)) return known
+  const own = { id: known?.id ?? nextChannelId(), calls: createOpenCalls(guard.ended), isKept: false }
+  flow.response.on('close', () => {
+    if (!own.isKept || !readsAnswers(guard)) own.calls.close()
+  })
+  return own
+}
+
+function readsAnswers({ response, other }: Guard): boolean {
+  return response !== undefined || other !== undefined
+}
+
+function judgeOf(flow: Flow, match: Match, guarding: Guarding): Pick<Judged, 'judge' | 'conversation'> {
+  const { guard, tenant, onProblem, labels, serverName } = guarding
+  const conversation = conversationOf(flow, match, guarding)
+  const info: JudgeOptions['info'] = {
+    id: conversation.id,
+    transport: 'http',
+    tenant,
+    serverName: serverName(match.route),
+  }
+  const known = (): Labels => labels(match, headerIn(flow.request))
+  const judge = createJudge({ guard, info, labels: known, onProblem, calls: conversation.calls })
+  return { judge, conversation }
+}
+
+/** The parts of a body as the server might take it; a text that could be taken for another is none. */
+function isUnreadable({ headers }: IncomingMessage): boolean {
+  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = headers
+  const charset = /charset\s*=\s*"?([^";\s]*)/iu.exec(type)?.[1] ?? 'utf-8'
+  return encoding.trim().toLowerCase() !== 'identity' || !/^utf-?8$/iu.test(charset)
+}
+
+function collect(flow: Flow, { budget }: Guarding): Promise<Uint8Array | OwnAnswer> {
+  const { request, response, exchange, limits } = flow
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  response.on('close', () => budget.give(bytes))
+  return new Promise(resolve => {
+    request.on('data', (chunk: Uint8Array) => {
+      exchange.requestBytes(chunk)
+      if (bytes + chunk.length > limits.maxBodyBytes)
+        return resolve(refusal(413, 'Request body is too large'))
+      if (!budget.take(chunk.length)) return resolve(refusal(503, 'Too many requests are under way'))
+      bytes += chunk.length
+      parts.push(chunk)
+    })
+    request.on('end', () => resolve(Buffer.concat(parts)))
+  })
+}
+
+interface Part {
+  readonly message: unknown
+  readonly bytes: Uint8Array
+}
+
+function partsOf(body: Uint8Array): readonly Part[] | undefined {
+  const reading = readMessages(body)
+  if ('fault' in reading) return undefined
+  const parts = reading.parts.map(([message, bytes]) => ({ message, bytes }))
+  const isClear = parts.every(
+    ({ message, bytes }) => isMembers(message) && !isAmbiguous(Buffer.from(bytes).toString()),
+  )
+  return isClear ? parts : undefined
+}
+
+const together: Refusal = {
+  code: 'INVALID_INPUT',
+  hint: 'It was sent together with a message that was refused.',
+}
+
+/** Of messages that come in one body, all pass or none: half a batch has no right HTTP status. */
+function refuseAll(
+  parts: readonly Part[],
+  handlings: readonly (Handling | undefined)[],
+): readonly Handling[] {
+  return parts.map(({ message }, index): Handling => {
+    const handling = handlings[index]
+    if (handling?.refusal !== undefined) return handling
+    const id = member(message, 'id')
+    const answer = isRpcId(id) ? { answer: refusalMessage(id, together) } : {}
+    return { notes: handling?.notes ?? [], refusal: together, ...answer }
+  })
+}
+
+function answerRefused(isBatch: boolean, refused: readonly Handling[]): OwnAnswer {
+  const first = refused.find(one => one.refusal !== together) ?? refused[0]
+  const answer = refusalAnswer(first?.refusal ?? together, first?.answer?.id ?? null)
+  const all = refused.flatMap(one => one.answer ?? [])
+  return answerOf(answer.status, isBatch ? { ...answer, body: JSON.stringify(all) } : answer)
+}
+
+function bodyOf(
+  body: Uint8Array,
+  parts: readonly Part[],
+  handlings: readonly (Handling | undefined)[],
+): Uint8Array {
+  if (handlings.every(handling => handling?.message === undefined)) return body
+  const texts = parts.map(({ message }, index) => JSON.stringify(handlings[index]?.message ?? message))
+  return Buffer.from(isBatchOf(body, parts) ? `[${texts.join(',')}]` : texts.join(''))
+}
+
+function isBatchOf(body: Uint8Array, [first]: readonly Part[]): boolean {
+  return first?.bytes !== body
+}
+
+interface Judging extends Pick<Judged, 'judge' | 'conversation'> {
+  readonly flow: Flow
+  readonly body: Uint8Array
+}
+
+async function judgeBody({ flow, body, judge, conversation }: Judging): Promise<Judged | OwnAnswer> {
+  const { exchange, visit, request } = flow
+  const parts = partsOf(body)
+  const unreadable: Refusal = {
+    code: 'INVALID_INPUT',
+    hint: 'Send one JSON-RPC message, written in one way only.',
+  }
+  if (parts === undefined) return answerOf(400, refusalAnswer(unreadable))
+  const header = headerIn(request)
+  const about = {
+    principal: visit.principal,
+    address: request.socket.remoteAddress,
+    sessionId: header('mcp-session-id'),
+    header,
+  }
+  const handlings: (Handling | undefined)[] = []
+  for (const { message } of parts) handlings.push(await judge.inward(message, about))
+  if (handlings.every(handling => handling?.refusal === undefined)) {
+    exchange.guarded({ notes: visit.notes, handlings })
+    const headers = Object.assign({}, ...handlings.map(handling => handling?.headers ?? {}))
+    return { body: bodyOf(body, parts, handlings), headers, judge, conversation }
+  }
+  for (const { message } of parts) conversation.calls.end(member(message, 'id'))
+  const refused = refuseAll(parts, handlings)
+  exchange.guarded({ notes: visit.notes, handlings: refused })
+  return answerRefused(isBatchOf(body, parts), refused)
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+const bodiless: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
+
+/** Judges the messages of a request before its upstream hears of it; what is returned is what it gets, or the answer in its place. */
+export async function judgeRequest(
+  flow: Flow,
+  match: Match,
+  guarding: Guarding,
+): Promise<Judged | OwnAnswer> {
+  const { request, exchange } = flow
+  if (request.method !== 'POST') {
+    // Only POST carries messages; a server that reads another body would read what nobody judged.
+    if (!bodiless.has(request.method)) return refusal(405, 'Method not allowed')
+    if (hasBody(request)) return refusal(400, 'A body is not allowed here')
+    exchange.requestEnd()
+    return { body: undefined, headers: {}, ...judgeOf(flow, match, guarding) }
+  }
+  if (isUnreadable(request))
+    return { ...refusal(415, 'Send JSON in UTF-8, not compressed'), extra: ['Accept-Encoding', 'identity'] }
+  const body = await collect(flow, guarding)
+  if (!(body instanceof Uint8Array)) return body
+  const judged = await judgeBody({ flow, body, ...judgeOf(flow, match, guarding) })
+  exchange.requestEnd()
+  return judged
+}
