@@ -10,16 +10,6 @@ export interface Principal {
   readonly method: string
 }
 
-/** A client's certificate, as TLS took it. */
-export interface PeerCertificate {
-  /** DER, as it was sent. */
-  readonly raw: Uint8Array
-  /** Whether Node found a chain to an accepted authority. */
-  readonly isTrusted: boolean
-  /** The certificates above it, nearest first, up to the authority. */
-  readonly issuers: readonly Uint8Array[]
-}
-
 /** The head of an HTTP request; nothing of its body. */
 export interface AuthRequest {
   readonly method: string
@@ -29,7 +19,8 @@ export interface AuthRequest {
   readonly header: (name: string) => string | undefined
   /** Where it comes from; a proxy's word only where the proxy is trusted. */
   readonly address?: string | undefined
-  readonly peer?: PeerCertificate | undefined
+  /** The certificate (DER) with which the client made the TLS connection; its key is proven then, and nothing else. */
+  readonly certificate?: Uint8Array | undefined
 }
 
 /** A credential that holds. */

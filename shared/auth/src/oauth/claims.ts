@@ -21,12 +21,12 @@ function scopesOf(claims: Members): readonly string[] {
 }
 
 /** A token that is bound to a key is worth nothing without the proof; taking it as a bearer token would undo the binding (RFC 8705, RFC 9449). */
-function bindingFault({ cnf }: Members, { peer }: AuthRequest): string | undefined {
+function bindingFault({ cnf }: Members, { certificate }: AuthRequest): string | undefined {
   if (cnf === undefined) return undefined
   const thumbprint = isMembers(cnf) ? textOf(cnf['x5t#S256']) : undefined
   if (thumbprint === undefined) return 'token_bound_to_unknown_proof'
-  if (peer === undefined) return 'token_bound_to_certificate'
-  const shown = createHash('sha256').update(peer.raw).digest('base64url')
+  if (certificate === undefined) return 'token_bound_to_certificate'
+  const shown = createHash('sha256').update(certificate).digest('base64url')
   return shown === thumbprint ? undefined : 'token_bound_to_other_certificate'
 }
 
