@@ -54,12 +54,16 @@ const metaName = 'io.modelcontextprotocol/'
 function metaFields(meta: unknown): Partial<Observation> {
   if (!isMembers(meta)) return {}
   const trace = traceForm.exec(textMember(meta, 'traceparent') ?? '')
-  const conversation = conversationForm.exec(textMember(meta, 'baggage') ?? '')
   return {
     trace_id: trace?.[1],
     span_id: trace?.[2],
-    conversation_id: conversation?.[1],
+    conversation_id: conversationIn(meta),
   }
+}
+
+/** The conversation that a request's `_meta` names in its baggage. */
+export function conversationIn(meta: unknown): string | undefined {
+  return conversationForm.exec(textMember(meta, 'baggage') ?? '')?.[1]
 }
 
 function clipped(text: string | undefined): string | undefined {

@@ -41,6 +41,14 @@ export function headerOf(extra: unknown): ((name: string) => string | undefined)
   }
 }
 
+/** The names of those fields, in lower case. */
+export function headerNamesOf(extra: unknown): (() => readonly string[]) | undefined {
+  const record = member(member(extra, 'requestInfo'), 'headers')
+  const headers = record ?? member(member(extra, 'request'), 'headers')
+  if (headers instanceof Headers) return () => [...headers.keys()]
+  return isMembers(headers) ? () => Object.keys(headers) : undefined
+}
+
 /** What the SDK hands over beside a message (`MessageExtraInfo`, both lines), reduced to what is recorded. */
 export function contextOf(extra: unknown, transport: object): Context | undefined {
   const sessionId = textMember(transport, 'sessionId') ?? textMember(extra, 'sessionId')

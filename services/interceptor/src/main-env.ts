@@ -49,6 +49,15 @@ function listOf(value: string | undefined): readonly string[] {
   return (value ?? '').split(',').flatMap(one => one.trim() || [])
 }
 
+function whetherOf(name: string, value: string | undefined): boolean | undefined {
+  if (value === undefined || value === '') return undefined
+  if (value === 'true' || value === 'false') return value === 'true'
+  throw new AppError(
+    'CONFIG_INVALID',
+    `${name} is ${JSON.stringify(value.slice(0, 20))}, neither true nor false.`,
+  )
+}
+
 /** The value that was given, else the one of the environment, where an empty one counts as none. */
 function given(option: string | undefined, variable: string | undefined): string | undefined {
   return option ?? (variable === '' ? undefined : variable)
@@ -85,6 +94,7 @@ export function readSettings(options: AttachOptions = {}, environment: Environme
     serverName: given(options.serverName, environment['MUNIMENT_SERVER_NAME']),
     ingestKey: given(options.ingestKey, environment['MUNIMENT_INGEST_KEY']),
     controlKey: given(options.controlKey, environment['MUNIMENT_CONTROL_KEY']),
+    maskBeforeLlm: whetherOf('MASK_PII_BEFORE_LLM', environment['MASK_PII_BEFORE_LLM']),
     guardAllow: options.guardAllow ?? listOf(environment['MUNIMENT_GUARD_ALLOW']),
     topicPrefix: given(options.topicPrefix, environment['MUNIMENT_TOPIC_PREFIX']),
     onProblem: options.onProblem === undefined ? tellSeldom : fenced(options.onProblem),

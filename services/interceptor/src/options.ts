@@ -46,6 +46,8 @@ export interface Settings {
   readonly controlKey: string | undefined
   /** What no decision may touch, as `scope/value`. */
   readonly guardAllow: readonly string[]
+  /** `MASK_PII_BEFORE_LLM`, where it is set. */
+  readonly maskBeforeLlm: boolean | undefined
   /** How to reach the brokers; only where the bus is Kafka. */
   readonly kafka: KafkaSettings | undefined
   readonly ringMaxBytes: number

@@ -133,6 +133,9 @@ export const findingSchema = z.object({
   action: z.string(),
 })
 
+/** Something personal that was found. */
+export type Finding = z.infer<typeof findingSchema>
+
 /** The masked record of one exchange, notification, rejection, gap or administrative act on `mcp.events`. */
 export const eventSchema = observationSchema.omit({ v: true }).extend({
   request: body.optional(),

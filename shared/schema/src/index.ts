@@ -5,6 +5,7 @@ export {
   eventKinds,
   eventSchema,
   findingSchema,
+  type Finding,
   laneOf,
   observationSchema,
   outcomes,

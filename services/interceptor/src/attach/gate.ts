@@ -5,12 +5,13 @@ import { isAmbiguous } from '../guard/ambiguous.ts'
 import type { Refusal } from '../guard/guard.ts'
 import type { Handling, Judge } from '../guard/judge.ts'
 import { refusalMessage, type RefusalMessage } from '../guard/refusal.ts'
-import { isMembers } from '../json.ts'
+import { isMembers, type Members } from '../json.ts'
 import { splitArray } from '../lines.ts'
 import type { Channel } from '../observe.ts'
 import { problemOf, type OnProblem } from '../problem.ts'
 import type { Direction } from '../record.ts'
 import { createSerial, andThen, type Serial, type Soon } from '../soon.ts'
+import { keepText, textOf } from '../wire-text.ts'
 import { maxBatchMessages, rawBody } from './wire.ts'
 
 /** Lets the lines of one side pass that a guard has nothing against, as the bytes that they are; what it changed is written anew. */
@@ -71,8 +72,8 @@ function record(options: GateOptions, { message, bytes }: Seen, handling: Handli
   }
 }
 
-function written(message: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(message))
+function written(message: Members): Uint8Array {
+  return Buffer.from(textOf(message))
 }
 
 /** Judges one message; what it returns goes on, the bytes themselves where nothing was changed. */
@@ -80,8 +81,11 @@ function judgeMessage(options: GateOptions, seen: Seen): Soon<Uint8Array | undef
   const { judge, direction, answer } = options
   const { message, bytes } = seen
   if (!isMembers(message)) return turnAway(options, bytes, 'invalid_request')
-  const isDouble = isAmbiguous(asText(bytes))
+  const text = asText(bytes)
+  const isDouble = isAmbiguous(text)
   if (isDouble && direction === 'client_to_server') return turnAway(options, bytes, 'ambiguous')
+  // Of what is said in two ways only the one that was judged counts.
+  if (!isDouble) keepText(message, text)
   const asked = direction === 'client_to_server' ? judge.inward(message, {}) : judge.outward(message, {})
   return andThen(asked, handling => {
     record(options, seen, handling)

@@ -1,6 +1,6 @@
 import type { Handling, Judge } from '../guard/judge.ts'
 import { claim } from '../http/scope.ts'
-import { contextOf, headerOf } from '../identity.ts'
+import { contextOf, headerNamesOf, headerOf } from '../identity.ts'
 import { isMembers } from '../json.ts'
 import type { Arrival, Channel } from '../observe.ts'
 import { problemOf, type OnProblem } from '../problem.ts'
@@ -59,7 +59,7 @@ function guardInward(state: State): void {
     const arrival = arrivalOf('client_to_server', message, context)
     const { transport: kind, id } = channel.info
     if (kind === 'http' || kind === 'sse') claim(message, id)
-    const about = { ...context, header: headerOf(extra) }
+    const about = { ...context, header: headerOf(extra), headerNames: headerNamesOf(extra) }
     const done = turn(() =>
       andThen(judge.inward(message, about), handling => {
         record(state, arrival, handling)

@@ -20,7 +20,7 @@ type Hook<A extends readonly unknown[] = []> = (
 ) => Soon<Verdict | undefined>
 
 /** What was said first and what was said after it; the later message stands. */
-function joined<V extends Pick<Verdict, 'notes' | 'headers'>>(
+function joined<V extends Pick<Verdict, 'notes' | 'headers' | 'findings'>>(
   before: V | undefined,
   after: V | undefined,
 ): V | undefined {
@@ -29,7 +29,14 @@ function joined<V extends Pick<Verdict, 'notes' | 'headers'>>(
     before.headers === undefined && after.headers === undefined
       ? {}
       : { headers: { ...before.headers, ...after.headers } }
-  return { ...before, ...after, notes: [...before.notes, ...after.notes], ...headers }
+  const findings = [...(before.findings ?? []), ...(after.findings ?? [])]
+  return {
+    ...before,
+    ...after,
+    notes: [...before.notes, ...after.notes],
+    ...headers,
+    ...(findings.length > 0 && { findings }),
+  }
 }
 
 /** One hook that asks several, each of what the one before made of the message, until one refuses. */

@@ -1,5 +1,5 @@
 // What a guard is to those who attach one, and to those who write a part of one.
-import type { Decision, Observation } from '@muniment/schema'
+import type { Decision, Finding, Observation } from '@muniment/schema'
 import type { Members } from '../json.ts'
 import type { Settings } from '../options.ts'
 import type { Direction, Principal } from '../record.ts'
@@ -39,6 +39,8 @@ export interface Subject {
   readonly address?: string | undefined
   /** A header field of the HTTP request that brought it, by lower-case name. */
   readonly header?: ((name: string) => string | undefined) | undefined
+  /** The names of those fields, in lower case. */
+  readonly headerNames?: (() => readonly string[]) | undefined
 }
 
 /** What the event says of a guard's part in it: a rule and a reason, never a token, key or argument. */
@@ -59,6 +61,8 @@ export interface Verdict {
   readonly message?: Members
   /** Header fields that an HTTP request must then carry: mirrored arguments. */
   readonly headers?: Readonly<Record<string, string>>
+  /** What was found in the message, without content. */
+  readonly findings?: readonly Finding[]
   readonly notes: readonly PolicyNote[]
 }
 
@@ -66,6 +70,7 @@ export interface Verdict {
 export interface Rewriting {
   /** Goes on in place of the message; must keep its `id`. */
   readonly message?: Members
+  readonly findings?: readonly Finding[]
   readonly notes: readonly PolicyNote[]
 }
 

@@ -14,3 +14,5 @@ export type {
   Verdict,
 } from './guard.ts'
 export { refusalCodes, refusalMessage, type RefusalMessage } from './refusal.ts'
+export type { MaskBeforeModelOptions, RoundTripOptions } from './mask/options.ts'
+export { maskBeforeModel } from './mask/part.ts'

@@ -1,3 +1,4 @@
+import type { Finding } from '@muniment/schema'
 import { isMembers, member, textMember, type Members } from '../json.ts'
 import { cancelledId, labelInMeta, targetOf } from '../message.ts'
 import { isRpcId } from '../pending.ts'
@@ -10,7 +11,7 @@ import { createOpenCalls, type OpenCalls } from './open-calls.ts'
 import { isAsked, refuseMessage, type RefusalMessage } from './refusal.ts'
 
 /** What came with a message. */
-type About = Context & Pick<Subject, 'address' | 'header'>
+type About = Context & Pick<Subject, 'address' | 'header' | 'headerNames'>
 
 /** What becomes of a message that a guard has something to say of. */
 export interface Handling {
@@ -19,6 +20,7 @@ export interface Handling {
   readonly message?: Members | undefined
   /** Fields that the HTTP request must then carry. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly findings?: readonly Finding[] | undefined
   /** It does not go on. */
   readonly refusal?: Refusal | undefined
   /** What its sender is told then; nothing where it asked nothing. */
@@ -75,6 +77,7 @@ function subjectOf({ info, labels }: State, message: Members | undefined, about:
     sessionId: about.sessionId,
     address: about.address,
     header: about.header,
+    headerNames: about.headerNames,
   }
 }
 
@@ -112,7 +115,7 @@ function settleOther(
   const verdict = checked(given, message, onProblem)
   if (verdict?.refusal === undefined || message['method'] !== undefined) return verdict
   const { answer } = refuseMessage(message, verdict.refusal)
-  return { notes: verdict.notes, message: answer === undefined ? undefined : { ...answer } }
+  return answer === undefined ? verdict : { notes: verdict.notes, message: { ...answer } }
 }
 
 interface Other {
