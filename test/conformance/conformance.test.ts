@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,20 +8,21 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { newIngestKey } from '../bench/ingest-key.ts'
 import { conformanceModules, conformanceSuites } from '../lanes/conformance.ts'
 import { inherited } from '../lanes/environment.ts'
 import { describeLanes } from '../lanes/lanes.ts'
 import { freePort, isListening } from '../lanes/ports.ts'
 
-// The official suite against its own test server: direct, observed in process and at its edge, and through the proxy.
+// The official suite against its own test server: direct, observed in process and at its edge, and through the proxy. And against its own
+// test client: as it is, and observed in process.
 
-const subject = fileURLToPath(
-  new URL('../../../shared/data/mcp-conformance/everythingServer.ts', import.meta.url),
-)
+const subjects = fileURLToPath(new URL('../../../shared/data/mcp-conformance/', import.meta.url))
 const sources = fileURLToPath(new URL('../../services/interceptor/src/', import.meta.url))
 const muniment = fileURLToPath(import.meta.resolve('../../services/cli/bin/muniment.mjs'))
 const suiteTimeoutMs = 180_000
 
+const ingestKey = newIngestKey()
 const started: ChildProcess[] = []
 let folder = ''
 
@@ -62,16 +63,58 @@ async function proxied(upstream: URL): Promise<URL> {
 }
 
 /** What the suite says of each of its scenarios, without its ports and times. */
-async function results(suite: string, url: URL, more: readonly string[]): Promise<string[]> {
-  const args = [suite, 'server', '--url', url.href, ...more]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'], cwd: folder })
+async function results(suite: string, args: readonly string[]): Promise<string[]> {
+  const env = inherited({ MUNIMENT_HOME: join(folder, 'client'), MUNIMENT_INGEST_KEY: ingestKey })
+  const child = spawn(process.execPath, [suite, ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    cwd: folder,
+    env,
+  })
   started.push(child)
   const [printed] = await Promise.all([text(child.stdout), once(child, 'exit')])
   return printed.split('\n').filter(line => /^[✓✗]|^Total/u.test(line))
 }
 
-const hasSubject = existsSync(subject)
-if (!hasSubject) process.stderr.write('skipped: conformance (its test server is not beside this checkout)\n')
+/** The client of the suite, with names of files as Node wants them and its own class for `Client`. */
+function clientSource(file: string, library: string): string {
+  return readFileSync(join(subjects, file), 'utf8')
+    .replaceAll(/from '(\.{1,2}\/[^']+)'/gu, "from '$1.ts'")
+    .replace("from '@modelcontextprotocol/client'", `from '${library}'`)
+}
+
+const observedClient = `
+import { Client as Plain } from '@modelcontextprotocol/client';
+import { attach } from '${sources}index.ts';
+export * from '@modelcontextprotocol/client';
+export class Client extends Plain {
+  constructor(...args) { super(...args); attach(this); }
+}
+`
+
+/** The command of each client: as it is, and observed. */
+function writeClients(): string[] {
+  const helpers = ['conformanceOAuthProvider.ts', 'logger.ts', 'withOAuthRetry.ts']
+  mkdirSync(join(folder, 'helpers'))
+  for (const helper of helpers)
+    writeFileSync(
+      join(folder, 'helpers', helper),
+      clientSource(`helpers/${helper}`, '@modelcontextprotocol/client'),
+    )
+  writeFileSync(join(folder, 'observed-library.js'), observedClient)
+  return ['@modelcontextprotocol/client', './observed-library.js'].map((library, at) => {
+    const file = join(folder, `client${at}.ts`)
+    writeFileSync(file, clientSource('everythingClient.ts', library))
+    return `${process.execPath} --experimental-transform-types --no-warnings ${file}`
+  })
+}
+
+function clientOf(command: string): string[] {
+  return ['client', '--command', command, '--suite', 'core']
+}
+
+const hasSubject = existsSync(subjects)
+if (!hasSubject)
+  process.stderr.write('skipped: conformance (its test programs are not beside this checkout)\n')
 
 describeLanes(['conformance'], 'the official conformance suite', () => {
   let urls: readonly URL[] = []
@@ -81,7 +124,7 @@ describeLanes(['conformance'], 'the official conformance suite', () => {
     folder = await mkdtemp(join(tmpdir(), 'muniment-conformance-'))
     symlinkSync(conformanceModules(), join(folder, 'node_modules'))
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    const source = readFileSync(subject, 'utf8')
+    const source = readFileSync(join(subjects, 'everythingServer.ts'), 'utf8')
     const direct = await serve('direct', source)
     urls = [direct, await serve('observed', observed(source)), await proxied(direct)]
   })
@@ -97,9 +140,24 @@ describeLanes(['conformance'], 'the official conformance suite', () => {
     '%s says the same of a server that is observed, and of one behind the proxy',
     async (...[version, more, least]) => {
       const suite = conformanceSuites()[version] ?? ''
-      const [direct = [], ...others] = await Promise.all(urls.map(url => results(suite, url, more)))
+      const runs = urls.map(({ href }) => results(suite, ['server', '--url', href, ...more]))
+      const [direct = [], ...others] = await Promise.all(runs)
       expect(direct.filter(line => line.startsWith('✓')).length).toBeGreaterThan(least)
       expect(others).toEqual([direct, direct])
+    },
+    suiteTimeoutMs,
+  )
+
+  test.skipIf(!hasSubject)(
+    'the suite says the same of a client that is observed',
+    async () => {
+      const [suite = ''] = Object.values(conformanceSuites())
+      const [plain = '', observing = ''] = writeClients()
+      // One after the other: the suite starts all its clients at once, and takes one that has no turn for one that fails.
+      const direct = await results(suite, clientOf(plain))
+      expect(direct.filter(line => line.startsWith('✓')).length).toBeGreaterThan(15)
+      expect(await results(suite, clientOf(observing))).toEqual(direct)
+      expect(existsSync(join(folder, 'client', 'spool'))).toBe(true)
     },
     suiteTimeoutMs,
   )
