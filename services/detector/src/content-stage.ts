@@ -6,6 +6,7 @@ import { toldBy, type Copy } from './copies.ts'
 import { emit } from './emit.ts'
 import type { ToolLabels } from './flow/labels.ts'
 import { arrangeRules, signalOf, type EventRules } from './signal.ts'
+import { warmUp } from './warm-up.ts'
 import type { RulePack } from './sigma/pack.ts'
 
 const group = 'muniment.detector.content'
@@ -267,6 +268,7 @@ export function createContentStage(options: ContentStageOptions): Task {
         keys: new Map(),
         forwarded: new Set(),
       }
+      warmUp(pack, stage.arranged)
       const consumer = options.bus.consume({
         group,
         topics: [topic.events],

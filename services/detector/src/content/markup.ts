@@ -80,9 +80,20 @@ function isOdd(tag: string): boolean {
   return name !== undefined && !knownTags.test(name) && /on\w{3,24}\s{0,4}=|%6f|o%6e/iu.test(tag)
 }
 
+/** How far a tag is read, and what follows the name of a script. */
+interface Reach {
+  readonly tag: number
+  readonly script: number
+}
+
+const usualReach: Reach = { tag: 1500, script: 600 }
+/** Tags that do not end run into each other; once that much was read, each is looked at no further than this. */
+const mostRead = 4 * longest
+const shortReach: Reach = { tag: 200, script: 200 }
+
 /** Position after the tag; a bracket inside a quoted attribute ends none. */
-function tagEnd(text: string, start: number): number {
-  const most = Math.min(text.length, start + 1500)
+function tagEnd(text: string, start: number, reach: number): number {
+  const most = Math.min(text.length, start + reach)
   let quote = ''
   for (let at = start + 1; at < most; at += 1) {
     const char = text.charAt(at)
@@ -99,14 +110,20 @@ function squeezed(tag: string): string {
   return tag.replaceAll(/[\u{0}-\u{20}]/gu, '')
 }
 
-function judgeTag(text: string, start: number, place: Place): Span {
-  const end = tagEnd(text, start)
+interface Tag {
+  readonly start: number
+  readonly place: Place
+  readonly reach: Reach
+}
+
+function judgeTag(text: string, { start, place, reach }: Tag): Span {
+  const end = tagEnd(text, start, reach.tag)
   const tag = text.slice(start, end)
   const scores = [judgeHandlers(tag, place), isOdd(tag) ? 0.7 : 0]
   if (loading.test(tag) && loaded.test(tag)) scores.push(loadScores[place])
   if (scriptUrl.test(tag) || scriptUrl.test(squeezed(tag))) scores.push(urlScores[place])
   if (/^<[\s/<]{0,8}(?:script|scr\b)/iu.test(tag))
-    scores.push(scriptScores(text.slice(start + 4, start + 600))[place])
+    scores.push(scriptScores(text.slice(start + 4, start + reach.script))[place])
   return { score: Math.max(...scores), start, end }
 }
 
@@ -135,11 +152,12 @@ function placeOf(text: string, role: Role, name: string): Place {
 function judgeText(text: string, role: Role, name: string): Span {
   const place = placeOf(text, role, name)
   let best = judgeBreakout(text, place)
-  let count = 0
+  let [count, read] = [0, 0]
   for (let at = text.indexOf('<'); at >= 0 && count < mostTags; at = text.indexOf('<', at + 1)) {
     count += 1
     if (!/[a-z/!<%\s]/iu.test(text.charAt(at + 1))) continue
-    const found = judgeTag(text, at, place)
+    const found = judgeTag(text, { start: at, place, reach: read < mostRead ? usualReach : shortReach })
+    read += found.end - at
     if (found.score > best.score) best = found
   }
   return best
