@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import { envelopeLimits, uuidv7, type Frame, type Observation } from '@muniment/schema'
 import { isMembers, textMember } from './json.ts'
 import { clip, labelInMeta } from './message.ts'
-import type { AdminAct, Body, Entry, Exchange, Label } from './record.ts'
+import type { AdminAct, Body, Change, Entry, Exchange, Label } from './record.ts'
 import type { Rounds } from './rounds.ts'
 
 /** What turns records into observations beside the records themselves. */
@@ -44,6 +45,20 @@ function textOf(body: Body): Text {
   const size = 'raw' in body ? body.sizeBytes : bytes.length
   if (size <= maxBodyBytes && size === bytes.length) return { bytes, sizes: { size_bytes: size } }
   return { bytes: bytes.subarray(0, cutBytes), sizes: { size_bytes: size, truncated: true } }
+}
+
+/** What went on instead of a message: hashed here, off the path of the call. */
+function changedBy({ body, findings }: Change): Sizes['changed'] {
+  const bytes = 'raw' in body ? body.raw : serialise(body.json)
+  if (bytes === undefined) return undefined
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  const kept = findings?.slice(0, envelopeLimits.findings)
+  return { size_bytes: bytes.length, sha256, ...(kept && { findings: kept }) }
+}
+
+function sizesOf(text: Text | undefined, change: Change | undefined): Sizes | undefined {
+  if (text === undefined || change === undefined) return text?.sizes
+  return { ...text.sizes, changed: changedBy(change) }
 }
 
 const traceForm = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/u
@@ -130,17 +145,15 @@ function describeExchange(exchange: Exchange, rounds: Rounds): Described {
   const request = exchange.request === undefined ? undefined : textOf(exchange.request)
   const response = exchange.response === undefined ? undefined : textOf(exchange.response)
   const { itemCount } = exchange
-  const counted =
-    response === undefined || itemCount === undefined
-      ? response?.sizes
-      : { ...response.sizes, item_count: itemCount }
+  const sizes = sizesOf(response, exchange.responseChange)
+  const counted = sizes === undefined || itemCount === undefined ? sizes : { ...sizes, item_count: itemCount }
   return {
     timeMs: exchange.timeMs,
     tenant: exchange.channel.tenant,
     fields: {
       ...exchangeFields(exchange),
       round: rounds.of(exchange),
-      request: request?.sizes,
+      request: sizesOf(request, exchange.requestChange),
       response: counted,
     },
     request: request?.bytes,

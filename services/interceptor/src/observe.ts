@@ -4,7 +4,7 @@ import type { Handling } from './guard/judge.ts'
 import { isMembers, textMember, type Members } from './json.ts'
 import { createPendingTable, isRpcId, type Pending, type PendingTable, type RpcId } from './pending.ts'
 import { cancelledId, describeRequest, describeResponse } from './message.ts'
-import type { Body, ChannelInfo, Context, Direction, Exchange, Labels } from './record.ts'
+import type { Body, Change, ChannelInfo, Context, Direction, Exchange, Labels } from './record.ts'
 
 /** One message as it arrived at a tap. */
 export interface Arrival {
@@ -17,6 +17,8 @@ export interface Arrival {
   readonly context?: Context | undefined
   /** What a guard noted of it while it let it pass. */
   readonly policy?: readonly PolicyNote[] | undefined
+  /** What it let pass instead. */
+  readonly change?: Change | undefined
 }
 
 /** Watches one channel: messages in, exchanges out. Every request ends in exactly one exchange; nothing throws for a message. */
@@ -99,6 +101,7 @@ function finish(state: State, pending: Pending, end: End): void {
     context: pending.context,
     policy: pending.policy,
     request: pending.body,
+    requestChange: pending.change,
     ...end,
   })
 }
@@ -163,7 +166,7 @@ function factsOf({ message }: Arrival): Partial<Exchange> {
 }
 
 function request(state: State, arrival: Arrival, message: Call): void {
-  const { direction, body, context = noContext, policy } = arrival
+  const { direction, body, context = noContext, policy, change } = arrival
   const rpcId = message['id']
   if (!isRpcId(rpcId)) return rejected(state, arrival)
   const facts = describeRequest(message.method, message)
@@ -172,11 +175,21 @@ function request(state: State, arrival: Arrival, message: Call): void {
   const { clock, table } = state
   if (table.count() === 0) state.onBusy?.(true)
   const timeMs = clock.nowMs()
-  table.put({ direction, rpcId, facts, body, context, policy, timeMs, startedMs: clock.monotonicMs() })
+  table.put({
+    direction,
+    rpcId,
+    facts,
+    body,
+    context,
+    policy,
+    change,
+    timeMs,
+    startedMs: clock.monotonicMs(),
+  })
 }
 
 function notification(state: State, arrival: Arrival, message: Call): void {
-  const { direction, body, context = noContext, policy } = arrival
+  const { direction, body, context = noContext, policy, change } = arrival
   const id = cancelledId(message.method, message)
   const cancelled = isRpcId(id) ? state.table.take(direction, id) : undefined
   if (cancelled !== undefined) {
@@ -184,7 +197,9 @@ function notification(state: State, arrival: Arrival, message: Call): void {
     finish(state, cancelled, { kind, outcome: 'cancelled' })
   }
   const { method, meta, taskId } = describeRequest(message.method, message)
-  emitSingle(state, direction, { kind: 'notification', method, meta, taskId, context, policy, request: body })
+  const seen = { context, policy, request: body, requestChange: change }
+  const end: End = { kind: 'notification', method, meta, taskId, ...seen }
+  emitSingle(state, direction, end)
 }
 
 type Notes = readonly PolicyNote[] | undefined
@@ -194,14 +209,15 @@ function bothNotes(before: Notes, after: Notes): Notes {
 }
 
 function response(state: State, arrival: Arrival, message: Members): void {
-  const { body, policy } = arrival
+  const { body, policy, change: responseChange } = arrival
   const direction = opposite(arrival.direction)
   const id = message['id']
   const rpcId = isRpcId(id) ? id : undefined
   const pending = rpcId === undefined ? undefined : state.table.take(direction, rpcId)
   if (pending === undefined) {
     const failure = { type: 'unmatched_response' }
-    return emitSingle(state, direction, { kind: 'rejected', failure, rpcId, policy, response: body })
+    const end: End = { kind: 'rejected', failure, rpcId, policy, response: body, responseChange }
+    return emitSingle(state, direction, end)
   }
   const { method, taskId } = pending.facts
   const facts = describeResponse(method, message)
@@ -215,6 +231,7 @@ function response(state: State, arrival: Arrival, message: Members): void {
     taskId: facts.taskId ?? taskId,
     stateOut: facts.stateOut,
     response: body,
+    responseChange,
   })
 }
 

@@ -1,6 +1,6 @@
 import type { RequestFacts } from './message.ts'
 import type { PolicyNote } from './guard/guard.ts'
-import type { Body, Context, Direction } from './record.ts'
+import type { Body, Change, Context, Direction } from './record.ts'
 
 export type RpcId = string | number
 
@@ -17,6 +17,7 @@ export interface Pending {
   readonly context: Context
   /** What a guard noted of it without refusing it. */
   readonly policy: readonly PolicyNote[] | undefined
+  readonly change: Change | undefined
   readonly timeMs: number
   readonly startedMs: number
 }

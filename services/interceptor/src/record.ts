@@ -1,4 +1,4 @@
-import type { Observation } from '@muniment/schema'
+import type { Finding, Observation } from '@muniment/schema'
 import type { PolicyNote } from './guard/guard.ts'
 
 /** Who sent a request, and so in which direction its exchange goes. */
@@ -11,6 +11,13 @@ export type Label = NonNullable<Observation['client']>
 export type Body =
   | { readonly raw: Uint8Array; readonly sizeBytes: number }
   | { readonly json: unknown; readonly sizeBytes: number }
+
+/** What a guard let go on in place of a message. */
+export interface Change {
+  readonly body: Body
+  /** What it found in the message, without content. */
+  readonly findings?: readonly Finding[] | undefined
+}
 
 /** What both sides of a channel said about themselves; replaced as a whole, never edited, so records may share it. */
 export interface Labels {
@@ -66,6 +73,8 @@ export interface Exchange {
   readonly context: Context
   readonly request?: Body | undefined
   readonly response?: Body | undefined
+  readonly requestChange?: Change | undefined
+  readonly responseChange?: Change | undefined
 }
 
 /** Numbers that were given out but whose records were not kept. */

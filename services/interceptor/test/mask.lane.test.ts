@@ -10,7 +10,7 @@ import {
   InMemoryTransport as MemoryV2,
   McpServer as ServerV2,
 } from '@modelcontextprotocol/server'
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { maskBeforeModel } from '../src/guard/index.ts'
@@ -35,6 +35,14 @@ const person = {
   mobile: z.number().int(),
 }
 const record = { ...planted, mobile: 4_155_552_671 }
+const token = /\[EMAIL:[a-z]{32}\]/u
+
+function sha256(bytes: Uint8Array | string | undefined): string {
+  return createHash('sha256')
+    .update(bytes ?? '')
+    .digest('hex')
+}
+
 const isClear = (text: string): boolean =>
   Object.values(planted).every(value => !text.includes(value)) && !text.includes('4155552671')
 
@@ -233,6 +241,14 @@ function everythingOf(seen: readonly Seen[]): string {
   return JSON.stringify([seen.map(({ observation }) => observation), problems])
 }
 
+type Changes = Readonly<
+  Record<'request' | 'response', NonNullable<Seen['observation']['request']>['changed']>
+>
+
+function changesOf({ observation: { request, response } }: Seen): Changes {
+  return { request: request?.changed, response: response?.changed }
+}
+
 describe.each<[string, () => Promise<Model>]>([
   ['of SDK v1 in memory', memoryV1],
   ['of SDK v2 in memory', memoryV2],
@@ -269,6 +285,17 @@ describe.each<[string, () => Promise<Model>]>([
       [{ name: 'mask/before_llm', decision: 'masked', reason: 'by policy; EMAIL 1' }],
     ])
     expect(calls[0]?.response?.toString()).toContain(planted.mail)
+    const [looking, sending] = calls.map(changesOf)
+    expect(looking?.response?.findings).toContainEqual({
+      type: 'EMAIL',
+      path: 'result.content[].text.mail',
+      count: 1,
+      action: 'token',
+    })
+    expect(looking).toEqual({ request: undefined, response: expect.anything() })
+    expect(looking?.response?.sha256).not.toBe(sha256(calls[0]?.response))
+    const restored = calls[1]?.request?.toString().replace(token, planted.mail)
+    expect(sending).toMatchObject({ request: { sha256: sha256(restored) }, response: undefined })
   })
 })
 

@@ -81,13 +81,33 @@ const decoder = new TextDecoder()
 
 type Side = Observation['request']
 
-function messageField(name: string, message: MaskedMessage | undefined, side: Side): string {
+/** What a guard let go on instead: under the same key as the digest of the original, so that it is no easier to guess. */
+function changedField(side: Side, { digest, mask }: EventContext): string {
+  if (side?.changed === undefined) return ''
+  const { sha256, size_bytes: size, findings = [] } = side.changed
+  const masked = findings.map(({ type, path, count, action }) => ({
+    type: mask.short(type),
+    path: mask.short(path),
+    count,
+    action: mask.short(action),
+  }))
+  const keyed = digest(Buffer.from(sha256, 'hex'))
+  return `,"changed":${JSON.stringify({ digest: keyed, size_bytes: size, findings: masked })}`
+}
+
+interface SideField {
+  readonly message: MaskedMessage | undefined
+  readonly side: Side
+  readonly changed: string
+}
+
+function messageField(name: string, { message, side, changed }: SideField): string {
   if (message === undefined) return ''
   const items = side?.item_count ?? message.itemCount
   const count = items === undefined ? '' : `,"item_count":${items}`
   const truncated = side?.truncated === undefined ? '' : `,"truncated":${side.truncated}`
   const size = side?.size_bytes ?? 0
-  return `,"${name}":{"body":${message.json},"digest":"${message.digest}","size_bytes":${size}${count}${truncated}}`
+  return `,"${name}":{"body":${message.json},"digest":"${message.digest}","size_bytes":${size}${count}${truncated}${changed}}`
 }
 
 /** Reads the envelope of a frame. Throws `BATCH_MALFORMED`, or `SCHEMA_UNKNOWN` for another version. */
@@ -164,15 +184,26 @@ interface Parts {
   readonly request: MaskedMessage | undefined
   readonly response: MaskedMessage | undefined
   readonly tail: string
+  /** What became of either side, as fields of it. */
+  readonly changed: { readonly request: string; readonly response: string }
 }
 
 const maxFindings = 256
 
-function assemble({ envelope, request, response, tail }: Parts): string {
+function assemble({ envelope, request, response, tail, changed }: Parts): string {
   // What is undefined is left out; to drop keys by rest syntax costs several times as much.
   const head = JSON.stringify({ ...envelope, v: undefined, request: undefined, response: undefined })
-  const sides = `${messageField('request', request, envelope.request)}${messageField('response', response, envelope.response)}`
-  return `${head.slice(0, -1)}${sides},${tail}`
+  const asked = messageField('request', {
+    message: request,
+    side: envelope.request,
+    changed: changed.request,
+  })
+  const told = messageField('response', {
+    message: response,
+    side: envelope.response,
+    changed: changed.response,
+  })
+  return `${head.slice(0, -1)}${asked}${told},${tail}`
 }
 
 /** The same event with a preview of each message in place of the message. */
@@ -200,7 +231,11 @@ function eventBytes(
   const findings = messages.flatMap(message => message?.findings ?? []).slice(0, maxFindings)
   const pii = { findings, version: context.mask.version }
   const tail = JSON.stringify({ pii, nonce: context.nonce() }).slice(1)
-  const parts = { envelope, request, response, tail }
+  const changed = {
+    request: changedField(envelope.request, context),
+    response: changedField(envelope.response, context),
+  }
+  const parts = { envelope, request, response, tail, changed }
   if (!messages.some(message => message?.isCut)) {
     const whole = Buffer.from(assemble(parts))
     if (whole.length <= maxRecordBytes) return whole

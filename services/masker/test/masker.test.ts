@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { eventSchema, type MunimentEvent } from '@muniment/schema'
 import type { BusRecord, OutgoingRecord } from '@muniment/bus'
 import { createMasks, createVaultedTokens } from '@muniment/masker'
@@ -47,6 +47,27 @@ test('publishes one masked event per observation, with the digest of the origina
     mun_from: '0',
     mun_tenant: 'default',
   })
+})
+
+test('makes a keyed digest of what a guard let go on instead, and passes on what it found', async () => {
+  const rig = await createRig(keys)
+  const sha256 = createHash('sha256').update('what a model got').digest('hex')
+  const findings = [{ type: 'EMAIL', path: 'ada@example.org', count: 2, action: 'token' }]
+  const observation = observationAt(0, {
+    request: { size_bytes: 9 },
+    response: { size_bytes: 9, changed: { size_bytes: 16, sha256, findings } },
+  })
+  const frame = frameOf(observation, call('hi'), answer('write to ada@example.org'))
+  await rig.publish(sealFrames([frame], { publicText, firstSeq: 0, lastSeq: 0 }))
+  await rig.work()
+  const event = eventOf((await rig.events())[0])
+  expect(event.request?.changed).toBeUndefined()
+  expect(event.response?.changed).toEqual({
+    digest: createHmac('sha256', digestKey).update(Buffer.from(sha256, 'hex')).digest('hex'),
+    size_bytes: 16,
+    findings: [{ type: 'EMAIL', path: '[EMAIL]', count: 2, action: 'token' }],
+  })
+  expect(JSON.stringify(event)).not.toMatch(new RegExp(`ada@|${sha256}`, 'u'))
 })
 
 test('follows a policy, with tokens that join within a tenant only', async () => {

@@ -59,7 +59,15 @@ const isShort = upTo(envelopeLimits.short)
 const isText = upTo(envelopeLimits.text)
 const isTextOrNumber: Check = value => isText(value) || isNumber(value)
 
-const isMessage = fieldsOf({ size_bytes: isCount }, { item_count: isCount, truncated: isBoolean })
+const isFinding = fieldsOf({ type: isText, path: isText, count: isCount, action: isText }, {})
+const isChanged = fieldsOf(
+  { size_bytes: isCount, sha256: like(/^[0-9a-f]{64}$/u) },
+  { findings: listOf(envelopeLimits.findings, isFinding) },
+)
+const isMessage = fieldsOf(
+  { size_bytes: isCount },
+  { item_count: isCount, truncated: isBoolean, changed: isChanged },
+)
 const isLabel = fieldsOf({ name: isText }, { version: isText, id: isText })
 const isPolicy = fieldsOf({ name: isShort, decision: isShort }, { reason: isShort })
 

@@ -33,6 +33,7 @@ export const envelopeLimits = {
   errorMessage: 16_384,
   scopes: 64,
   policies: 64,
+  findings: 64,
 } as const
 
 const short = z.string().max(envelopeLimits.short)
@@ -67,7 +68,28 @@ const gap = z.object({
 /** Start and end of a lane are events of it; a heartbeat (`alive`) repeats the last `seq` and takes no number. */
 const lane = z.object({ state: z.enum(['start', 'alive', 'end']) })
 
-const message = z.object({ size_bytes: seq, item_count: seq.optional(), truncated: z.boolean().optional() })
+/** What was found, where and how often; never the value. */
+export const findingSchema = z.object({
+  type: z.string(),
+  path: z.string(),
+  count: z.number().int(),
+  action: z.string(),
+})
+
+/** Something personal that was found. */
+export type Finding = z.infer<typeof findingSchema>
+
+const found = z.array(findingSchema).max(envelopeLimits.findings).optional()
+
+/** What a guard let go on in place of a message. Only the masker sees the plain hash: it makes a keyed one of it. */
+const changed = z.object({ size_bytes: seq, sha256: z.string().regex(/^[0-9a-f]{64}$/u), findings: found })
+
+const message = z.object({
+  size_bytes: seq,
+  item_count: seq.optional(),
+  truncated: z.boolean().optional(),
+  changed: changed.optional(),
+})
 
 /**
  * What an interceptor saw of one exchange, without the two message bodies: they travel beside it as the exact bytes
@@ -118,23 +140,14 @@ export const observationSchema = z.object({
 /** What an interceptor saw of one exchange, without the message bodies. */
 export type Observation = z.infer<typeof observationSchema>
 
-const body = message.extend({
+const body = message.omit({ changed: true }).extend({
   /** The masked JSON-RPC message; a string where the original was not valid JSON or was cut. */
   body: z.unknown(),
   /** HMAC-SHA-256, hex, under the tenant's digest key, over the original bytes. */
   digest: z.string(),
+  /** What a guard let go on instead: HMAC-SHA-256, hex, under the same key, over the SHA-256 of those bytes; and what it found in the original. */
+  changed: z.object({ digest: z.string(), size_bytes: seq, findings: found }).optional(),
 })
-
-/** What was found, where and how often; never the value. */
-export const findingSchema = z.object({
-  type: z.string(),
-  path: z.string(),
-  count: z.number().int(),
-  action: z.string(),
-})
-
-/** Something personal that was found. */
-export type Finding = z.infer<typeof findingSchema>
 
 /** The masked record of one exchange, notification, rejection, gap or administrative act on `mcp.events`. */
 export const eventSchema = observationSchema.omit({ v: true }).extend({

@@ -28,7 +28,14 @@ const whole: Readonly<Record<string, unknown>> = {
   server: { name: 's', version: '1', id: 'x' },
   error: { code: -32_000, type: 'rpc', message: 'no' },
   request: { size_bytes: 1, item_count: 2, truncated: true },
-  response: { size_bytes: 1 },
+  response: {
+    size_bytes: 1,
+    changed: {
+      size_bytes: 3,
+      sha256: '0'.repeat(64),
+      findings: [{ type: 'EMAIL', path: 'a', count: 1, action: 'token' }],
+    },
+  },
   policy: [{ name: 'n', decision: 'allow', reason: 'r' }],
   gap: { from_seq: 0, to_seq: 4, reason: 'r', count: 5, claimed: true },
   lane: { state: 'alive' },

@@ -7,7 +7,7 @@ import type { Handling, Judge } from '../guard/judge.ts'
 import { refusalMessage, type RefusalMessage } from '../guard/refusal.ts'
 import { isMembers, type Members } from '../json.ts'
 import { splitArray } from '../lines.ts'
-import type { Channel } from '../observe.ts'
+import type { Arrival, Channel } from '../observe.ts'
 import { problemOf, type OnProblem } from '../problem.ts'
 import type { Direction } from '../record.ts'
 import { createSerial, andThen, type Serial, type Soon } from '../soon.ts'
@@ -65,11 +65,17 @@ function record(options: GateOptions, { message, bytes }: Seen, handling: Handli
   const { channel, direction, onProblem } = options
   try {
     const arrival = { direction, message, body: rawBody(bytes) }
-    if (handling?.refusal === undefined) channel.message({ ...arrival, policy: handling?.notes })
+    if (handling?.refusal === undefined)
+      channel.message({ ...arrival, policy: handling?.notes, change: changeOf(handling) })
     else channel.deny(arrival, handling)
   } catch (error) {
     onProblem(problemOf(error, 'A message could not be observed'))
   }
+}
+
+function changeOf(handling: Handling | undefined): Arrival['change'] {
+  if (handling?.message === undefined) return undefined
+  return { body: rawBody(written(handling.message)), findings: handling.findings }
 }
 
 function written(message: Members): Uint8Array {

@@ -26,7 +26,8 @@ interface State extends GuardedTarget {
 /** Records a message as it came, with what the guard says of it. */
 function record({ channel, judge, onProblem, isClosed }: State, arrival: Arrival, handling?: Handling): void {
   try {
-    if (handling?.refusal === undefined) channel.message({ ...arrival, policy: handling?.notes })
+    if (handling?.refusal === undefined)
+      channel.message({ ...arrival, policy: handling?.notes, change: changeOf(handling) })
     else channel.deny(arrival, handling)
     if (!isClosed) return
     // The connection ended while the verdict was awaited.
@@ -35,6 +36,11 @@ function record({ channel, judge, onProblem, isClosed }: State, arrival: Arrival
   } catch (error) {
     onProblem(problemOf(error, 'A message could not be observed'))
   }
+}
+
+function changeOf(handling: Handling | undefined): Arrival['change'] {
+  if (handling?.message === undefined) return undefined
+  return { body: snapshot(handling.message), findings: handling.findings }
 }
 
 function answer({ send, onProblem }: State, { answer: message }: Handling): void {
