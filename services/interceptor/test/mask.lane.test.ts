@@ -10,15 +10,24 @@ import {
   InMemoryTransport as MemoryV2,
   McpServer as ServerV2,
 } from '@modelcontextprotocol/server'
+import { toNodeHandler } from '@modelcontextprotocol/node'
+import { spawn } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { maskBeforeModel } from '../src/guard/index.ts'
+import { maskBeforeModel, type GuardPart } from '../src/guard/index.ts'
 import { hostOf } from '../src/host.ts'
 import { attach, type Problem } from '../src/index.ts'
 import { readSettings } from '../src/main-env.ts'
+import { startProxy } from '../src/proxy.ts'
 import { listen } from './http-lab.ts'
-import { openLab, type Lab, type Seen } from './support.ts'
+import type { Serve } from './http-servers.ts'
+import { openLab, programEnv, type Lab, type Seen } from './support.ts'
 
 // Made up; none of it may be seen by a model, nor in anything that is told about a call.
 const planted = {
@@ -70,7 +79,11 @@ function tools(server: ServerV1 | ServerV2, sent: Sent): void {
     server.registerTool('fail', {}, fail)
   } else {
     server.registerTool('look', { outputSchema: z.object(person) }, look)
-    server.registerTool('send', { inputSchema: z.object({ to: z.string() }) }, send)
+    server.registerTool(
+      'send',
+      { inputSchema: z.object({ to: z.string().meta({ 'x-mcp-header': 'To' }) }) },
+      send,
+    )
     server.registerTool('fail', {}, fail)
   }
 }
@@ -215,14 +228,7 @@ const sessionsV1 = async (): Promise<Model> => {
   const told: string[] = []
   const client = clientV1(told)
   await client.connect(new HttpV1(http.url))
-  const model = await modelV1(client, told)
-  return {
-    ...model,
-    close: async () => {
-      await model.close()
-      await http[Symbol.asyncDispose]()
-    },
-  }
+  return closedWith(await modelV1(client, told), http)
 }
 
 const modern =
@@ -236,6 +242,62 @@ const modern =
     await client.connect(new HttpV2(new URL('http://127.0.0.1/mcp'), { fetch }))
     return await modelV2(client, conversation)
   }
+
+const known: GuardPart = {
+  stage: 'authenticate',
+  open: () => ({ door: () => ({ principal: { id: 'ada', method: 'api_key' }, notes: [] }) }),
+}
+
+async function behindProxy(
+  serve: Serve,
+  guard: readonly GuardPart[],
+): Promise<AsyncDisposable & { url: URL }> {
+  const upstream = await listen(serve)
+  const proxy = await startProxy({
+    home: lab.home,
+    onProblem: one => problems.push(one),
+    routes: [{ upstream: upstream.url }],
+    guard,
+  })
+  const close = async (): Promise<void> => {
+    await proxy.close(2000)
+    await upstream[Symbol.asyncDispose]()
+  }
+  return { url: new URL('/mcp', proxy.url), [Symbol.asyncDispose]: close }
+}
+
+function closedWith(model: Model, http: AsyncDisposable): Model {
+  const close = async (): Promise<void> => {
+    await model.close()
+    await http[Symbol.asyncDispose]()
+  }
+  return { ...model, close }
+}
+
+const proxiedV1 = async (): Promise<Model> => {
+  const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: randomUUID })
+  await serverV1().connect(transport)
+  const http = await behindProxy(
+    (request, response) => transport.handleRequest(request, response),
+    [maskBeforeModel()],
+  )
+  const told: string[] = []
+  const client = clientV1(told)
+  await client.connect(new HttpV1(http.url))
+  return closedWith(await modelV1(client, told), http)
+}
+
+const proxiedModern = async (): Promise<Model> => {
+  const handler = toNodeHandler(createMcpHandler(serverV2))
+  const serve: Serve = (request, response) => {
+    const { method = '', url = '' } = request
+    return handler(Object.assign(request, { method, url }), response)
+  }
+  const http = await behindProxy(serve, [maskBeforeModel(), known])
+  const client = new ClientV2(visitor, { versionNegotiation: { mode: 'auto' } })
+  await client.connect(new HttpV2(http.url))
+  return closedWith(await modelV2(client, 'c1'), http)
+}
 
 function everythingOf(seen: readonly Seen[]): string {
   return JSON.stringify([seen.map(({ observation }) => observation), problems])
@@ -254,6 +316,8 @@ describe.each<[string, () => Promise<Model>]>([
   ['of SDK v2 in memory', memoryV2],
   ['of SDK v1 with a session over HTTP', sessionsV1],
   ['of SDK v2 in the modern era over HTTP, whose client names a conversation', modern('ada', 'c1')],
+  ['of SDK v1 with a session behind the proxy', proxiedV1],
+  ['of SDK v2 in the modern era behind the proxy, with mirrored parameters', proxiedModern],
 ])('a server %s', (_, open) => {
   test('shows a model nothing personal, in a form that its output schema accepts, and gets back what it gave', async () => {
     const model = await open()
@@ -350,4 +414,44 @@ test('what cannot be masked is answered with an error that says nothing', async 
   ])
   expect(isClear(everythingOf(seen))).toBe(true)
   expect(problems.map(({ code }) => code)).toContain('LIMIT_EXCEEDED')
+})
+
+/** Answers each line with one of its own, and keeps what it got. */
+const program = `
+  const { appendFileSync } = require('node:fs')
+  require('node:readline').createInterface({ input: process.stdin }).on('line', line => {
+    appendFileSync(process.argv[1], line + '\\n')
+    const { id } = JSON.parse(line)
+    process.stdout.write('{"id":' + id + ', "jsonrpc":"2.0","result":{"n":12345678901234567890,"x":1.0e2,"content":[{"type":"text","text":"to ${planted.mail}"}]}}\\n')
+  })`
+
+function callTo(to: string): string {
+  return `{"jsonrpc":"2.0", "id":2,"method":"tools/call","params":{"arguments":{"n":98765432109876543210,"to":"${to}"}}}`
+}
+
+test('under wrap all bytes but those of what was found are the sender\u2019s own', async () => {
+  const runner = fileURLToPath(new URL('wrap-runner.ts', import.meta.url))
+  const got = join(lab.home, 'got')
+  const options = JSON.stringify({ home: lab.home, mask: true })
+  const run = spawn(process.execPath, [runner, options, process.execPath, '-e', program, got], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: programEnv,
+  })
+  const said = createInterface({ input: run.stdout })[Symbol.asyncIterator]()
+  const tell = async (line: string): Promise<string> => {
+    run.stdin.write(`${line}\n`)
+    return String((await said.next()).value)
+  }
+  await tell('{"jsonrpc":"2.0","id":0,"method":"initialize"}')
+  const answer = await tell('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"look"}}')
+  expect(answer).toMatch(
+    /^\{"id":1, "jsonrpc":"2\.0","result":\{"n":12345678901234567890,"x":1\.0e2,"content":\[\{"type":"text","text":"to \[EMAIL:[a-z]{32}\]"\}\]\}\}$/u,
+  )
+  const given = token.exec(answer)?.[0] ?? ''
+  await tell(callTo(given))
+  run.stdin.end()
+  if (run.exitCode === null) await once(run, 'exit')
+  expect((await readFile(got, 'utf8')).split('\n')[2]).toBe(callTo(planted.mail))
+  const seen = await lab.collect()
+  expect(isClear(everythingOf(seen))).toBe(true)
 })

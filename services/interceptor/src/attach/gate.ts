@@ -2,12 +2,13 @@ import { isUtf8 } from 'node:buffer'
 import type { Writable } from 'node:stream'
 import { maxBodyBytes } from '../describe.ts'
 import { isAmbiguous } from '../guard/ambiguous.ts'
+import { changeOf } from '../guard/change.ts'
 import type { Refusal } from '../guard/guard.ts'
 import type { Handling, Judge } from '../guard/judge.ts'
 import { refusalMessage, type RefusalMessage } from '../guard/refusal.ts'
 import { isMembers, type Members } from '../json.ts'
 import { splitArray } from '../lines.ts'
-import type { Arrival, Channel } from '../observe.ts'
+import type { Channel } from '../observe.ts'
 import { problemOf, type OnProblem } from '../problem.ts'
 import type { Direction } from '../record.ts'
 import { createSerial, andThen, type Serial, type Soon } from '../soon.ts'
@@ -71,11 +72,6 @@ function record(options: GateOptions, { message, bytes }: Seen, handling: Handli
   } catch (error) {
     onProblem(problemOf(error, 'A message could not be observed'))
   }
-}
-
-function changeOf(handling: Handling | undefined): Arrival['change'] {
-  if (handling?.message === undefined) return undefined
-  return { body: rawBody(written(handling.message)), findings: handling.findings }
 }
 
 function written(message: Members): Uint8Array {

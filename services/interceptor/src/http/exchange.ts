@@ -7,7 +7,7 @@ import { isRecorded, readRefusal, refuse } from './refusal.ts'
 import { createReplyReader } from './reply.ts'
 import type { Claimant } from './scope.ts'
 import { sessionOf } from './sessions.ts'
-import type { PolicyNote } from '../guard/guard.ts'
+import { changeOf } from '../guard/change.ts'
 import type { Handling } from '../guard/judge.ts'
 import {
   channelOf,
@@ -29,7 +29,7 @@ export interface HttpExchange extends Claimant {
   /** What a guard said of the request; told before its end. */
   readonly guarded: (told: GuardTold) => void
   /** What a guard noted of an answer; told before its bytes. */
-  readonly noted: (rpcId: RpcId, notes: readonly PolicyNote[]) => void
+  readonly noted: (rpcId: RpcId, handling: Handling) => void
   readonly reply: (reply: HttpReply) => void
   readonly replyBytes: (chunk: Uint8Array) => void
   /** Told once more it is ignored. */
@@ -73,7 +73,8 @@ function readRequest(state: Exchanging): void {
     const handling = state.guard?.handlings?.[index]
     const policy = notesOf(state, handling)
     const body = rawBody(bytes)
-    readMessage(state, { direction: 'client_to_server', message, body, context, policy }, handling)
+    const change = changeOf(handling)
+    readMessage(state, { direction: 'client_to_server', message, body, context, policy, change }, handling)
   }
 }
 
@@ -217,7 +218,7 @@ export function createExchange(shared: Shared, head: HttpHead): HttpExchange {
     answer: undefined,
     reader: undefined,
     guard: undefined,
-    answerNotes: new Map(),
+    answersTold: new Map(),
     isDenied: false,
   }
   const { later } = shared.path
@@ -225,7 +226,7 @@ export function createExchange(shared: Shared, head: HttpHead): HttpExchange {
     requestBytes: chunk => later(() => (state.isRequestDone ? undefined : state.keeper.push(chunk))),
     requestEnd: () => later(() => finishRequest(state)),
     guarded: told => later(() => void (state.guard = told)),
-    noted: (rpcId, notes) => later(() => void state.answerNotes.set(rpcId, notes)),
+    noted: (rpcId, handling) => later(() => void state.answersTold.set(rpcId, handling)),
     reply: answer => later(() => afterRequest(state, () => onReply(state, answer))),
     replyBytes: chunk => later(() => afterRequest(state, () => state.reader?.push(chunk), chunk.length)),
     end: how => later(() => end(state, how)),

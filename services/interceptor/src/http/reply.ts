@@ -1,5 +1,6 @@
 import { maxBodyBytes } from '../describe.ts'
 import { rawBody, readMessages } from '../attach/wire.ts'
+import { changeOf } from '../guard/change.ts'
 import { isMembers, member } from '../json.ts'
 import type { Arrival } from '../observe.ts'
 import { isRpcId } from '../pending.ts'
@@ -12,12 +13,12 @@ function isElsewhere({ tappedBy, session }: Exchanging): boolean {
   return tappedBy !== undefined || session?.isTapped === true
 }
 
-function takeNotes({ answerNotes }: Exchanging, message: unknown): Arrival['policy'] {
-  const rpcId = answerNotes.size === 0 ? undefined : member(message, 'id')
-  if (!isRpcId(rpcId) || member(message, 'method') !== undefined) return undefined
-  const notes = answerNotes.get(rpcId)
-  answerNotes.delete(rpcId)
-  return notes
+function takeTold({ answersTold }: Exchanging, message: unknown): Pick<Arrival, 'policy' | 'change'> {
+  const rpcId = answersTold.size === 0 ? undefined : member(message, 'id')
+  if (!isRpcId(rpcId) || member(message, 'method') !== undefined) return {}
+  const handling = answersTold.get(rpcId)
+  answersTold.delete(rpcId)
+  return { policy: handling?.notes, change: changeOf(handling) }
 }
 
 function feed(state: Exchanging, message: unknown, bytes: Uint8Array): void {
@@ -30,7 +31,7 @@ function feed(state: Exchanging, message: unknown, bytes: Uint8Array): void {
     direction: 'server_to_client',
     message,
     body: rawBody(bytes),
-    policy: takeNotes(state, message),
+    ...takeTold(state, message),
   })
 }
 

@@ -78,8 +78,8 @@ export interface Exchanging extends Shared {
   answer: HttpReply | undefined
   reader: ReplyReader | undefined
   guard: GuardTold | undefined
-  /** What a guard noted of answers that have not been read yet, by the id of their request. */
-  readonly answerNotes: Map<RpcId, readonly PolicyNote[]>
+  /** What a guard said of answers that have not been read yet, by the id of their request. */
+  readonly answersTold: Map<RpcId, Handling>
   /** Some of its requests were refused by a guard and are recorded with their answer. */
   isDenied: boolean
 }

@@ -5,6 +5,7 @@ import type { Handling } from '../guard/judge.ts'
 import { isMembers, type Members } from '../json.ts'
 import { isRpcId } from '../pending.ts'
 import { andThen, isPromise, type Soon } from '../soon.ts'
+import { keepText, textOf } from '../wire-text.ts'
 import { refusal } from './admit.ts'
 import { createEventGate, type StreamEvent } from './event-gate.ts'
 import { answerSelf, type Forwarded } from './flow.ts'
@@ -29,8 +30,11 @@ const ofTheBytes: ReadonlySet<string> = new Set([
   'trailer',
 ])
 
+const memberNames = ['jsonrpc', 'id', 'method', 'result', 'error']
+
+/** Whatever a client that is less strict than the protocol might take for one. */
 function isMessage(message: unknown): message is Members {
-  return isMembers(message) && ('jsonrpc' in message || 'id' in message)
+  return isMembers(message) && memberNames.some(name => name in message)
 }
 
 function aboutOf({ request, visit }: Forwarded): Parameters<Judged['judge']['outward']>[1] {
@@ -42,19 +46,21 @@ function aboutOf({ request, visit }: Forwarded): Parameters<Judged['judge']['out
 function judgeMessage(
   { flow, judged }: Judging,
   message: unknown,
-  isPlain: boolean,
+  text: string,
 ): Soon<string | true | undefined> {
   if (!isMessage(message)) return true
+  const isPlain = !isAmbiguous(text)
+  if (isPlain) keepText(message, text)
   return andThen(judged.judge.outward(message, aboutOf(flow)), (handling): string | true | undefined => {
     tell(flow, message, handling)
     if (handling?.refusal !== undefined) return undefined
-    if (handling?.message !== undefined) return JSON.stringify(handling.message)
+    if (handling?.message !== undefined) return textOf(handling.message)
     return isPlain ? true : JSON.stringify(message)
   })
 }
 
-function tell({ exchange }: Forwarded, { id }: Members, handling: Handling | undefined): void {
-  if (handling !== undefined && isRpcId(id)) exchange.noted(id, handling.notes)
+function tell({ exchange }: Forwarded, { id, method }: Members, handling: Handling | undefined): void {
+  if (handling !== undefined && method === undefined && isRpcId(id)) exchange.noted(id, handling)
 }
 
 /** Judges the text of one or several messages. */
@@ -67,7 +73,7 @@ function judgeText(judging: Judging, text: Uint8Array): Soon<Uint8Array | undefi
     const part = parts[index]
     if (part === undefined) return passed
     const own = Buffer.from(part[1]).toString()
-    const verdict = judgeMessage(judging, part[0], !isAmbiguous(own))
+    const verdict = judgeMessage(judging, part[0], own)
     return andThen(verdict, said =>
       step(index + 1, said === undefined ? passed : [...passed, said === true ? own : said]),
     )

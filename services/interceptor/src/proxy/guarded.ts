@@ -14,6 +14,7 @@ import { isRpcId } from '../pending.ts'
 import type { OnProblem } from '../problem.ts'
 import type { Labels } from '../record.ts'
 import { andThen, type Soon } from '../soon.ts'
+import { keepText, textOf } from '../wire-text.ts'
 import { refusal, type OwnAnswer } from './admit.ts'
 import type { Conversation, Conversations } from './conversations.ts'
 import type { Flow } from './flow.ts'
@@ -159,9 +160,12 @@ function partsOf(body: Uint8Array): readonly Part[] | undefined {
   const reading = readMessages(body)
   if ('fault' in reading) return undefined
   const parts = reading.parts.map(([message, bytes]) => ({ message, bytes }))
-  const isClear = parts.every(
-    ({ message, bytes }) => isMembers(message) && !isAmbiguous(Buffer.from(bytes).toString()),
-  )
+  const isClear = parts.every(({ message, bytes }) => {
+    const text = Buffer.from(bytes).toString()
+    if (!isMembers(message) || isAmbiguous(text)) return false
+    keepText(message, text)
+    return true
+  })
   return isClear ? parts : undefined
 }
 
@@ -197,7 +201,10 @@ function bodyOf(
   handlings: readonly (Handling | undefined)[],
 ): Uint8Array {
   if (handlings.every(handling => handling?.message === undefined)) return body
-  const texts = parts.map(({ message }, index) => JSON.stringify(handlings[index]?.message ?? message))
+  const texts = parts.map(({ bytes }, index) => {
+    const instead = handlings[index]?.message
+    return instead === undefined ? Buffer.from(bytes).toString() : textOf(instead)
+  })
   return Buffer.from(isBatchOf(body, parts) ? `[${texts.join(',')}]` : texts.join(''))
 }
 
@@ -224,6 +231,7 @@ async function judgeBody({ flow, body, judge, conversation }: Judging): Promise<
     address: request.socket.remoteAddress,
     sessionId: header('mcp-session-id'),
     header,
+    headerNames: () => Object.keys(request.headers),
   }
   const handlings: (Handling | undefined)[] = []
   for (const { message } of parts) handlings.push(await judge.inward(message, about))
