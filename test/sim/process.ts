@@ -43,6 +43,9 @@ export function createProcess({ name, time, random, trace }: ProcessOptions): Pr
   let skewMs = Math.round(random.between(-maxSkewMs, maxSkewMs))
   const crashListeners: (() => void)[] = []
   const freezeListeners: ((forMs: number) => void)[] = []
+  const stop = new AbortController()
+  // Signals composed of others are kept for as long as those may still abort, and with them the world of a process that died.
+  time.atEnd(() => stop.abort())
 
   function after(delayMs: number, run: () => void): () => void {
     let cancel = noCancel
@@ -81,6 +84,6 @@ export function createProcess({ name, time, random, trace }: ProcessOptions): Pr
     },
     onCrash: run => crashListeners.push(run),
     onFreeze: run => freezeListeners.push(run),
-    stop: new AbortController(),
+    stop,
   }
 }

@@ -155,5 +155,6 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<O
     }
   } finally {
     useTime(undefined)
+    time.end()
   }
 }

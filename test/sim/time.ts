@@ -18,6 +18,9 @@ export interface Time {
   readonly pause: (delayMs: number) => Promise<void>
   /** Lets time pass until `isOver`; `false` where that is not so by `limitMs` or nothing is due any more. */
   readonly pass: (isOver: () => boolean, limitMs: number) => Promise<boolean>
+  /** Called when the simulation is over and nothing more will happen in it. */
+  readonly atEnd: (run: () => void) => void
+  readonly end: () => void
 }
 
 /** When the runs take place. */
@@ -44,6 +47,7 @@ function insert(queue: Due[], due: Due): void {
 export function createTime(): Time {
   // The next one is at the end.
   const queue: Due[] = []
+  const atEnd: (() => void)[] = []
   let nowMs = 0
   let order = 0
 
@@ -77,5 +81,9 @@ export function createTime(): Time {
     after,
     pause: delayMs => new Promise(resolve => after(delayMs, resolve)),
     pass,
+    atEnd: run => atEnd.push(run),
+    end: () => {
+      for (const run of atEnd) run()
+    },
   }
 }
