@@ -6,7 +6,10 @@ import { AppError, isAppError } from '@muniment/schema'
 import { openStoreOf } from './context.ts'
 
 /** What to verify with. */
-export interface VerifyWith extends Pick<VerifyOptions, 'onProgress' | 'signal' | 'remembered'> {
+export interface VerifyWith extends Pick<
+  VerifyOptions,
+  'onProgress' | 'signal' | 'remembered' | 'memory' | 'onMemory' | 'withLocks'
+> {
   /** Without keys, hashes, chains and the log are checked, contents are not. */
   readonly keys?: Keys | undefined
   /** Public key of the log from a source that is trusted; default that of the secret at hand. */

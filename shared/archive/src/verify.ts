@@ -1,3 +1,4 @@
+import { inOrder } from './in-order.ts'
 import { parseVerifierKey } from './format/checkpoint.ts'
 import { parsePath } from './format/paths.ts'
 import { parsePolicy, type Trust } from './format/policy.ts'
@@ -5,10 +6,19 @@ import { logPrefix } from './format/tiles.ts'
 import type { SegmentOpener } from './keys.ts'
 import type { ArchiveStore, ObjectInfo } from './store/store.ts'
 import { checkKeys } from './verify/keys.ts'
-import { checkLeftovers } from './verify/leftovers.ts'
-import { checkLog, type LogInput } from './verify/log.ts'
-import { checkPartition, type Audit, type PartitionInput, type Progress } from './verify/partition.ts'
-import { noFindings, type Coverage, type VerifyReport } from './verify/report.ts'
+import { checkLeftovers, objectName } from './verify/leftovers.ts'
+import { checkLocks } from './verify/locks.ts'
+import { checkLog } from './verify/log.ts'
+import type { LogInput } from './verify/log-working.ts'
+import { usableMemory, type VerifyMemory } from './verify/memory.ts'
+import {
+  checkPartition,
+  type Audit,
+  type CheckedPartition,
+  type PartitionInput,
+  type Progress,
+} from './verify/partition.ts'
+import { noFindings, type Coverage, type LockedObject, type VerifyReport } from './verify/report.ts'
 
 /** What to verify, and with what. */
 export interface VerifyOptions {
@@ -21,6 +31,12 @@ export interface VerifyOptions {
   readonly policy?: string
   /** Checkpoints kept from earlier: the log must be an extension of each. */
   readonly remembered?: readonly string[]
+  /** What an earlier run read and found right, and is not to be read again. */
+  readonly memory?: VerifyMemory
+  /** Told of what a later run need not read again: all that it needs, after every manifest. */
+  readonly onMemory?: (memory: VerifyMemory) => void
+  /** Whether to ask the store for the lock of every object: one request each. */
+  readonly withLocks?: boolean
   readonly onProgress?: (progress: Readonly<Progress>) => void
   readonly signal?: AbortSignal
 }
@@ -60,48 +76,106 @@ function trustOf({ verifierKey, policy }: VerifyOptions): Trust {
   }
 }
 
-/**
- * Checks everything that can be checked of an archive, reading all of it once. Resolves to a report; rejects only where
- * the store cannot be read.
- */
-export async function verifyArchive(options: VerifyOptions): Promise<VerifyReport> {
+/** Partitions read at the same time: over a network the time goes into waiting. */
+const partitionsAtOnce = 3
+
+/** What is there before anything is checked. */
+interface Start {
+  readonly remembered: ReadonlyMap<string, string>
+  readonly checkpoint: Buffer | undefined
+  readonly listed: readonly ObjectInfo[]
+}
+
+/** Collects what a later run may rely on. */
+function memoryOf({ keys, onMemory }: VerifyOptions, { checkpoint, remembered }: Start): Audit['onChecked'] {
+  if (onMemory === undefined || checkpoint === undefined) return undefined
+  // What an earlier run knew is kept, in case that this one is interrupted.
+  const checked = new Map(remembered)
+  const memory = { checkpoint: checkpoint.toString(), hasContents: keys !== undefined, checked }
+  return ({ key, sha256 }, isRight) => {
+    if (isRight) checked.set(key, sha256)
+    else checked.delete(key)
+    onMemory(memory)
+  }
+}
+
+function newAudit(options: VerifyOptions, start: Start): Audit {
   const { store, keys, signal, onProgress } = options
-  const trust = trustOf(options)
-  // Read before the listing, so that on an archive in use everything it names is listed.
-  const checkpoint = await store.checkpoint.read()
-  const listed = await listAll(store, signal)
-  const checkpointAfter = await store.checkpoint.read()
-  const audit: Audit = {
+  const { remembered, listed } = start
+  return {
     ...noFindings(),
-    context: { store, keys, signal },
-    progress: { manifests: 0, objects: 0, bytes: 0, records: 0 },
+    context: { store, keys, signal, remembered, listedSizes: sizesOf(listed) },
+    progress: { manifests: 0, objects: 0, bytes: 0, records: 0, remembered: 0 },
     onProgress,
+    onChecked: memoryOf(options, start),
     names: new Set(),
     digests: new Set(),
     committed: new Map(),
     openings: [],
   }
+}
+
+async function checkPartitions(audit: Audit, listed: readonly ObjectInfo[]): Promise<readonly Coverage[]> {
   const covered: Coverage[] = []
-  for (const partition of partitionsIn(listed)) covered.push(await checkPartition(audit, partition))
+  const check = (partition: PartitionInput): Promise<CheckedPartition> => checkPartition(audit, partition)
+  for await (const found of inOrder(partitionsIn(listed), partitionsAtOnce, check)) {
+    covered.push(found.covered)
+    audit.problems.push(...found.problems)
+    audit.notes.push(...found.notes)
+    audit.openings.push(...found.openings)
+  }
+  return covered
+}
+
+function locksOf(
+  { context, committed, ...findings }: Audit,
+  log: LogInput,
+): Promise<readonly LockedObject[]> {
+  const input = { committed: committed.values().toArray(), listedLog: log.listed }
+  return checkLocks(context.store, input, findings)
+}
+
+function sizesOf(listed: readonly ObjectInfo[]): ReadonlyMap<string, number> {
+  const objects = listed.filter(info => !info.isDeleteMarker && !isLog(info))
+  return new Map(objects.map(info => [objectName(info), info.sizeBytes]))
+}
+
+/**
+ * Checks everything that can be checked of an archive, reading all of it once. Resolves to a report; rejects only where
+ * the store cannot be read.
+ */
+export async function verifyArchive(options: VerifyOptions): Promise<VerifyReport> {
+  const { store, keys, signal, memory, remembered: kept = [] } = options
+  const trust = trustOf(options)
+  const remembered = await usableMemory(store, memory, { trust, wantsContents: keys !== undefined })
+  // Read before the listing, so that on an archive in use everything it names is listed.
+  const checkpoint = (await store.checkpoint.read())?.bytes
+  const listed = await listAll(store, signal)
+  const checkpointAfter = (await store.checkpoint.read())?.bytes
+  const audit = newAudit(options, { remembered, checkpoint, listed })
+  const covered = await checkPartitions(audit, listed)
   checkKeys(audit.openings, audit)
   await checkLeftovers(store, { listed: listed.filter(info => !isLog(info)), referenced: audit }, audit)
   const log: LogInput = {
     store,
-    checkpoint: checkpoint?.bytes,
-    checkpointAfter: checkpointAfter?.bytes,
+    checkpoint,
+    checkpointAfter,
     trust,
-    remembered: options.remembered ?? [],
+    remembered: memory === undefined ? kept : [...kept, memory.checkpoint],
     listed: listed.filter(isLog),
     committed: audit.committed,
   }
   const anchored = await checkLog(log, audit)
-  const { problems, notes, progress } = audit
-  return {
-    ok: problems.length === 0,
-    problems,
-    notes,
-    covered,
-    anchored,
-    checked: { ...progress, hasContents: keys !== undefined },
-  }
+  const locks = options.withLocks === true && (await locksOf(audit, log))
+  return { ...reportOf(audit), covered, anchored, ...(locks !== false && { locks }) }
+}
+
+function reportOf({
+  problems,
+  notes,
+  progress,
+  context,
+}: Audit): Pick<VerifyReport, 'ok' | 'problems' | 'notes' | 'checked'> {
+  const checked = { ...progress, hasContents: context.keys !== undefined }
+  return { ok: problems.length === 0, problems, notes, checked }
 }

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { AppError, topic } from '@muniment/schema'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { openArchive } from '../src/archive.ts'
@@ -8,7 +8,8 @@ import { openLog } from '../src/log.ts'
 import { proveRecord } from '../src/proof/prove.ts'
 import { verifyProof } from '../src/proof/verify.ts'
 import { createMemoryStore, type MemoryStore } from '../src/store/memory.ts'
-import { verifyArchive } from '../src/verify.ts'
+import { verifyArchive, type VerifyOptions } from '../src/verify.ts'
+import { formatMemory, parseMemory, type VerifyMemory } from '../src/verify/memory.ts'
 import type { VerifyReport } from '../src/verify/report.ts'
 import { createCutWriter } from '../src/writer.ts'
 import { alert, event, eventId } from './events.ts'
@@ -85,8 +86,12 @@ function keysOf({ store }: World, prefix: string): string[] {
   return [...store.objects.keys()].filter(key => key.startsWith(prefix)).toSorted()
 }
 
-function verify({ store, keys, kept }: World): Promise<VerifyReport> {
-  return verifyArchive({ store, keys, policy, remembered: [kept] })
+function optionsOf({ store, keys, kept }: World): VerifyOptions {
+  return { store, keys, policy, remembered: [kept] }
+}
+
+function verify(world: World): Promise<VerifyReport> {
+  return verifyArchive(optionsOf(world))
 }
 
 function drop(world: World, prefix: string, count: number): void {
@@ -118,6 +123,16 @@ function swapTenants(world: World): void {
       .replaceAll('"tenant":"other"', '"tenant":"acme"')
       .replaceAll('"tenant":"x"', '"tenant":"other"'),
   )
+}
+
+/** Verifies with what an earlier run left; `read` collects the names of what is read. */
+async function resume(world: World, memory: VerifyMemory, read?: string[]): Promise<VerifyReport> {
+  const { store } = world
+  const get: MemoryStore['get'] = (name, options) => {
+    read?.push(name)
+    return store.get(name, options)
+  }
+  return await verifyArchive({ ...optionsOf(world), store: { ...store, get }, memory })
 }
 
 interface Attack {
@@ -333,6 +348,80 @@ describe('attacks', () => {
     expect(empty.notes.find(({ code }) => code === 'segment.locked-out')?.reason).toContain(
       'not the key store',
     )
+  })
+
+  describe('a verification that goes on from what an earlier one read', () => {
+    const key = createSecretKey(randomBytes(32))
+    const memoryOf = async (world: World): Promise<VerifyMemory> => {
+      let memory: VerifyMemory | undefined
+      await verifyArchive({ ...optionsOf(world), onMemory: made => (memory = made) })
+      if (memory === undefined) throw new Error('nothing was remembered')
+      return parseMemory(formatMemory(memory, key), key)
+    }
+    test('reads no data again, and says as much', async () => {
+      const world = await copyOf(clean)
+      const read: string[] = []
+      const report = await resume(world, await memoryOf(world), read)
+      expect(read.filter(name => /^(?:seg|bundle)\//u.test(name))).toEqual([])
+      const { problems, covered, checked } = await verify(world)
+      expect(report).toMatchObject({ problems, covered })
+      expect(report.checked).toMatchObject({ records: checked.records, remembered: checked.manifests })
+    })
+
+    test('finds what was removed, cut, hidden or rewritten since', async () => {
+      const memory = await memoryOf(clean)
+      // Newer cosignatures and tiles make up for the loss of older ones.
+      const places = ['bundle/', 'seg/', 'manifest/', 'log/seq/']
+      for (const name of places.flatMap(place => keysOf(clean, place))) {
+        const removed = await copyOf(clean)
+        removed.store.objects.delete(name)
+        const shorter = await copyOf(clean)
+        setBytes(shorter.store, name, bytesOf(clean.store, name).subarray(1))
+        for (const world of [removed, shorter])
+          expect({ name, ok: (await resume(world, memory)).ok }).toEqual({ name, ok: false })
+      }
+    })
+
+    test('refuses a memory with any byte changed, or made elsewhere', async () => {
+      const file = formatMemory(await memoryOf(clean), key)
+      for (let at = 0; at < file.length; at += 7) {
+        const forged = Buffer.from(file)
+        forged[at] = (forged[at] ?? 0) ^ 1
+        expect(() => parseMemory(forged, key)).toThrow('altered')
+      }
+      expect(() => parseMemory(file, createSecretKey(randomBytes(32)))).toThrow('not made here')
+      expect(() => parseMemory(Buffer.alloc(5), key)).toThrow('altered')
+    })
+
+    test('reads everything where the memory is not of this log, was made without keys, or found it wrong', async () => {
+      const world = await copyOf(clean)
+      const memory = await memoryOf(world)
+      const data = keysOf(world, 'bundle/').at(0) ?? keysOf(world, 'seg/').at(0) ?? ''
+      const bytes = Buffer.from(bytesOf(world.store, data))
+      bytes[40] = (bytes[40] ?? 0) ^ 1
+      setBytes(world.store, data, bytes)
+      const other = await createAttacked()
+      const names = async (from: VerifyMemory): Promise<string[]> =>
+        (await resume(world, from)).problems.map(({ object }) => object)
+      expect(await names(await memoryOf(world))).toContain(data)
+      expect(await names({ ...memory, hasContents: false })).toContain(data)
+      expect(await names({ ...memory, checkpoint: (await memoryOf(other)).checkpoint })).toEqual(
+        expect.arrayContaining([data, 'a remembered checkpoint']),
+      )
+      // What trusting a memory means: bytes that were replaced in place since are not read again.
+      expect(await names(memory)).toEqual([])
+    })
+
+    test('compares the log with the checkpoint of the memory', async () => {
+      const memory = await memoryOf(clean)
+      const world = await copyOf(clean)
+      for (const prefix of ['log/seq/', 'log/cosigned/', 'manifest/v1/mcp.events/']) drop(world, prefix, 1)
+      await setCheckpoint(world.store, Buffer.from(clean.kept))
+      const { problems } = await resume(world, memory)
+      expect(problems.map(({ code, object }) => `${code} ${object}`)).toContain(
+        'log.fork a remembered checkpoint',
+      )
+    })
   })
 
   test('a proof made under the cosigned checkpoint satisfies the policy, one under a bare checkpoint does not', async () => {

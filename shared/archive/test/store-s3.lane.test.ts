@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import {
   DeleteObjectCommand,
   ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
@@ -13,18 +14,38 @@ import { s3Error, startFaultProxy, type FaultProxy } from '../../../test/lanes/f
 import { describeLanes } from '../../../test/lanes/lanes.ts'
 // @boundaries-ignore the lanes of the tests serve every package
 import { startS3, type S3Server } from '../../../test/lanes/s3.ts'
+import { openArchive } from '../src/archive.ts'
 import { openLog } from '../src/log.ts'
 import { openStore, whyStoreIsUnsafe } from '../src/store/open.ts'
 import { checkWorm } from '../src/store/worm.ts'
 import type { ArchiveStore } from '../src/store/store.ts'
 import { verifyArchive } from '../src/verify.ts'
+import type { VerifyReport } from '../src/verify/report.ts'
+import { createCutWriter } from '../src/writer.ts'
 import { collect, event } from './events.ts'
 import { createMemoryKeys } from './memory-keys.ts'
 import { createNoteSigner } from './note-signer.ts'
-import { fill, now } from './small-archive.ts'
+import { fill, now, smallArchive } from './small-archive.ts'
 import { storeContract } from './store-contract.ts'
 
 const bucket = 'evidence'
+
+async function withLocks(store: ArchiveStore): Promise<VerifyReport> {
+  return await verifyArchive({ store, withLocks: true })
+}
+
+function codes({ problems }: VerifyReport): string[] {
+  return problems.map(({ code, object }) => `${code} ${object}`)
+}
+
+/** Writes one cut, locked for so long. */
+async function writeTo(store: ArchiveStore, retentionDays?: number): Promise<void> {
+  const keys = createMemoryKeys()
+  const lock = retentionDays === undefined ? {} : { retentionDays }
+  const writer = createCutWriter({ store, keys, now: Date.now, randomBytes, ...lock })
+  const records = [{ offset: 0, value: event({ seq: 0 }), appendedMs: Date.now() }]
+  await writer.write({ topic: topic.events, partition: 0, records, nextOffset: 1, previous: undefined })
+}
 
 describeLanes(['s3'], 'the S3 store', () => {
   let server: S3Server
@@ -199,9 +220,65 @@ describeLanes(['s3'], 'the S3 store', () => {
     expect(await verify()).toEqual([])
     const manifest = 'manifest/v1/mcp.events/0/00000000000000000000.json'
     await raw.send(new PutObjectCommand({ Bucket: bucket, Key: `archive/${manifest}`, Body: '{}' }))
-    expect(await verify()).toEqual([`object.foreign ${manifest}`])
+    expect(await verify()).toEqual([`object.shadowed ${manifest}`])
     const data = 'seg/v1/t=acme/d=2026-11-21/h=09/mcp.events-0-0-0.parquet'
     await raw.send(new DeleteObjectCommand({ Bucket: bucket, Key: `archive/${data}` }))
-    expect(await verify()).toEqual([`object.foreign ${manifest}`, `object.hidden ${data}`])
+    expect(await verify()).toEqual([`object.shadowed ${manifest}`, `object.hidden ${data}`])
   }, 30_000)
+
+  describe('the locks of an archive', () => {
+    test('are told by object and version', async () => {
+      const store = await open('locks/')
+      await writeTo(store, 2)
+      const { problems, locks = [] } = await withLocks(store)
+      expect(problems).toEqual([])
+      expect(locks.map(({ object }) => object.split('/')[0])).toEqual(['seg', 'seg', 'manifest'])
+      for (const { mode, until_ms: untilMs = 0, version } of locks) {
+        expect(mode).toBe('COMPLIANCE')
+        expect(version).not.toBe('null')
+        expect(Math.abs(untilMs - Date.now() - 2 * 86_400_000)).toBeLessThan(60_000)
+      }
+    })
+
+    test('are missed where an object has none', async () => {
+      const store = await open('no-locks/')
+      await writeTo(store)
+      expect(new Set((await withLocks(store)).problems.map(({ code }) => code))).toEqual(
+        new Set(['lock.absent']),
+      )
+    })
+
+    test('are told to be none where the store has none', async () => {
+      const { store, keys } = await smallArchive()
+      const { ok, notes, locks } = await verifyArchive({ store, keys, withLocks: true })
+      expect({ ok, locks, codes: notes.map(({ code }) => code) }).toMatchObject({
+        ok: true,
+        locks: [],
+        codes: expect.arrayContaining(['lock.unknown']),
+      })
+    })
+
+    test('a bucket whose versioning was suspended: what was replaced, removed or written meanwhile is named', async () => {
+      await server.createVersionedBucket('suspended')
+      const { endpoint, region, accessKeyId, secretAccessKey } = server
+      const client = { endpoint, region, credentials: { accessKeyId, secretAccessKey }, forcePathStyle: true }
+      await using store = await openStore({ kind: 's3', bucket: 'suspended', client })
+      const keys = createMemoryKeys()
+      await fill({ store, keys }, [[event({ seq: 0 })]], { topic: topic.events })
+      const data = (await collect(store.list('seg/')))[0]
+      const suspend = { Bucket: 'suspended', VersioningConfiguration: { Status: 'Suspended' as const } }
+      await raw.send(new PutBucketVersioningCommand(suspend))
+      expect(await whyStoreIsUnsafe({ kind: 's3', bucket: 'suspended', client })).toContain('not versioned')
+      await raw.send(new PutObjectCommand({ Bucket: 'suspended', Key: data?.key, Body: 'forged' }))
+      expect(codes(await verifyArchive({ store, keys }))).toEqual([`object.shadowed ${data?.key}`])
+      const remove = { Bucket: 'suspended', Key: data?.key, VersionId: data?.version }
+      await raw.send(new DeleteObjectCommand(remove))
+      expect(codes(await verifyArchive({ store, keys }))).toContain(`object.missing ${data?.key}`)
+      const previous = await openArchive({ store, keys }).newest(topic.events, 0)
+      const added = await fill({ store, keys }, [[event({ seq: 1 })]], { topic: topic.events, previous })
+      const { problems } = await verifyArchive({ store, keys, withLocks: true })
+      const found = problems.find(({ object }) => object === added?.key)
+      expect(found).toMatchObject({ code: 'lock.absent', reason: expect.stringContaining('suspended') })
+    }, 30_000)
+  })
 })

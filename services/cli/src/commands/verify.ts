@@ -1,10 +1,11 @@
 import type { VerifyReport } from '@muniment/archive'
 import type { Call, CliCommand } from '../command.ts'
 import { openKeysOf } from '../context.ts'
-import { repeated, textOption, textOptions } from '../options.ts'
+import { flag, repeated, textOption, textOptions } from '../options.ts'
 import { bytesText } from '../show-event.ts'
 import { safe, type Printer } from '../print.ts'
 import { verifyArchiveOf } from '../verify-archive.ts'
+import { openMemoryFile } from '../verify-memory.ts'
 import { readGiven, verifyProofFile } from '../verify-proof.ts'
 
 type Finding = VerifyReport['problems'][number]
@@ -45,10 +46,21 @@ function printAnchor({ anchored }: VerifyReport, { say }: Printer): void {
     say(safe(`  ${name}: ${treeSize} entries, at ${instant(time * 1000)}`))
 }
 
+function printLocks({ locks }: VerifyReport, { say }: Printer): void {
+  if (locks === undefined || locks.length === 0) return
+  const modes = Map.groupBy(locks, ({ mode }) => mode)
+  const counts = [...modes].map(
+    ([mode, list]) => `${list.length} ${mode === 'none' ? 'not locked' : mode.toLowerCase()}`,
+  )
+  const first = locks.reduce((min, { until_ms: until }) => Math.min(min, until ?? min), Infinity)
+  const ends = Number.isFinite(first) ? `; the first lock ends ${instant(first)}` : ''
+  say(`Locks of ${locks.length} versions: ${counts.join(', ')}${ends}. --json names each.`)
+}
+
 /** The report for a person: verdict first, then what was found, then what was covered. */
 export function printReport(report: VerifyReport, printer: Printer): void {
   const { say, style } = printer
-  const { manifests, objects, bytes, records, hasContents } = report.checked
+  const { manifests, objects, bytes, records, hasContents, remembered } = report.checked
   say(
     report.ok
       ? style('green', '✔ Nothing altered, nothing missing.')
@@ -61,6 +73,11 @@ export function printReport(report: VerifyReport, printer: Printer): void {
   say(
     `Checked ${manifests} manifests, ${objects} objects, ${bytesText(bytes)}, ${records} records${hasContents ? '' : ' (hashes only: no keys)'}.`,
   )
+  if (remembered > 0)
+    say(
+      `The objects of ${remembered} manifests were not read again: an earlier run had, and they are still listed.`,
+    )
+  printLocks(report, printer)
   printCoverage(report, printer)
   printAnchor(report, printer)
 }
@@ -75,7 +92,15 @@ async function verify(call: Call): Promise<VerifyReport> {
   const { config, io, options, printer } = call
   const settings = await config()
   await using context = await openKeysOf(settings)
+  const resume = textOption(options, 'resume')
+  const file = resume === undefined ? undefined : await openMemoryFile(settings, resume)
+  // What was read before an interruption is kept as well.
+  await using stack = new AsyncDisposableStack()
+  stack.defer(async () => await file?.save())
   return await verifyArchiveOf(settings, {
+    ...(file?.memory && { memory: file.memory }),
+    ...(file && { onMemory: file.keep }),
+    withLocks: flag(options, 'locks'),
     keys: options['keys'] === false ? undefined : context.keys,
     logKey: textOption(options, 'logKey'),
     policyFile: textOption(options, 'policy'),
@@ -100,6 +125,10 @@ export const verifyCommand: CliCommand = {
       'against its witnesses, and a checkpoint kept from earlier',
     ],
     [
+      'muniment verify --resume verified --locks',
+      'every day: what is new, and that all is still there and locked',
+    ],
+    [
       'muniment verify --proof event.proof --log-key example.com/log+0a1b2c3d+AQ…',
       'a single proof, without any archive',
     ],
@@ -116,6 +145,11 @@ export const verifyCommand: CliCommand = {
         '--kept <file>',
         'a checkpoint kept from earlier, which the log must extend; may be given again',
         repeated,
+      )
+      .option('--locks', 'ask the store for the lock of every object, one request each')
+      .option(
+        '--resume <file>',
+        'go on from what an earlier run kept in the file, and keep what this one reads: objects are not read twice, so what was replaced in place since is not seen',
       )
       .option('--proof <file>', 'check a file of muniment prove instead of an archive')
       .option('--record <file>', 'with --proof: the event that it is about, where it is not in the file')

@@ -1,6 +1,6 @@
 import { AppError } from '@muniment/schema'
 import { failure, fullKey, isMissing, nameOf, pause, statusOf, type Bucket } from './s3-bucket.ts'
-import type { GetOptions, ListOptions, ObjectInfo } from './store.ts'
+import type { GetOptions, ListOptions, ObjectInfo, ObjectLock } from './store.ts'
 
 const bodyRetries = 2
 
@@ -143,7 +143,12 @@ export async function get(bucket: Bucket, key: string, options: GetOptions): Pro
   }
 }
 
-/** Size of one version, the first where none is named. */
+function lockOf(mode: string | undefined, until: Date | undefined): ObjectLock | 'none' {
+  if (until === undefined) return 'none'
+  return mode === 'COMPLIANCE' || mode === 'GOVERNANCE' ? { mode, untilMs: until.getTime() } : 'none'
+}
+
+/** Size and lock of one version, the first where none is named. */
 export async function head(bucket: Bucket, key: string, asked?: string): Promise<ObjectInfo | undefined> {
   const { config, sdk, client } = bucket
   const version = asked ?? (await firstVersion(bucket, key))
@@ -151,8 +156,14 @@ export async function head(bucket: Bucket, key: string, asked?: string): Promise
   const Key = fullKey(bucket, key)
   try {
     const command = new sdk.HeadObjectCommand({ Bucket: config.bucket, Key, VersionId: version })
-    const { ContentLength = 0 } = await client.send(command)
-    return { key, version, sizeBytes: ContentLength, isDeleteMarker: false }
+    const reply = await client.send(command)
+    return {
+      key,
+      version,
+      sizeBytes: reply.ContentLength ?? 0,
+      isDeleteMarker: false,
+      lock: lockOf(reply.ObjectLockMode, reply.ObjectLockRetainUntilDate),
+    }
   } catch (error) {
     if (isMissing(error, version)) return undefined
     throw failure('read', key, error)

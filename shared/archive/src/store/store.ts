@@ -1,5 +1,12 @@
 import type { CheckpointStore } from './checkpoint-store.ts'
 
+/** Until when nobody may delete a version. */
+export interface ObjectLock {
+  /** In `GOVERNANCE` somebody with a permission can end it early. */
+  readonly mode: 'COMPLIANCE' | 'GOVERNANCE'
+  readonly untilMs: number
+}
+
 /** What a store knows about one version of an object. */
 export interface ObjectInfo {
   readonly key: string
@@ -8,6 +15,8 @@ export interface ObjectInfo {
   readonly sizeBytes: number
   /** Whether this is a mark that hides the object instead of an object (S3 delete markers). */
   readonly isDeleteMarker: boolean
+  /** Only `head` of a store that has locks says it; `none` where this version has none. */
+  readonly lock?: ObjectLock | 'none'
 }
 
 /** An object to be created. */

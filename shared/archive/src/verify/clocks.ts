@@ -2,7 +2,7 @@ import { parseEntry, parseHeartbeat } from '../format/entry.ts'
 import type { CommittedManifest } from '../format/manifest.ts'
 import { manifestKey } from '../format/paths.ts'
 import type { WitnessedHead } from './cosigned.ts'
-import { positionOf } from './cut.ts'
+import { positionOf } from './cut-working.ts'
 import type { FindingCode, Findings } from './report.ts'
 
 /** The log and who saw it when. */

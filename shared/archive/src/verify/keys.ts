@@ -1,4 +1,4 @@
-import type { Opening } from './cut.ts'
+import type { Opening } from './cut-working.ts'
 import type { Findings } from './report.ts'
 
 /** Erasing leaves at least its receipt readable: where nothing is, the key store may never have been this archive's. */

@@ -9,7 +9,7 @@ import {
   type Range,
   type RangeSet,
 } from '../format/ranges.ts'
-import { positionOf } from './cut.ts'
+import { positionOf } from './cut-working.ts'
 import type { FindingCode, Findings } from './report.ts'
 
 interface LaneState {

@@ -44,6 +44,11 @@ const orphan: Verdict = {
   reason: 'no manifest refers to it: left by an archiver that stopped or lost a race',
 }
 
+const shadow: Verdict = {
+  code: 'object.shadowed',
+  reason: 'a later version stands over the archived one: readers that do not name a version get it',
+}
+
 function judge(
   info: ObjectInfo,
   bytes: Buffer,
@@ -71,6 +76,7 @@ export async function checkLeftovers(
 ): Promise<void> {
   const { listed, referenced } = input
   const leftovers = listed.filter(info => !referenced.names.has(objectName(info)))
+  const keys = new Set(referenced.names.values().map(name => name.slice(0, name.indexOf('\n'))))
   const bases = orphanBases(leftovers.filter(info => !info.isDeleteMarker))
   for (const info of leftovers) {
     if (info.isDeleteMarker) {
@@ -79,7 +85,8 @@ export async function checkLeftovers(
       continue
     }
     const bytes = (await store.get(info.key, { version: info.version })) ?? Buffer.alloc(0)
-    const { code, reason } = judge(info, bytes, { bases, digests: referenced.digests })
+    const judged = judge(info, bytes, { bases, digests: referenced.digests })
+    const { code, reason } = judged !== orphan && keys.has(info.key) ? shadow : judged
     const list = code === 'object.orphan' ? findings.notes : findings.problems
     list.push({ code, object: info.key, reason })
   }

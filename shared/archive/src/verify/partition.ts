@@ -1,11 +1,12 @@
 import type { CommittedManifest } from '../format/manifest.ts'
 import { manifestKey } from '../format/paths.ts'
 import type { ObjectInfo } from '../store/store.ts'
-import { checkCut, positionOf, type CheckedCut, type CutContext, type Opening } from './cut.ts'
+import { checkCut, type CheckedCut } from './cut.ts'
+import { positionOf, type CutContext, type Opening } from './cut-working.ts'
 import { createLaneAudit, type LaneAudit } from './lanes.ts'
 import { objectName } from './leftovers.ts'
 import { inOrder } from '../in-order.ts'
-import type { Coverage, Findings, TenantCoverage } from './report.ts'
+import { noFindings, type Coverage, type Findings, type TenantCoverage } from './report.ts'
 
 /** What verification has seen so far. */
 export interface Progress {
@@ -13,6 +14,7 @@ export interface Progress {
   objects: number
   bytes: number
   records: number
+  remembered: number
 }
 
 /** Shared by all partitions of one verification. */
@@ -20,6 +22,8 @@ export interface Audit extends Findings {
   readonly context: CutContext
   readonly progress: Progress
   readonly onProgress: ((progress: Readonly<Progress>) => void) | undefined
+  /** Told of every manifest, and whether its objects, and what their records say of their lanes, are right. */
+  readonly onChecked: ((manifest: CommittedManifest, isRight: boolean) => void) | undefined
   /** Names of all objects that manifests refer to, and the manifests. */
   readonly names: Set<string>
   readonly digests: Set<string>
@@ -35,7 +39,8 @@ export interface PartitionInput {
   readonly manifests: readonly ObjectInfo[]
 }
 
-const cutsAhead = 4
+/** Of each partition; several are read at the same time. */
+const cutsAhead = 2
 
 interface Chain {
   next: number
@@ -105,10 +110,14 @@ function addCut(audit: Audit, cut: CheckedCut, into: { chain: Chain; lanes: Lane
   audit.progress.manifests += 1
   audit.progress.bytes += cut.bytes
   audit.progress.records += cut.records
+  if (cut.isRemembered) audit.progress.remembered += 1
   if (cut.committed === undefined) return
   checkChain(audit, into.chain, cut.committed)
+  const before = audit.problems.length
   into.lanes.add(cut.committed, cut.places)
   remember(audit, cut.committed)
+  const isRight = cut.problems.length + cut.notes.length === 0 && audit.problems.length === before
+  audit.onChecked?.(cut.committed, isRight)
 }
 
 interface Partition {
@@ -137,8 +146,15 @@ async function takeUnlisted(audit: Audit, before: number, partition: Partition):
   }
 }
 
+/** What checking a partition came to, apart from the others that are checked meanwhile. */
+export interface CheckedPartition extends Findings {
+  readonly covered: Coverage
+  readonly openings: readonly Opening[]
+}
+
 /** Checks the manifests of one partition, their objects, their chain and their lanes. */
-export async function checkPartition(audit: Audit, input: PartitionInput): Promise<Coverage> {
+export async function checkPartition(shared: Audit, input: PartitionInput): Promise<CheckedPartition> {
+  const audit: Audit = { ...shared, ...noFindings(), openings: [] }
   const chain: Chain = { next: 0, key: undefined, previous: null }
   const partition = {
     input,
@@ -155,5 +171,7 @@ export async function checkPartition(audit: Audit, input: PartitionInput): Promi
   }
   partition.lanes.finish()
   const tenants = tenantCoverage(partition.tenants)
-  return { topic: input.topic, partition: input.partition, first_offset: 0, next_offset: chain.next, tenants }
+  const { topic, partition: number } = input
+  const covered = { topic, partition: number, first_offset: 0, next_offset: chain.next, tenants }
+  return { covered, problems: audit.problems, notes: audit.notes, openings: audit.openings }
 }

@@ -19,6 +19,11 @@ export type FindingCode =
   | 'object.duplicate'
   | 'object.foreign'
   | 'object.hidden'
+  | 'object.shadowed'
+  | 'lock.absent'
+  | 'lock.ended'
+  | 'lock.governance'
+  | 'lock.unknown'
   | 'object.orphan'
   | 'segment.altered'
   | 'segment.index'
@@ -102,6 +107,14 @@ export interface Anchor {
   readonly witnessed: Witnessed | undefined
 }
 
+/** The lock of one version, as the store tells it. */
+export interface LockedObject {
+  readonly object: string
+  readonly version: string
+  readonly mode: 'COMPLIANCE' | 'GOVERNANCE' | 'none'
+  readonly until_ms: number | undefined
+}
+
 /** What verification found. */
 export interface VerifyReport {
   /** No problem was found in what was checked. */
@@ -111,11 +124,15 @@ export interface VerifyReport {
   readonly notes: readonly Finding[]
   readonly covered: readonly Coverage[]
   readonly anchored: Anchor | undefined
+  /** Every object of the archive and its lock; only where it was asked for. */
+  readonly locks?: readonly LockedObject[]
   readonly checked: {
     readonly manifests: number
     readonly objects: number
     readonly bytes: number
     readonly records: number
+    /** Manifests whose objects were not read again, because an earlier run had read them. */
+    readonly remembered: number
     /** Whether records were decrypted and compared with their leaf hashes. */
     readonly hasContents: boolean
   }
