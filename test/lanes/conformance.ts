@@ -1,7 +1,8 @@
 // The official conformance suite of MCP, both published lines, and what its test server needs to run.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { install, runProgram, toolPath, type Progress } from './cache.ts'
+import { toolPath, type Progress } from './cache.ts'
+import { installFromNpm } from './npm.ts'
 
 const current = '0.2.0-alpha.12'
 const stable = '0.1.16'
@@ -22,19 +23,8 @@ const packages = [
 
 /** Installs the suites (about 90 MB) from npm, without install scripts. */
 export async function installConformance(progress: Progress): Promise<void> {
-  await install(
-    {
-      name,
-      title: `MCP conformance ${current} and ${stable}: installing from npm (about 90 MB)`,
-      make: async target => {
-        mkdirSync(target)
-        writeFileSync(join(target, 'package.json'), '{ "private": true, "type": "module" }\n')
-        const flags = ['--save-exact', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-        await runProgram('npm', ['install', '--prefix', target, ...flags, ...packages])
-      },
-    },
-    progress,
-  )
+  const title = `MCP conformance ${current} and ${stable}: installing from npm (about 90 MB)`
+  await installFromNpm({ name, title, packages }, progress)
 }
 
 /** Whether the suites have been installed. */

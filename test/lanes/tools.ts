@@ -3,13 +3,22 @@ import { installBrowser, isBrowserInstalled } from './browser.ts'
 import type { Progress } from './cache.ts'
 import { installConformance, isConformanceInstalled } from './conformance.ts'
 import { findProgram } from './environment.ts'
+import { installInspector, isInspectorInstalled } from './inspector.ts'
 import { areJudgesInstalled, installJudges } from './judges.ts'
 import { installKafka, isKafkaInstalled } from './kafka.ts'
 import { installPyArrow, isPyArrowInstalled } from './pyarrow.ts'
 import { installS3, isS3Installed } from './s3.ts'
 import { installSecrets, isSecretsInstalled } from './secrets.ts'
 
-export type LaneName = 'kafka' | 's3' | 'secrets' | 'browser' | 'judges' | 'conformance' | 'pyarrow'
+export type LaneName =
+  | 'kafka'
+  | 's3'
+  | 'secrets'
+  | 'browser'
+  | 'judges'
+  | 'conformance'
+  | 'inspector'
+  | 'pyarrow'
 
 interface Tools {
   /** Programs that must be on the path to install the tools. */
@@ -71,6 +80,13 @@ export const laneTools: Readonly<Record<LaneName, Tools>> = {
     cost: '90 MB from npm, 40 s',
     isInstalled: isConformanceInstalled,
     install: installConformance,
+  },
+  inspector: {
+    installers: ['npm'],
+    programs: [],
+    cost: '130 MB from npm, 30 s',
+    isInstalled: isInspectorInstalled,
+    install: installInspector,
   },
 }
 
