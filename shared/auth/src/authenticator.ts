@@ -29,6 +29,8 @@ export interface AuthenticatorOptions {
 export interface Authenticator {
   /** Never throws. Answers at once where nothing must be asked. */
   readonly check: (request: AuthRequest) => AuthOutcome | Promise<AuthOutcome>
+  /** Header fields whose credentials end here: who passes a request on leaves them out. */
+  readonly spends: (request: AuthRequest) => readonly string[]
   /** The refusal for a caller whose scopes do not reach far enough for what was asked. */
   readonly stepUp: (request: AuthRequest, scopes: readonly string[]) => AuthRefusal
   /** The RFC 9728 document at a path; everybody may read it. */
@@ -153,6 +155,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   }
   return {
     check: request => check(state, request),
+    spends: request => methods.flatMap(({ spends }) => spends?.(request) ?? []),
     stepUp: (request, scopes) => insufficientScope(fieldsFor(state, request), scopes),
     document: path => {
       for (const { document } of methods) {

@@ -63,6 +63,8 @@ export interface Method {
   readonly recall?: (request: AuthRequest) => Accepted | undefined
   /** Verifies; never throws, and waits only where something must be asked. */
   readonly check: (request: AuthRequest) => Finding | Promise<Finding>
+  /** Header fields, in lower case, that hold a credential for this way: it ends here and is nobody else's. */
+  readonly spends?: (request: AuthRequest) => readonly string[]
   /** Fields of a `Bearer` challenge, where this way has something to say to who has no credential. */
   readonly challenge?: (request: AuthRequest) => Readonly<Record<string, string>>
   /** A document that this way serves to everybody, by its path. */

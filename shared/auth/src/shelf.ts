@@ -1,5 +1,3 @@
-import type { StateStore } from '@muniment/state'
-
 /** A text and what a later write must name to replace it. */
 export interface ShelfEntry {
   readonly text: string
@@ -31,8 +29,14 @@ export function openMemoryShelf(): Shelf {
   }
 }
 
+/** What a shelf needs of `StateStore` of `@muniment/state`, whose own types need a newer Node than this package. */
+export interface StateLike {
+  get(key: string): Promise<{ readonly value: Uint8Array; readonly version: string } | undefined>
+  put(key: string, value: Uint8Array, expected: string | undefined): Promise<string | undefined>
+}
+
 /** A value of the state as a shelf. */
-export function openStateShelf(state: StateStore, key: string): Shelf {
+export function openStateShelf(state: StateLike, key: string): Shelf {
   return {
     read: async () => {
       const entry = await state.get(key)

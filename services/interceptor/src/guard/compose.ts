@@ -69,11 +69,21 @@ function hooksOf<K extends keyof Guard>(guards: readonly Guard[], name: K): NonN
   return guards.flatMap(guard => guard[name] ?? [])
 }
 
+function firstOf(documents: readonly NonNullable<Guard['document']>[], path: string): object | undefined {
+  for (const document of documents) {
+    const found = document(path)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
 function compose(guards: readonly Guard[]): Guard {
   const outward = guards.toReversed()
   const ended = hooksOf(guards, 'ended')
+  const documents = hooksOf(guards, 'document')
   return {
     door: chainedDoors(hooksOf(guards, 'door')),
+    document: documents.length === 0 ? undefined : path => firstOf(documents, path),
     request: chained(hooksOf(guards, 'request')),
     response: chained(hooksOf(outward, 'response')),
     other: otherOf(chained(hooksOf(guards, 'other')), chained(hooksOf(outward, 'other'))),

@@ -98,6 +98,8 @@ export interface DoorRefusal extends Refusal {
 export interface DoorVerdict {
   readonly refusal?: DoorRefusal
   readonly principal?: Principal
+  /** Fields of the request that end here, in lower case: a proxy does not pass them on. */
+  readonly drop?: readonly string[]
   /** Fields for the answer, whoever gives it: challenges, what is left of a limit. */
   readonly headers?: Readonly<Record<string, string>>
   readonly notes: readonly PolicyNote[]
@@ -110,6 +112,8 @@ export interface DoorVerdict {
 export interface Guard {
   /** An HTTP request, before its body is read. */
   readonly door?: ((request: DoorRequest) => Soon<DoorVerdict | undefined>) | undefined
+  /** A document about the guarded server that everybody may read, by its path. */
+  readonly document?: ((path: string) => object | undefined) | undefined
   /** What a client asks of a server. */
   readonly request?: ((subject: Subject, message: Members) => Soon<Verdict | undefined>) | undefined
   /** A server's answer to that. */

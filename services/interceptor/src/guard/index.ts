@@ -1,3 +1,4 @@
+export { authenticate } from './authenticate.ts'
 export { enforceDecisions, type DecisionOptions } from './decisions.ts'
 export type {
   DoorRefusal,

@@ -26,6 +26,8 @@ export interface Visit {
   /** Fields that the door gives the answer, whoever it comes from. */
   fields: readonly string[]
   notes: readonly PolicyNote[]
+  /** Fields of the request that end at the door. */
+  drop: readonly string[]
 }
 
 /** One request on its way through. */

@@ -31,8 +31,8 @@ function framing({ rawHeaders, method, headers }: IncomingMessage): string[] {
 }
 
 /** Fields that are no longer those of the client where its messages were judged. */
-function withoutOf({ isMetadata }: Match, judged: Judged | undefined): ReadonlySet<string> {
-  const without = new Set(ownFields)
+function withoutOf({ visit }: Flow, { isMetadata }: Match, judged: Judged | undefined): ReadonlySet<string> {
+  const without = new Set([...ownFields, ...visit.drop])
   if (isMetadata || judged?.judge.readsOutward === true) without.add('accept-encoding')
   if (judged?.body !== undefined) without.add('content-length').add('trailer')
   for (const name of Object.keys(judged?.headers ?? {})) without.add(name.toLowerCase())
@@ -57,7 +57,7 @@ function requestFields(flow: Flow, match: Match, judged: Judged | undefined): st
   return [
     'Host',
     keepHost ? host : route.upstream.host,
-    ...endToEnd(rawHeaders, withoutOf(match, judged)),
+    ...endToEnd(rawHeaders, withoutOf(flow, match, judged)),
     ...framingOf(request, judged),
     ...(wantsTrailers ? ['TE', 'trailers', 'Connection', 'TE'] : []),
     'Via',

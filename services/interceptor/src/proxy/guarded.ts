@@ -63,6 +63,7 @@ function settleDoor({ visit, exchange }: Flow, verdict: DoorVerdict): OwnAnswer 
   visit.principal = verdict.principal ?? visit.principal
   visit.fields = Object.entries(verdict.headers ?? {}).flat()
   visit.notes = verdict.notes
+  visit.drop = verdict.drop ?? []
   exchange.guarded({ notes: verdict.notes })
   if (verdict.refusal === undefined) return undefined
   const answer = refusalAnswer(verdict.refusal)
@@ -77,13 +78,13 @@ export function enter(
 ): Soon<OwnAnswer | undefined> {
   if (guard.door === undefined || match.isMetadata) return undefined
   const { request, visit } = flow
-  const { method = '', socket } = request
+  const { method = '', url = '', socket } = request
   const asked = askDoor(
     guard,
     {
       tenant,
       method,
-      target: match.target,
+      target: url,
       header: headerIn(request),
       address: socket.remoteAddress,
       certificate: certificateOf(request),

@@ -65,9 +65,17 @@ function answerHealth(state: State, path: string, response: http.ServerResponse)
   else void readiness(state).then(send)
 }
 
+/** What a part of the guard tells everybody about itself. */
+function documentAt({ request, guarding }: Flow): object | undefined {
+  const { method, url = '' } = request
+  return method === 'GET' ? guarding?.guard.document?.(url.split('?', 1)[0] ?? '') : undefined
+}
+
 function ownAnswer(flow: Flow, match: Match | undefined): OwnAnswer | undefined {
   const own = admit(flow.request, match, flow.admission)
   if (own !== undefined) return own
+  const document = documentAt(flow)
+  if (document !== undefined) return { status: 200, type: 'application/json', body: JSON.stringify(document) }
   if (match?.isMetadata !== true || match.route.resourceMetadata === undefined) return undefined
   return { status: 200, type: 'application/json', body: ownMetadata(match.route, publicOriginOf(flow)) }
 }
@@ -85,7 +93,7 @@ function begin(state: State, exchanged: Pick<Flow, 'request' | 'response'>, matc
   const { busy, listening } = state
   busy.add(socket)
   if (method === 'GET') listening.add(response)
-  const visit: Visit = { principal: principalOf(socket), fields: [], notes: [] }
+  const visit: Visit = { principal: principalOf(socket), fields: [], notes: [], drop: [] }
   response.on('finish', () => exchange.end('complete'))
   response.on('close', () => {
     exchange.end('client_gone')

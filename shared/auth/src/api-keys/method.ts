@@ -33,11 +33,18 @@ interface State {
 
 const unavailable = { kind: 'unavailable', reason: 'api_keys_unreadable' } as const
 
+const ownField = 'x-api-key'
+
 function tokenOf(request: AuthRequest): string | undefined {
-  const own = request.header('x-api-key')
+  const own = request.header(ownField)
   if (own !== undefined) return own
   const token = bearerToken(request)
   return token !== undefined && isApiKey(token) ? token : undefined
+}
+
+function spends(request: AuthRequest): readonly string[] {
+  if (tokenOf(request) === undefined) return []
+  return [request.header(ownField) === undefined ? 'authorization' : ownField]
 }
 
 /** Why a key whose secret is right is not taken. */
@@ -115,5 +122,5 @@ export function apiKeys(options: ApiKeyMethodOptions): Method & { readonly flush
     reading: undefined,
     triedMs: Number.NEGATIVE_INFINITY,
   }
-  return { name: 'api_key', check: request => check(state, request), flush: uses.flush }
+  return { name: 'api_key', check: request => check(state, request), spends, flush: uses.flush }
 }

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
-import type { StateStore } from '@muniment/state'
 import { openFileShelf } from '../file-shelf.ts'
-import { openStateShelf, type Shelf } from '../shelf.ts'
+import { openStateShelf, type Shelf, type StateLike } from '../shelf.ts'
 
 /** Where API keys are kept: what is kept of them, and apart from that when they were last used. */
 export interface ApiKeyShelves {
@@ -19,6 +18,6 @@ export function openApiKeyFiles(home: string): ApiKeyShelves {
 }
 
 /** API keys in the state, for installations of several machines. */
-export function openApiKeyState(state: StateStore): ApiKeyShelves {
+export function openApiKeyState(state: StateLike): ApiKeyShelves {
   return { keys: openStateShelf(state, 'auth/api-keys'), uses: openStateShelf(state, 'auth/api-key-uses') }
 }

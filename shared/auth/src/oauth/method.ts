@@ -158,6 +158,7 @@ export function oauth(options: OAuthOptions): Method & { readonly forget: () => 
     name: 'oauth',
     check: request => check(state, request),
     recall: request => recall(state, request),
+    spends: request => (bearerToken(request) === undefined ? [] : ['authorization']),
     challenge: ({ target }) => challengeFields(state, target),
     document: path => documentAt(state, path),
     forget: state.cache.clear,
