@@ -178,7 +178,7 @@ async function handle(stage: Stage, output: Output, incoming: BusRecord): Promis
     else if (!isReplayed(lane)) announceGap(output, event, lane)
     return
   }
-  if (event.kind === 'heartbeat') return
+  if (event.kind === 'heartbeat' || event.kind === 'begun') return
   const { pack, arranged, labels } = stage
   const key = await keyOf(stage, event.tenant)
   const { signal, copies } = emit(event, lane, { pack, arranged, labels, key })

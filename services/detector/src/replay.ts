@@ -35,7 +35,7 @@ export function createReplay(
       const timeMs = Date.parse(event.time)
       if (event.gap !== undefined)
         return { fired: [], alerts: fold.step(state, signalOf(event, `${lane}#gap`, []), timeMs) }
-      if (event.kind === 'heartbeat') return { fired: [], alerts: [] }
+      if (event.kind === 'heartbeat' || event.kind === 'begun') return { fired: [], alerts: [] }
       const { fired, signal, copies } = emit(event, lane, { pack, arranged, labels, key })
       const signals = [signal, ...copies.map(copy => copy.signal)]
       return { fired, alerts: signals.flatMap(each => fold.step(state, each, timeMs)) }

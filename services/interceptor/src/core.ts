@@ -4,7 +4,7 @@ import { createLane, type Lane, type LaneStats } from './lane.ts'
 import { observeChannel, type Channel, type ObserveLimits } from './observe.ts'
 import { fenced, problem, throttled, type OnProblem } from './problem.ts'
 import { createPublisher, type PublisherStats } from './publisher.ts'
-import type { AdminAct, ChannelInfo, Entry, Labels } from './record.ts'
+import type { AdminAct, ChannelInfo, Entry, Exchange, Labels } from './record.ts'
 import { createRing } from './ring.ts'
 import { createRounds } from './rounds.ts'
 import type { Sink } from './sink.ts'
@@ -47,6 +47,8 @@ export interface ChannelParts {
 export interface Core {
   readonly lane: string
   readonly open: (info: ChannelInfo, parts?: ChannelParts) => Channel
+  /** Records at once what must be durable before something else may happen: a promise of that, or nothing where it was lost. */
+  readonly recordFirst: (exchange: Exchange) => Promise<void> | undefined
   /** Records an administrative act. */
   readonly act: (act: AdminAct) => void
   /** Resolves when everything recorded so far is durable. */
@@ -112,6 +114,10 @@ export function createInterceptorCore(options: CoreOptions): Core {
     lane: name,
     open,
     act,
+    recordFirst: exchange => {
+      const seq = lane.record(exchange)
+      return seq === undefined ? undefined : publisher.durable(seq)
+    },
     flush,
     flushSync,
     close: () => {

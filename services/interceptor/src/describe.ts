@@ -152,7 +152,7 @@ function describeExchange(exchange: Exchange, rounds: Rounds): Described {
     tenant: exchange.channel.tenant,
     fields: {
       ...exchangeFields(exchange),
-      round: rounds.of(exchange),
+      round: exchange.kind === 'begun' ? undefined : rounds.of(exchange),
       request: sizesOf(request, exchange.requestChange),
       response: counted,
     },

@@ -6,7 +6,8 @@ import type { Ring } from './ring.ts'
 export interface Lane {
   /** `<instance>/<epoch>` */
   readonly name: string
-  readonly record: (exchange: Exchange) => void
+  /** Returns the number under which it will be found; none where it was lost. */
+  readonly record: (exchange: Exchange) => number | undefined
   readonly act: (act: AdminAct) => void
   /** Repeats the last number to say that the producer lives; not while records that say so are waiting. */
   readonly alive: () => void
@@ -63,11 +64,12 @@ function settle(state: State): void {
   force(state, gap.toSeq, { type: 'gap', gap, timeMs: state.clock.nowMs() })
 }
 
-function lose(state: State): void {
+function lose(state: State): undefined {
   if (state.gapFrom === undefined) state.onLoss()
   state.gapFrom ??= state.nextSeq
   state.nextSeq += 1
   state.dropped += 1
+  return undefined
 }
 
 function mark(state: State, laneState: 'start' | 'end'): void {
@@ -76,18 +78,21 @@ function mark(state: State, laneState: 'start' | 'end'): void {
   state.nextSeq += 1
 }
 
-function record(state: State, item: Item, sizeBytes: number): void {
+function record(state: State, item: Item, sizeBytes: number): number | undefined {
   const { ring, ringMaxBytes } = state
   state.recorded += 1
   if (state.isClosed) {
     state.dropped += 1
-    return state.onLoss()
+    state.onLoss()
+    return undefined
   }
   if (state.gapFrom !== undefined && ring.sizeBytes() > ringMaxBytes * resumeBelow) return lose(state)
   settle(state)
-  if (!ring.push({ seq: state.nextSeq, item, sizeBytes })) return lose(state)
+  const seq = state.nextSeq
+  if (!ring.push({ seq, item, sizeBytes })) return lose(state)
   state.nextSeq += 1
   state.onEntry()
+  return seq
 }
 
 /** Opens a lane: its first record says so. */
@@ -104,7 +109,7 @@ export function createLane(options: LaneOptions): Lane {
   return {
     name: options.name,
     record: exchange => record(state, { type: 'exchange', exchange }, exchangeBytes(exchange)),
-    act: act => record(state, { type: 'admin', act, timeMs: state.clock.nowMs() }, overheadBytes),
+    act: act => void record(state, { type: 'admin', act, timeMs: state.clock.nowMs() }, overheadBytes),
     alive: () => {
       if (state.isClosed || state.ring.length() > 0) return
       settle(state)

@@ -23,6 +23,8 @@ export interface Publisher {
   readonly notify: () => void
   /** Resolves when everything recorded so far is durable; never, while it cannot become so. */
   readonly flush: () => Promise<void>
+  /** Resolves as soon as the record with this number is durable, which is then not put off for others; never, while it cannot become so. */
+  readonly durable: (seq: number) => Promise<void>
   /** Writes what is left at once, as the last act of a process; returns how many records could not be written. */
   readonly flushSync: () => number
   readonly stats: () => PublisherStats
@@ -46,6 +48,11 @@ export interface PublisherOptions {
   readonly windowMs: number
 }
 
+interface Awaited {
+  readonly seq: number
+  readonly resolve: () => void
+}
+
 interface State extends PublisherOptions {
   isRunning: boolean
   cancelWindow: (() => void) | undefined
@@ -54,6 +61,9 @@ interface State extends PublisherOptions {
   /** Described, not yet durable. */
   parcels: readonly Parcel[]
   waiting: (() => void)[]
+  /** Up to where the lane is durable, and who waits for numbers beyond, in their order. */
+  durableSeq: number
+  readonly awaited: Awaited[]
   publishedRecords: number
   publishedBytes: number
 }
@@ -125,6 +135,15 @@ function count(state: State, records: readonly SealedRecord[]): void {
   for (const { value } of records) state.publishedBytes += value.length
 }
 
+/** Everything up to the last of these parcels is durable. */
+function settleUpTo(state: State, written: readonly Parcel[]): void {
+  state.durableSeq = Math.max(state.durableSeq, written.at(-1)?.lastSeq ?? -1)
+  const { awaited, durableSeq } = state
+  const next = awaited.findIndex(({ seq }) => seq > durableSeq)
+  const reached = next === -1 ? awaited.length : next
+  for (const { resolve } of awaited.splice(0, reached)) resolve()
+}
+
 /** Packs and writes what is in hand, again and again until it is durable: what was taken from the ring is never given up. */
 async function deliver(state: State): Promise<void> {
   let retryMs = firstRetryMs
@@ -135,6 +154,7 @@ async function deliver(state: State): Promise<void> {
       const records = packed.flat()
       await state.sink.write(records)
       count(state, records)
+      settleUpTo(state, state.parcels)
       state.parcels = []
       return
     } catch (error) {
@@ -190,6 +210,20 @@ function notify(state: State): void {
   })
 }
 
+function hurry(state: State): void {
+  state.cancelWindow?.()
+  state.cancelWindow = undefined
+  void run(state)
+}
+
+function durable(state: State, seq: number): Promise<void> {
+  if (seq <= state.durableSeq) return Promise.resolve()
+  return new Promise(resolve => {
+    state.awaited.push({ seq, resolve })
+    hurry(state)
+  })
+}
+
 function flushSync(state: State): number {
   const { packer, sink, ring } = state
   const left = [...state.entries, ...ring.take({ maxBytes: Infinity, maxItems: Infinity })]
@@ -202,6 +236,7 @@ function flushSync(state: State): number {
   const all = [...state.parcels, ...rest]
   try {
     sink.writeSync(all.flatMap(parcel => packSync(parcel, packer, sealer)))
+    settleUpTo(state, all)
     return 0
   } catch (error) {
     state.onProblem(problemOf(error, 'The last records could not be written'))
@@ -217,6 +252,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     entries: [],
     parcels: [],
     waiting: [],
+    durableSeq: -1,
+    awaited: [],
     publishedRecords: 0,
     publishedBytes: 0,
   }
@@ -228,6 +265,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       void run(state)
       return done
     },
+    durable: seq => durable(state, seq),
     flushSync: () => flushSync(state),
     stats: () => ({ publishedRecords: state.publishedRecords, publishedBytes: state.publishedBytes }),
   }

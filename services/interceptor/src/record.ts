@@ -50,7 +50,7 @@ export interface Failure {
 
 /** What is known of one exchange, notification or rejection at the moment it ended; cheap to make, turned into an observation later. */
 export interface Exchange {
-  readonly kind: 'call' | 'notification' | 'rejected' | 'cancelled' | 'unanswered' | 'stream'
+  readonly kind: 'begun' | 'call' | 'notification' | 'rejected' | 'cancelled' | 'unanswered' | 'stream'
   readonly outcome?: Observation['outcome']
   readonly direction: Direction
   readonly timeMs: number

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   decodeFrames,
   isAppError,
@@ -176,6 +176,97 @@ test('while nothing can be written memory stays bounded, calls go on, and the lo
   const { recorded, dropped } = core.stats()
   expect(gaps.reduce((sum, { gap }) => sum + (gap?.count ?? 0), 0)).toBe(dropped)
   expect(seen.filter(({ kind }) => kind === 'call')).toHaveLength(recorded - dropped)
+})
+
+interface Ticket {
+  isDurable: boolean
+}
+
+/** A record that something waits for. */
+function begin({ core }: Bench, text = 'x'): Ticket | undefined {
+  const ticket: Ticket = { isDurable: false }
+  const durable = core.recordFirst({
+    kind: 'begun',
+    direction: 'client_to_server',
+    timeMs: 1_700_000_000_000,
+    channel: { id: 'c', transport: 'in_memory', tenant: 'default' },
+    labels: {},
+    context: {},
+    request: snapshot({ text }),
+  })
+  if (durable === undefined) return undefined
+  void durable.then(() => (ticket.isDurable = true))
+  return ticket
+}
+
+describe('a record that something waits for', () => {
+  test('is written at once, with all that came before it, and is durable only when the sink says so', async () => {
+    const one = store()
+    one.isDown = true
+    const rig = bench(() => one.sink)
+    rig.call()
+    const first = begin(rig)
+    await rig.clock.advance(0)
+    expect([first?.isDurable, one.records]).toEqual([false, []])
+    one.isDown = false
+    await rig.clock.advance(300)
+    expect(first?.isDurable).toBe(true)
+    const second = begin(rig)
+    await rig.clock.advance(0)
+    expect(second?.isDurable).toBe(true)
+    expect(numbers(open(one.records))).toEqual(['0start', '1', '2', '3'])
+  })
+
+  test('shares its batch with those that come while another is written', async () => {
+    const writes: SealedRecord[][] = []
+    const going: (() => void)[] = []
+    const rig = bench(() => ({
+      ...store().sink,
+      write: async some => {
+        writes.push([...some])
+        await new Promise<void>(resolve => going.push(resolve))
+      },
+    }))
+    const first = begin(rig)
+    await rig.clock.advance(0)
+    const rest = Array.from({ length: 50 }, () => begin(rig))
+    await rig.clock.advance(0)
+    expect(writes).toHaveLength(1)
+    going.shift()?.()
+    await rig.clock.advance(0)
+    expect([first, rest[0], rest[49]].map(ticket => ticket?.isDurable)).toEqual([true, false, false])
+    going.shift()?.()
+    await rig.clock.advance(0)
+    expect(rest.every(ticket => ticket?.isDurable === true)).toBe(true)
+    expect(writes).toHaveLength(2)
+  })
+
+  test('is no ticket where it was lost: the ring is full, or the lane has ended', async () => {
+    const one = store()
+    one.isDown = true
+    const rig = bench(() => one.sink, { ringMaxBytes: 20_000 })
+    const tickets = Array.from({ length: 100 }, () => begin(rig, 'y'.repeat(500)))
+    expect(tickets.at(-1)).toBeUndefined()
+    one.isDown = false
+    await rig.clock.advance(10_000)
+    expect(tickets.filter(ticket => ticket !== undefined).every(({ isDurable }) => isDurable)).toBe(true)
+    const { recorded, dropped } = rig.core.stats()
+    expect(tickets.filter(ticket => ticket === undefined)).toHaveLength(dropped)
+    expect(recorded).toBe(100)
+    await Promise.all([rig.core.close(), rig.clock.advance(100)])
+    expect(begin(rig)).toBeUndefined()
+  })
+
+  test('is durable once the last act of a process has written it', async () => {
+    const one = store()
+    one.isDown = true
+    const rig = bench(() => one.sink)
+    const ticket = begin(rig)
+    await rig.clock.advance(0)
+    expect(rig.core.flushSync()).toBe(0)
+    await rig.clock.advance(0)
+    expect(ticket?.isDurable).toBe(true)
+  })
 })
 
 test('a batch never exceeds the record limit: a large message travels in parts', async () => {

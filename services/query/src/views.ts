@@ -101,7 +101,7 @@ const caller = `coalesce(principal_id, 'label:' || client_name, 'anonymous')`
 /** The classic audit line: seven columns, in this order. */
 const audit = `SELECT time AS "timestamp", coalesce(method, kind) AS operation, ${caller} AS user_id, target AS resource,
   coalesce(outcome IN ('ok', 'input_required', 'task'), kind NOT IN ('rejected', 'gap', 'cancelled', 'unanswered')) AS success,
-  ${details} AS details, session_id FROM base_events WHERE kind NOT IN ('heartbeat', 'stream')`
+  ${details} AS details, session_id FROM base_events WHERE kind NOT IN ('heartbeat', 'stream', 'begun')`
 
 /** What people query. Adding a column is fine; removing or renaming one breaks their queries. */
 export const views: readonly (View & { readonly name: ViewName })[] = [

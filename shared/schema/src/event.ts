@@ -1,7 +1,8 @@
 import { z } from 'zod'
 
-/** What an event records. */
+/** What an event records. `begun`: a request that was recorded before its server saw it; how it ended is another event of the same channel and id. */
 export const eventKinds = [
+  'begun',
   'call',
   'notification',
   'rejected',
