@@ -8,6 +8,7 @@ import { runProgram } from '../lanes/cache.ts'
 const stories = {
   'attach-v1': import.meta.resolve('./attach-v1/main.ts'),
   'attach-v2': import.meta.resolve('./attach-v2/main.ts'),
+  collector: import.meta.resolve('./collector/main.ts'),
   'http-express': import.meta.resolve('./http-express/main.ts'),
   'http-fetch': import.meta.resolve('./http-fetch/main.ts'),
   proxy: import.meta.resolve('./proxy/main.ts'),

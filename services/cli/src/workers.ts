@@ -9,6 +9,7 @@ import { readSection, type Config, type Logger, type Metrics, type Task } from '
 import { isAppError, topic } from '@muniment/schema'
 import type { VerifyReport } from '@muniment/archive'
 import type { KeyContext } from './context.ts'
+import { collectorTask } from './collector/worker.ts'
 import { controlTask } from './control.ts'
 import { openEngineOf } from './engine.ts'
 import { openEvidenceStoreOf } from './evidence-store.ts'
@@ -255,7 +256,7 @@ async function alertsTasks(context: WorkerContext): Promise<Tasks> {
   return { alerts: { run } }
 }
 
-/** Every worker by its name on the command line. */
+/** The workers of the pipeline by their names on the command line; `muniment up` is all of them. */
 export const workers: Readonly<Record<string, Worker>> = {
   masker: {
     summary: 'opens sealed batches, masks them, publishes events',
@@ -286,6 +287,15 @@ export const workers: Readonly<Record<string, Worker>> = {
     summary: 'delivers alerts to the sinks of muniment.yaml and the webhook of MUNIMENT_WEBHOOK_URL',
     secrets: [],
     tasks: alertsTasks,
+  },
+}
+
+/** Workers that only some installations need. */
+export const extraWorkers: Readonly<Record<string, Worker>> = {
+  collector: {
+    summary: 'takes sealed batches over HTTPS from devices that reach no broker; reads none',
+    secrets: [],
+    tasks: async context => ({ collector: collectorTask(context) }),
   },
 }
 

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import type { Packer, SealedRecord } from './batch.ts'
 import { noCancel, systemClock } from './clock.ts'
+import { openCollectorPublisher } from './collector/client.ts'
+import { instanceOn } from './collector/device.ts'
 import { createCompressor } from './compress.ts'
 import { followFile } from './control/file.ts'
 import { needControlKeys, readControlKeys } from './control/keys.ts'
@@ -52,12 +54,12 @@ async function drainLeftovers(dir: string, bus: RawPublisher, onProblem: OnProbl
   await drainSpool({ dir, publish, onProblem, signal: failed.signal, untilEmpty: true, onlyAbandoned: true })
 }
 
-interface KafkaWay {
+interface RemoteWay {
   readonly bus: RawPublisher
   readonly spool: Spool
 }
 
-function openKafkaSink(settings: Settings, { bus, spool }: KafkaWay, onProblem: OnProblem): Sink {
+function openRemoteSink(settings: Settings, { bus, spool }: RemoteWay, onProblem: OnProblem): Sink {
   const sink = createBusSink({
     spool,
     clock: systemClock,
@@ -99,6 +101,15 @@ const followKeysEveryMs = 1000
 function openWay(settings: Settings, lane: string, onProblem: OnProblem): Way {
   const { home, spoolMaxBytes: maxBytes } = settings
   const spool = openFileSpool({ dir: join(home, 'spool'), lane, maxBytes })
+  const { device } = settings
+  if (device !== undefined) {
+    const bus = openCollectorPublisher(new URL(settings.bus), device)
+    return {
+      sink: openRemoteSink(settings, { bus, spool }, onProblem),
+      follow: listen => bus.follow([], listen),
+      followKeys: () => noCancel,
+    }
+  }
   if (settings.bus === 'embedded:')
     return {
       sink: createSpoolSink(spool),
@@ -107,7 +118,7 @@ function openWay(settings: Settings, lane: string, onProblem: OnProblem): Way {
     }
   const bus = openRawPublisher(settings)
   return {
-    sink: openKafkaSink(settings, { bus, spool }, onProblem),
+    sink: openRemoteSink(settings, { bus, spool }, onProblem),
     follow: listen => bus.follow(needControlKeys(settings), listen),
     followKeys: listen => {
       const keys = readControlKeys(settings)
@@ -160,7 +171,9 @@ async function until(end: Promise<void>, deadlineMs: number): Promise<boolean> {
 
 /** Opens a recorder; its own connections and timers never keep the process alive. */
 export function openHost(settings: Settings): Host {
-  const instance = Buffer.from(random(8)).toString('hex')
+  const unique = Buffer.from(random(8)).toString('hex')
+  const { device } = settings
+  const instance = device === undefined ? unique : instanceOn(device.name, unique)
   const { core, sink, follow, sealer, stopKeys } = openCore(settings, instance)
   const stops = [stopKeys]
   let channels = 0
@@ -204,8 +217,8 @@ const hosts = new Map<string, Host>()
 
 /** The recorder for these settings: one per process and destination. */
 export function hostOf(settings: Settings): Host {
-  const { bus, home, ingestKey, topicPrefix } = settings
-  const name = JSON.stringify([bus, home, ingestKey, topicPrefix])
+  const { bus, home, ingestKey, topicPrefix, device } = settings
+  const name = JSON.stringify([bus, home, ingestKey, topicPrefix, device?.name])
   const found = hosts.get(name)
   if (found !== undefined) return found
   const host = openHost(settings)

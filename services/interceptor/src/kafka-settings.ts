@@ -22,7 +22,8 @@ function invalid(name: string, what: string, cause?: unknown): AppError {
   return new AppError('CONFIG_INVALID', `The setting ${name} ${what}`, { cause })
 }
 
-function fileOf(name: string, path: string): string {
+/** The file that a setting names. Throws `CONFIG_INVALID` where it cannot be read. */
+export function fileOf(name: string, path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {

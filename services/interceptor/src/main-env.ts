@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
 import { AppError } from '@muniment/schema'
-import { kafkaSettings, type KafkaSettings } from './kafka-settings.ts'
+import { checkedDevice } from './collector/device.ts'
+import type { DeviceSettings } from './collector/client.ts'
+import { fileOf, kafkaSettings, type KafkaSettings } from './kafka-settings.ts'
 import type { AttachOptions, Settings } from './options.ts'
 import { fenced, throttled, type Problem } from './problem.ts'
 
@@ -25,13 +27,17 @@ function checkedTenant(tenant: string): string {
   })
 }
 
+function isCollector(bus: string): boolean {
+  return bus.startsWith('https://') && URL.canParse(bus) && new URL(bus).username === ''
+}
+
 function checkedBus(bus: string): string {
-  if (bus === 'embedded:' || bus.startsWith('kafka://')) return bus
+  if (bus === 'embedded:' || bus.startsWith('kafka://') || isCollector(bus)) return bus
   throw new AppError(
     'CONFIG_INVALID',
     `An interceptor cannot publish to ${JSON.stringify(bus.slice(0, 80))}.`,
     {
-      hint: 'Set MUNIMENT_BUS to embedded: or kafka://host:port,…',
+      hint: 'Set MUNIMENT_BUS to embedded:, kafka://host:port,… or https://host of a collector, without credentials.',
     },
   )
 }
@@ -83,12 +89,42 @@ function brokersOf(bus: string, environment: Environment): KafkaSettings {
   return settings
 }
 
+function deviceFile(environment: Environment, name: string): string | undefined {
+  const path = environment[name]
+  return path === undefined || path === '' ? undefined : fileOf(name, path)
+}
+
+/** What the `MUNIMENT_DEVICE…` variables say. Throws `CONFIG_INVALID` where nothing could prove who this machine is. */
+function deviceOf(environment: Environment): DeviceSettings {
+  const name = environment['MUNIMENT_DEVICE'] ?? ''
+  const key =
+    given(undefined, environment['MUNIMENT_DEVICE_KEY']) ??
+    deviceFile(environment, 'MUNIMENT_DEVICE_KEY_FILE')?.trim()
+  const cert = deviceFile(environment, 'MUNIMENT_DEVICE_TLS_CERT')
+  const certKey = deviceFile(environment, 'MUNIMENT_DEVICE_TLS_KEY')
+  return { name, key, cert, certKey, ca: deviceFile(environment, 'MUNIMENT_DEVICE_CA_FILE') }
+}
+
+/** Certificates and the like are read once. */
+let knownDevice: DeviceSettings | undefined
+
+function checkedIdentity(device: DeviceSettings): DeviceSettings {
+  checkedDevice(device.name)
+  if (device.key !== undefined || (device.cert !== undefined && device.certKey !== undefined)) return device
+  throw new AppError('CONFIG_INVALID', 'Nothing proves to the collector who this machine is.', {
+    hint: 'Set MUNIMENT_DEVICE_KEY to what `muniment keys device add` printed, or MUNIMENT_DEVICE_TLS_CERT and MUNIMENT_DEVICE_TLS_KEY.',
+  })
+}
+
 /** Completes options from the environment. Throws `CONFIG_INVALID` for a value that cannot be meant. */
 export function readSettings(options: AttachOptions = {}, environment: Environment = process.env): Settings {
   const bus = checkedBus(given(options.bus, environment['MUNIMENT_BUS']) ?? 'embedded:')
   return {
     bus,
-    kafka: bus === 'embedded:' ? undefined : (options.kafka ?? brokersOf(bus, environment)),
+    kafka: bus.startsWith('kafka://') ? (options.kafka ?? brokersOf(bus, environment)) : undefined,
+    device: isCollector(bus)
+      ? checkedIdentity(options.device ?? (knownDevice ??= deviceOf(environment)))
+      : undefined,
     home: resolve(given(options.home, environment['MUNIMENT_HOME']) ?? '.muniment'),
     tenant: checkedTenant(given(options.tenant, environment['MUNIMENT_TENANT']) ?? 'default'),
     serverName: given(options.serverName, environment['MUNIMENT_SERVER_NAME']),

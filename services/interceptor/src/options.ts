@@ -1,3 +1,4 @@
+import type { DeviceSettings } from './collector/client.ts'
 import type { GuardPart } from './guard/guard.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 import type { OnProblem } from './problem.ts'
@@ -5,12 +6,14 @@ import type { Transport } from './record.ts'
 
 /** How an observed server, client or transport is recorded; everything has a default from the environment. */
 export interface AttachOptions {
-  /** `embedded:` (default) leaves sealed batches for `muniment up` to collect; `kafka://host:port,…` publishes them. */
+  /** `embedded:` (default) leaves sealed batches for `muniment up` to collect; `kafka://host:port,…` publishes them, `https://…` sends them to a collector. */
   readonly bus?: string
   /** Folder of keys and spools; default `MUNIMENT_HOME` or `./.muniment`. */
   readonly home?: string
   /** How to reach the brokers of a `kafka://` bus; default its address and the `MUNIMENT_KAFKA_…` variables. */
   readonly kafka?: KafkaSettings
+  /** Who this machine is to a collector; default the `MUNIMENT_DEVICE…` variables. */
+  readonly device?: DeviceSettings
   /** What replaces `mcp.` in topic names; default `MUNIMENT_TOPIC_PREFIX`. */
   readonly topicPrefix?: string
   readonly tenant?: string
@@ -50,6 +53,8 @@ export interface Settings {
   readonly maskBeforeLlm: boolean | undefined
   /** How to reach the brokers; only where the bus is Kafka. */
   readonly kafka: KafkaSettings | undefined
+  /** Who this machine is; only where the bus is a collector. */
+  readonly device: DeviceSettings | undefined
   readonly ringMaxBytes: number
   readonly spoolMaxBytes: number
   readonly onProblem: OnProblem

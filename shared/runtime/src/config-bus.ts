@@ -20,6 +20,15 @@ export type KafkaSasl =
     }
   | { readonly mechanism: 'oauthbearer'; readonly token: () => Promise<string> }
 
+/** Who this machine is to a collector; certificates in PEM form. */
+interface Device {
+  readonly name: string
+  readonly key?: string
+  readonly ca?: string
+  readonly cert?: string
+  readonly certKey?: string
+}
+
 /** Where topics are; `collector` can only be published to. */
 export type BusConfig =
   | { readonly kind: 'embedded'; readonly dir: string; readonly topicPrefix: string }
@@ -31,7 +40,7 @@ export type BusConfig =
       readonly tls?: boolean | KafkaTls
       readonly sasl?: KafkaSasl
     }
-  | { readonly kind: 'collector'; readonly url: string }
+  | { readonly kind: 'collector'; readonly url: string; readonly device: Device }
 
 const broker = /^(?:\[[0-9a-f:]+\]|[A-Za-z0-9_.-]{1,253}):\d{1,5}$/iu
 const tlsNames = ['kafka.ca_file', 'kafka.cert_file', 'kafka.key_file', 'kafka.server_name'] as const
@@ -127,10 +136,41 @@ function kafka(read: Read, text: string): BusConfig {
   }
 }
 
+function deviceFile(
+  read: Read,
+  name: 'device.ca_file' | 'device.tls_cert_file' | 'device.tls_key_file',
+): string | undefined {
+  const file = read.value(name)
+  return file === undefined ? undefined : read.file(name, file)
+}
+
+function deviceOf(read: Read): Device {
+  const name = read.value('device.name')
+  if (name === undefined)
+    throw invalid(read.as('device.name'), 'is missing: a collector takes batches from enrolled devices only.')
+  const key = secretOf(read, 'device.key', 'device.key_file')
+  const ca = deviceFile(read, 'device.ca_file')
+  const [cert, certKey] = [deviceFile(read, 'device.tls_cert_file'), deviceFile(read, 'device.tls_key_file')]
+  if ((cert === undefined) !== (certKey === undefined))
+    throw invalid(
+      read.as(cert === undefined ? 'device.tls_cert_file' : 'device.tls_key_file'),
+      'is missing: certificate and key belong together.',
+    )
+  if (key === undefined && cert === undefined)
+    throw invalid(read.as('device.key'), 'is missing: nothing proves to the collector who this machine is.')
+  return {
+    name,
+    ...(key !== undefined && { key }),
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(certKey !== undefined && { certKey }),
+  }
+}
+
 function collector(read: Read, text: string): BusConfig {
   if (!URL.canParse(text) || new URL(text).username !== '')
     throw invalid(read.as('bus'), 'must be a URL without credentials.')
-  return { kind: 'collector', url: text }
+  return { kind: 'collector', url: text, device: deviceOf(read) }
 }
 
 /** The bus that is set. Throws `CONFIG_INVALID` for Kafka settings that contradict it or each other. */

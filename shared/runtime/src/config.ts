@@ -51,6 +51,13 @@ export interface Config {
     readonly allowedOrigins: readonly string[]
     readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
   }
+  /** Where devices send, and how fast they may. */
+  readonly collector: {
+    readonly host: string
+    readonly port: number
+    readonly clientCaFile: string | undefined
+    readonly bytesPerSecond: number
+  }
   /** What no control decision may touch, as `scope/value`. */
   readonly guardAllow: readonly string[]
   readonly cut: { readonly maxAgeMs: number; readonly maxEvents: number; readonly maxBytes: number }
@@ -149,6 +156,17 @@ function interceptor({ value }: Read): Config['interceptor'] {
   }
 }
 
+function collector({ value }: Read): Config['collector'] {
+  const listen = value('collector.listen')
+  const colon = listen.lastIndexOf(':')
+  return {
+    host: listen.slice(0, colon).replace(/^\[|\]$/gu, ''),
+    port: Number(listen.slice(colon + 1)),
+    clientCaFile: value('collector.client_ca_file'),
+    bytesPerSecond: value('collector.bytes_per_second'),
+  }
+}
+
 function proxy(read: Read): Config['proxy'] {
   const [certFile, keyFile] = [read.value('tls.cert_file'), read.value('tls.key_file')]
   if ((certFile === undefined) !== (keyFile === undefined))
@@ -184,6 +202,7 @@ export function readConfig(sources: ConfigSources): Config {
     keys: { cacheTtlMs: value('keys.cache_ttl_ms') },
     interceptor: interceptor(read),
     proxy: proxy(read),
+    collector: collector(read),
     guardAllow: (value('guard.allow') ?? '').split(',').flatMap(one => one.trim() || []),
     cut: {
       maxAgeMs: value('cut.max_age_ms'),

@@ -46,8 +46,8 @@ function parseValue(name: SettingName, written: WrittenSettings): unknown {
 /** A secret that may be written as such or lie in a file, not both. */
 export function secretOf(
   read: Read,
-  inline: 'webhook.secret' | 'kafka.sasl_password',
-  inFile: 'webhook.secret_file' | 'kafka.sasl_password_file',
+  inline: 'webhook.secret' | 'kafka.sasl_password' | 'device.key',
+  inFile: 'webhook.secret_file' | 'kafka.sasl_password_file' | 'device.key_file',
 ): string | undefined {
   const [text, path] = [read.value(inline), read.value(inFile)]
   if (text !== undefined && path !== undefined)

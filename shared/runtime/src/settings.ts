@@ -5,6 +5,7 @@ import { logLevels } from './logger.ts'
 export type SettingRole =
   | 'all'
   | 'interceptor'
+  | 'collector'
   | 'masker'
   | 'detector'
   | 'archiver'
@@ -175,6 +176,63 @@ export const settings = {
     roles: ['interceptor'],
     ...optional(matching(/^[^\0\r\n]{1,200}$/u, 'one line of at most 200 characters')),
   },
+  'device.name': {
+    env: 'MUNIMENT_DEVICE',
+    doc: 'Name under which this machine is enrolled at the collector that `MUNIMENT_BUS` names.',
+    roles: ['interceptor'],
+    ...optional(matching(/^[a-z0-9][a-z0-9-]{0,62}$/u, 'up to 63 lower-case letters, digits and dashes')),
+  },
+  'device.key': {
+    env: 'MUNIMENT_DEVICE_KEY',
+    doc: 'Its key, as `muniment keys device add` printed it.',
+    roles: ['interceptor'],
+    isSecret: true,
+    ...optional(text),
+  },
+  'device.key_file': {
+    env: 'MUNIMENT_DEVICE_KEY_FILE',
+    doc: 'File with that key, instead of `MUNIMENT_DEVICE_KEY`.',
+    roles: ['interceptor'],
+    ...optional(path),
+  },
+  'device.ca_file': {
+    env: 'MUNIMENT_DEVICE_CA_FILE',
+    doc: "PEM file with the authorities of the collector's certificate, where the usual ones do not vouch for it.",
+    roles: ['interceptor'],
+    ...optional(path),
+  },
+  'device.tls_cert_file': {
+    env: 'MUNIMENT_DEVICE_TLS_CERT',
+    doc: 'PEM file with a certificate in the name of this machine, instead of a key.',
+    roles: ['interceptor'],
+    ...optional(path),
+  },
+  'device.tls_key_file': {
+    env: 'MUNIMENT_DEVICE_TLS_KEY',
+    doc: 'PEM file with the private key of that certificate.',
+    roles: ['interceptor'],
+    ...optional(path),
+  },
+  'collector.listen': {
+    env: 'MUNIMENT_COLLECTOR_LISTEN',
+    doc: 'Where `muniment run collector` takes batches from devices; beyond this machine only over TLS (`MCP_TLS_CERT`, `MCP_TLS_KEY`).',
+    roles: ['collector'],
+    default: '127.0.0.1:8443',
+    ...matching(/^(?:\[[0-9a-f:]+\]|[A-Za-z0-9_.-]{1,253}):\d{1,5}$/u, 'host:port'),
+  },
+  'collector.client_ca_file': {
+    env: 'MUNIMENT_COLLECTOR_CLIENT_CA',
+    doc: 'PEM file with authorities of device certificates; with it an enrolled device may show one instead of a key.',
+    roles: ['collector'],
+    ...optional(path),
+  },
+  'collector.bytes_per_second': {
+    env: 'MUNIMENT_COLLECTOR_BYTES_PER_SECOND',
+    doc: 'How fast one device may send, sixteen times that at once.',
+    roles: ['collector'],
+    default: '1048576',
+    ...whole(1024),
+  },
   allowed_origins: {
     env: 'MCP_ALLOWED_ORIGINS',
     doc: 'Origins, separated by commas, whose pages may call through `muniment proxy`; with it the proxy answers for CORS itself.',
@@ -188,8 +246,8 @@ export const settings = {
   },
   'tls.cert_file': {
     env: 'MCP_TLS_CERT',
-    doc: 'PEM file with the certificate chain with which `muniment proxy` serves TLS.',
-    roles: ['interceptor'],
+    doc: 'PEM file with the certificate chain with which `muniment proxy` and the collector serve TLS.',
+    roles: ['interceptor', 'collector'],
     ...optional(path),
   },
   'tls.key_file': {
@@ -378,14 +436,14 @@ export const settings = {
   'http.host': {
     env: 'MUNIMENT_HTTP_HOST',
     doc: 'Address of `/livez`, `/readyz` and `/metrics`; they tell no content, but open them to your monitoring only.',
-    roles: ['masker', 'detector', 'archiver', 'notary', 'query'],
+    roles: ['collector', 'masker', 'detector', 'archiver', 'notary', 'query'],
     default: '127.0.0.1',
     ...matching(/^[A-Za-z0-9.:_-]{1,253}$/u, 'an address or host name'),
   },
   'http.port': {
     env: 'MUNIMENT_HTTP_PORT',
     doc: 'Port of the same; 0 = any free one.',
-    roles: ['masker', 'detector', 'archiver', 'notary', 'query'],
+    roles: ['collector', 'masker', 'detector', 'archiver', 'notary', 'query'],
     default: '0',
     ...whole(0, 65_535),
   },

@@ -138,9 +138,11 @@ describe('the configuration', () => {
 
   test('takes TLS without files, a collector and a webhook', () => {
     expect(config({ ...kafka, MUNIMENT_KAFKA_TLS: 'true' }).bus).toMatchObject({ tls: true })
-    expect(config({ MUNIMENT_BUS: 'https://collect.example/v1' }).bus).toEqual({
+    const device = { MUNIMENT_DEVICE: 'laptop-7', MUNIMENT_DEVICE_KEY: 'mun_x' }
+    expect(config({ MUNIMENT_BUS: 'https://collect.example/v1', ...device }).bus).toEqual({
       kind: 'collector',
       url: 'https://collect.example/v1',
+      device: { name: 'laptop-7', key: 'mun_x' },
     })
     const hook = {
       MUNIMENT_WEBHOOK_URL: 'https://hooks.example/a',

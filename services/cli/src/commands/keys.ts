@@ -6,6 +6,7 @@ import { openKeysOf } from '../context.ts'
 import { publishControlKeys, publishIngestKey } from '../ingest-key.ts'
 import { administerApiKeys } from '../keys/api.ts'
 import { showDataKey } from '../keys/data.ts'
+import { device } from '../keys/device.ts'
 import { retire } from '../keys/retire.ts'
 import { announce, rewrap, rotate } from '../keys/rotate.ts'
 import { showStatus } from '../keys/status.ts'
@@ -56,6 +57,7 @@ const actions: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   retire,
   data: showDataKey,
   api: administerApiKeys,
+  device,
 }
 
 /** Creates, shows, turns over and destroys keys. */
@@ -81,6 +83,7 @@ api makes keys for programs that call a guarded server: shown once, kept as salt
     ['muniment keys api create ci --scope mcp:read --expires 90d', 'a key for a program, shown once'],
     ['muniment keys api list', 'ids, names, scopes, expiry and last use of such keys'],
     ['muniment keys api revoke 5b1f…', 'by its id, which is the middle part of the key'],
+    ['muniment keys device add laptop-7', 'let a machine send to the collector; device list, device revoke'],
     ['muniment keys data seg/v1/t=acme/….parquet --print', "a segment's own key, for Spark or PyArrow"],
   ],
   configure: command => {
@@ -88,9 +91,12 @@ api makes keys for programs that call a guarded server: shown once, kept as salt
       .argument('<action>', Object.keys(actions).join(', '))
       .argument(
         '[what]',
-        'a secret (root, masking, ingest, log, control), or an object for data; for api create, list, revoke',
+        'a secret (root, masking, ingest, log, control), or an object for data; for api create, list, revoke; for device add, list, revoke',
       )
-      .argument('[generation]', 'for retire; for api the name of a new key, or the id of one to revoke')
+      .argument(
+        '[generation]',
+        'for retire; for api the name of a new key, or the id of one to revoke; for device its name',
+      )
       .option(
         '--tenant <name>',
         'the key of this tenant instead of a secret; for data, whose segment of a bundle; for api, whose key (default MUNIMENT_TENANT)',

@@ -7,9 +7,11 @@ import { lineMaskOf } from '../pii-rules.ts'
 import { keepConsoleUrl } from '../console-url.ts'
 import { requireProduction } from '../production/require.ts'
 import { withRestarts } from '../restarts.ts'
-import { workers } from '../workers.ts'
+import { extraWorkers, workers } from '../workers.ts'
 
-const list = Object.entries(workers)
+const known = { ...workers, ...extraWorkers }
+
+const list = Object.entries(known)
   .map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`)
   .join('\n')
 
@@ -25,15 +27,15 @@ export const runCommand: CliCommand = {
     ],
   ],
   configure: command => {
-    command.argument('<worker>', Object.keys(workers).join(', '))
+    command.argument('<worker>', Object.keys(known).join(', '))
   },
   run: async ({ args, config, io, printer }) => {
     const name = argument(args, 0, 'worker')
-    const worker = workers[name]
+    const worker = known[name]
     if (!worker)
       throw new AppError(
         'INVALID_INPUT',
-        `There is no worker "${name}"; there is: ${Object.keys(workers).join(', ')}.`,
+        `There is no worker "${name}"; there is: ${Object.keys(known).join(', ')}.`,
       )
     const settings = await config()
     requireProduction(settings, { io, printer }, 'worker')

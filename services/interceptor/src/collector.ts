@@ -1,0 +1,6 @@
+export {
+  startCollector,
+  type Collector,
+  type CollectorOptions,
+  type DeviceClaim,
+} from './collector/server.ts'
