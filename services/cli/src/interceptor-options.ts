@@ -4,13 +4,14 @@ import { destination } from './destination.ts'
 
 /** What the configuration says of how calls are recorded; a name that was given by hand comes first. */
 export function attachOptions(config: Config, name = config.interceptor.serverName): AttachOptions {
-  const { tenant, ingestKey, controlKey, ringMaxBytes, spoolMaxBytes } = config.interceptor
+  const { tenant, ingestKey, controlKey, ringMaxBytes, spoolMaxBytes, delivery } = config.interceptor
   return {
     home: config.home,
     ...destination(config),
     tenant,
     ringMaxBytes,
     spoolMaxBytes,
+    delivery,
     ...(ingestKey !== undefined && { ingestKey }),
     ...(controlKey !== undefined && { controlKey }),
     guardAllow: config.guardAllow,

@@ -114,10 +114,7 @@ export function createInterceptorCore(options: CoreOptions): Core {
     lane: name,
     open,
     act,
-    recordFirst: exchange => {
-      const seq = lane.record(exchange)
-      return seq === undefined ? undefined : publisher.durable(seq)
-    },
+    recordFirst: exchange => publisher.durable(lane.record(exchange)),
     flush,
     flushSync,
     close: () => {

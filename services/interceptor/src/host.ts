@@ -169,11 +169,15 @@ async function until(end: Promise<void>, deadlineMs: number): Promise<boolean> {
   }
 }
 
+/** A name that no other process has; behind a collector it begins with the device's. */
+function newInstance({ device }: Settings): string {
+  const unique = Buffer.from(random(8)).toString('hex')
+  return device === undefined ? unique : instanceOn(device.name, unique)
+}
+
 /** Opens a recorder; its own connections and timers never keep the process alive. */
 export function openHost(settings: Settings): Host {
-  const unique = Buffer.from(random(8)).toString('hex')
-  const { device } = settings
-  const instance = device === undefined ? unique : instanceOn(device.name, unique)
+  const instance = newInstance(settings)
   const { core, sink, follow, sealer, stopKeys } = openCore(settings, instance)
   const stops = [stopKeys]
   let channels = 0

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { AppError } from '@muniment/schema'
-import { checkedDevice } from './collector/device.ts'
-import type { DeviceSettings } from './collector/client.ts'
-import { fileOf, kafkaSettings, type KafkaSettings } from './kafka-settings.ts'
+import { deviceOf, isCollector } from './collector/settings.ts'
+import { deliveryOf } from './delivery/settings.ts'
+import { kafkaSettings, type KafkaSettings } from './kafka-settings.ts'
 import type { AttachOptions, Settings } from './options.ts'
 import { fenced, throttled, type Problem } from './problem.ts'
 
@@ -25,10 +25,6 @@ function checkedTenant(tenant: string): string {
   throw new AppError('CONFIG_INVALID', `The tenant ${JSON.stringify(tenant.slice(0, 80))} is not a name.`, {
     hint: 'Use up to 63 lower-case letters, digits, dots, dashes and underscores in MUNIMENT_TENANT.',
   })
-}
-
-function isCollector(bus: string): boolean {
-  return bus.startsWith('https://') && URL.canParse(bus) && new URL(bus).username === ''
 }
 
 function checkedBus(bus: string): string {
@@ -81,7 +77,12 @@ function limitsOf(
   }
 }
 
-function brokersOf(bus: string, environment: Environment): KafkaSettings {
+function brokersOf(
+  bus: string,
+  { kafka }: AttachOptions,
+  environment: Environment,
+): KafkaSettings | undefined {
+  if (!bus.startsWith('kafka://') || kafka !== undefined) return kafka
   const known = knownBrokers.get(bus)
   if (known !== undefined) return known
   const settings = kafkaSettings(bus, environment)
@@ -89,48 +90,20 @@ function brokersOf(bus: string, environment: Environment): KafkaSettings {
   return settings
 }
 
-function deviceFile(environment: Environment, name: string): string | undefined {
-  const path = environment[name]
-  return path === undefined || path === '' ? undefined : fileOf(name, path)
-}
-
-/** What the `MUNIMENT_DEVICE…` variables say. Throws `CONFIG_INVALID` where nothing could prove who this machine is. */
-function deviceOf(environment: Environment): DeviceSettings {
-  const name = environment['MUNIMENT_DEVICE'] ?? ''
-  const key =
-    given(undefined, environment['MUNIMENT_DEVICE_KEY']) ??
-    deviceFile(environment, 'MUNIMENT_DEVICE_KEY_FILE')?.trim()
-  const cert = deviceFile(environment, 'MUNIMENT_DEVICE_TLS_CERT')
-  const certKey = deviceFile(environment, 'MUNIMENT_DEVICE_TLS_KEY')
-  return { name, key, cert, certKey, ca: deviceFile(environment, 'MUNIMENT_DEVICE_CA_FILE') }
-}
-
-/** Certificates and the like are read once. */
-let knownDevice: DeviceSettings | undefined
-
-function checkedIdentity(device: DeviceSettings): DeviceSettings {
-  checkedDevice(device.name)
-  if (device.key !== undefined || (device.cert !== undefined && device.certKey !== undefined)) return device
-  throw new AppError('CONFIG_INVALID', 'Nothing proves to the collector who this machine is.', {
-    hint: 'Set MUNIMENT_DEVICE_KEY to what `muniment keys device add` printed, or MUNIMENT_DEVICE_TLS_CERT and MUNIMENT_DEVICE_TLS_KEY.',
-  })
-}
-
 /** Completes options from the environment. Throws `CONFIG_INVALID` for a value that cannot be meant. */
 export function readSettings(options: AttachOptions = {}, environment: Environment = process.env): Settings {
   const bus = checkedBus(given(options.bus, environment['MUNIMENT_BUS']) ?? 'embedded:')
   return {
     bus,
-    kafka: bus.startsWith('kafka://') ? (options.kafka ?? brokersOf(bus, environment)) : undefined,
-    device: isCollector(bus)
-      ? checkedIdentity(options.device ?? (knownDevice ??= deviceOf(environment)))
-      : undefined,
+    kafka: brokersOf(bus, options, environment),
+    device: deviceOf(bus, options, environment),
     home: resolve(given(options.home, environment['MUNIMENT_HOME']) ?? '.muniment'),
     tenant: checkedTenant(given(options.tenant, environment['MUNIMENT_TENANT']) ?? 'default'),
     serverName: given(options.serverName, environment['MUNIMENT_SERVER_NAME']),
     ingestKey: given(options.ingestKey, environment['MUNIMENT_INGEST_KEY']),
     controlKey: given(options.controlKey, environment['MUNIMENT_CONTROL_KEY']),
     maskBeforeLlm: whetherOf('MASK_PII_BEFORE_LLM', environment['MASK_PII_BEFORE_LLM']),
+    delivery: deliveryOf(options, environment),
     guardAllow: options.guardAllow ?? listOf(environment['MUNIMENT_GUARD_ALLOW']),
     topicPrefix: given(options.topicPrefix, environment['MUNIMENT_TOPIC_PREFIX']),
     onProblem: options.onProblem === undefined ? tellSeldom : fenced(options.onProblem),

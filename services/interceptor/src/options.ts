@@ -1,4 +1,5 @@
 import type { DeviceSettings } from './collector/client.ts'
+import type { Delivery } from './delivery/record-first.ts'
 import type { GuardPart } from './guard/guard.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 import type { OnProblem } from './problem.ts'
@@ -27,6 +28,8 @@ export interface AttachOptions {
   readonly guardAllow?: readonly string[]
   /** Judges messages before they go on: what a door of `@muniment/interceptor/guard` makes, or several such parts. Without it calls are never delayed or changed. */
   readonly guard?: GuardPart | readonly GuardPart[]
+  /** Requests that reach the server only once they are recorded; default `MUNIMENT_FAIL_CLOSED`, else none: then nothing waits for its record. */
+  readonly delivery?: 'fail-open' | 'fail-closed' | Partial<Delivery>
   /** Bytes of observations that may wait in memory (default 32 MiB); beyond it the newest are dropped and counted. */
   readonly ringMaxBytes?: number
   /** Bytes of sealed batches that may wait on disk (default 1 GiB). */
@@ -51,6 +54,7 @@ export interface Settings {
   readonly guardAllow: readonly string[]
   /** `MASK_PII_BEFORE_LLM`, where it is set. */
   readonly maskBeforeLlm: boolean | undefined
+  readonly delivery: Delivery | undefined
   /** How to reach the brokers; only where the bus is Kafka. */
   readonly kafka: KafkaSettings | undefined
   /** Who this machine is; only where the bus is a collector. */

@@ -23,8 +23,8 @@ export interface Publisher {
   readonly notify: () => void
   /** Resolves when everything recorded so far is durable; never, while it cannot become so. */
   readonly flush: () => Promise<void>
-  /** Resolves as soon as the record with this number is durable, which is then not put off for others; never, while it cannot become so. */
-  readonly durable: (seq: number) => Promise<void>
+  /** Resolves as soon as the record with this number is durable, which is then not put off for others; never, while it cannot become so. Nothing where there is no number. */
+  readonly durable: (seq: number | undefined) => Promise<void> | undefined
   /** Writes what is left at once, as the last act of a process; returns how many records could not be written. */
   readonly flushSync: () => number
   readonly stats: () => PublisherStats
@@ -216,7 +216,8 @@ function hurry(state: State): void {
   void run(state)
 }
 
-function durable(state: State, seq: number): Promise<void> {
+function durable(state: State, seq: number | undefined): Promise<void> | undefined {
+  if (seq === undefined) return undefined
   if (seq <= state.durableSeq) return Promise.resolve()
   return new Promise(resolve => {
     state.awaited.push({ seq, resolve })

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { SealedRecord } from '../src/batch.ts'
 import { startCollector, type Collector, type CollectorOptions } from '../src/collector.ts'
+import type { DeviceSettings } from '../src/collector/client.ts'
 import { batchesPath, contentType, maxRequestBytes } from '../src/collector/wire.ts'
 import { openHost, type Host } from '../src/host.ts'
 import { readSettings } from '../src/main-env.ts'
@@ -78,11 +79,18 @@ async function startAt(port: number, { isPlain = false, ...more }: Way = {}): Pr
   return collector
 }
 
-function start({ url }: Pick<Collector, 'url'>, device = { name: 'laptop', key: 'key-of-laptop' }): Host {
+const laptop = { name: 'laptop', key: 'key-of-laptop' } as const
+
+function start({ url }: Pick<Collector, 'url'>, device: Omit<DeviceSettings, 'ca'> = laptop): Host {
   const settings = { bus: url, home: lab.home, device: { ...device, ca: server.cert } }
   const host = openHost(readSettings({ ...settings, onProblem: one => problems.push(one) }, {}))
   open.defer(() => host.close(0))
   return host
+}
+
+/** A device that shows a certificate. */
+function desk({ cert, key }: Pair): Omit<DeviceSettings, 'ca'> {
+  return { name: 'desk', cert, certKey: key }
 }
 
 function act(host: Host, method: string): void {
@@ -183,13 +191,11 @@ describe('a device behind a collector', () => {
     const [good, forged] = [await certificate('/CN=desk'), await certificate('/CN=desk')]
     enrolled = new Map()
     const collector = await startAt(0, { tls: { ...server, clientCa: good.cert } })
-    const device = (own: Pair): Parameters<typeof start>[1] =>
-      ({ name: 'desk', cert: own.cert, certKey: own.key }) as never
-    const wrong = start(collector, device({ ...forged, cert: forged.cert }))
+    const wrong = start(collector, desk(forged))
     act(wrong, 'forged')
     await wrong.core.flush()
     await expect.poll(() => problems.map(({ code }) => code)).toContain('AUTH_FAILED')
-    const host = start(collector, device(good))
+    const host = start(collector, desk(good))
     act(host, 'good')
     await host.close(5000)
     expect(await methods()).toEqual(['good'])
@@ -202,6 +208,10 @@ interface Reply {
 }
 
 const ours = { Authorization: 'Bearer key-of-laptop', 'Content-Type': contentType }
+
+function withHeaders(headers: Record<string, string>): RequestOptions {
+  return { headers: { ...ours, ...headers } }
+}
 
 async function post(url: string, body: Uint8Array, more: RequestOptions = {}): Promise<Reply> {
   const options = { method: 'POST', ca: server.cert, path: batchesPath, headers: ours, ...more }
@@ -238,9 +248,6 @@ describe('a collector', () => {
     url = (await startAt(0)).url
   })
 
-  const withHeaders = (headers: Record<string, string>): RequestOptions => ({
-    headers: { ...ours, ...headers },
-  })
   const changed = (change: (record: SealedRecord) => SealedRecord): Buffer => encodeRecords(mine.map(change))
 
   test.each<[string, number, () => Promise<Reply>]>([

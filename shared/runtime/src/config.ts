@@ -45,6 +45,8 @@ export interface Config {
     readonly serverName: string | undefined
     readonly ringMaxBytes: number
     readonly spoolMaxBytes: number
+    /** Requests that wait until they are recorded. */
+    readonly delivery: { readonly failClosed: readonly string[]; readonly deadlineMs: number }
   }
   /** How the proxy faces its clients. */
   readonly proxy: {
@@ -137,12 +139,24 @@ function witness({ value }: Read): Config['witness'] {
   }
 }
 
+function cut({ value }: Read): Config['cut'] {
+  return {
+    maxAgeMs: value('cut.max_age_ms'),
+    maxEvents: value('cut.max_events'),
+    maxBytes: value('cut.max_bytes'),
+  }
+}
+
 function logOf({ value }: Read): Config['log'] {
   return {
     name: value('log.name'),
     checkpointIntervalMs: value('log.checkpoint_interval_ms'),
     heartbeatIntervalMs: value('log.heartbeat_interval_ms'),
   }
+}
+
+function listOf(text: string | undefined): readonly string[] {
+  return (text ?? '').split(',').flatMap(one => one.trim() || [])
 }
 
 function interceptor({ value }: Read): Config['interceptor'] {
@@ -153,6 +167,7 @@ function interceptor({ value }: Read): Config['interceptor'] {
     serverName: value('server_name'),
     ringMaxBytes: value('ring.max_bytes'),
     spoolMaxBytes: value('spool.max_bytes'),
+    delivery: { failClosed: listOf(value('fail_closed')), deadlineMs: value('fail_closed.deadline_ms') },
   }
 }
 
@@ -203,12 +218,8 @@ export function readConfig(sources: ConfigSources): Config {
     interceptor: interceptor(read),
     proxy: proxy(read),
     collector: collector(read),
-    guardAllow: (value('guard.allow') ?? '').split(',').flatMap(one => one.trim() || []),
-    cut: {
-      maxAgeMs: value('cut.max_age_ms'),
-      maxEvents: value('cut.max_events'),
-      maxBytes: value('cut.max_bytes'),
-    },
+    guardAllow: listOf(value('guard.allow')),
+    cut: cut(read),
     retention: { days: value('retention.days'), lockMode: value('retention.lock_mode') },
     log: logOf(read),
     witness: witness(read),

@@ -176,6 +176,21 @@ export const settings = {
     roles: ['interceptor'],
     ...optional(matching(/^[^\0\r\n]{1,200}$/u, 'one line of at most 200 characters')),
   },
+  fail_closed: {
+    env: 'MUNIMENT_FAIL_CLOSED',
+    doc: 'Requests that reach a server only once they are recorded, separated by commas: `*`, tools as `delete_*`, methods as `resources/read`, or both as `tools/call:delete_*`. What is not named never waits for its record.',
+    roles: ['interceptor'],
+    ...optional(
+      matching(/^[^\0\r\n]{1,4096}$/u, 'patterns without white space in them, separated by commas'),
+    ),
+  },
+  'fail_closed.deadline_ms': {
+    env: 'MUNIMENT_FAIL_CLOSED_DEADLINE_MS',
+    doc: 'How long such a request may wait for its record before it is refused.',
+    roles: ['interceptor'],
+    default: '2000',
+    ...whole(1, 9000),
+  },
   'device.name': {
     env: 'MUNIMENT_DEVICE',
     doc: 'Name under which this machine is enrolled at the collector that `MUNIMENT_BUS` names.',

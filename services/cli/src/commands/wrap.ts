@@ -19,6 +19,10 @@ export const wrapCommand: CliCommand = {
       'muniment wrap --server-name files -- npx @modelcontextprotocol/server-filesystem /srv',
       'under a name of its own',
     ],
+    [
+      "muniment wrap --fail-closed 'delete_*,send_mail' -- node server.js",
+      'these tools run only once the call is recorded; else they are refused',
+    ],
   ],
   configure: command => {
     command
@@ -26,6 +30,10 @@ export const wrapCommand: CliCommand = {
       .argument('[args...]', 'its arguments')
       .option('--server-name <name>', 'how the server is called in events; default what it calls itself')
       .option('--enforce', 'refuse what `muniment block` and rules decided; see muniment block --help')
+      .option(
+        '--fail-closed <patterns>',
+        'what the server may see only once it is recorded: *, delete_*, resources/read, separated by commas',
+      )
       .passThroughOptions()
   },
   run: async ({ args, options, config }) => {
@@ -36,6 +44,8 @@ export const wrapCommand: CliCommand = {
     const { wrapStdio } = await import('@muniment/interceptor/stdio')
     const guard = flag(options, 'enforce') ? { guard: await guardOf(settings) } : {}
     const attach = attachOptions(settings, textOption(options, 'serverName'))
-    return wrapStdio({ command, args: rest, ...attach, ...guard })
+    const patterns = textOption(options, 'failClosed')?.split(',')
+    const delivery = patterns && { delivery: { ...settings.interceptor.delivery, failClosed: patterns } }
+    return wrapStdio({ command, args: rest, ...attach, ...delivery, ...guard })
   },
 }

@@ -32,6 +32,8 @@ export interface GateOptions {
   /** What the sender of a refused message is told. */
   readonly answer: (message: RefusalMessage) => void
   readonly onProblem: OnProblem
+  /** When the line came that is judged. */
+  readonly arrivedMs?: number
 }
 
 const newline = 10
@@ -80,7 +82,7 @@ function written(message: Members): Uint8Array {
 
 /** Judges one message; what it returns goes on, the bytes themselves where nothing was changed. */
 function judgeMessage(options: GateOptions, seen: Seen): Soon<Uint8Array | undefined> {
-  const { judge, direction, answer } = options
+  const { judge, direction, answer, arrivedMs } = options
   const { message, bytes } = seen
   if (!isMembers(message)) return turnAway(options, bytes, 'invalid_request')
   const text = asText(bytes)
@@ -88,7 +90,8 @@ function judgeMessage(options: GateOptions, seen: Seen): Soon<Uint8Array | undef
   if (isDouble && direction === 'client_to_server') return turnAway(options, bytes, 'ambiguous')
   // Of what is said in two ways only the one that was judged counts.
   if (!isDouble) keepText(message, text)
-  const asked = direction === 'client_to_server' ? judge.inward(message, {}) : judge.outward(message, {})
+  const asked =
+    direction === 'client_to_server' ? judge.inward(message, { arrivedMs }) : judge.outward(message, {})
   return andThen(asked, handling => {
     record(options, seen, handling)
     if (handling?.answer !== undefined) answer(handling.answer)
@@ -168,9 +171,10 @@ function finish(state: State): Soon<undefined> {
   state.bytes = 0
   if (bytes === 0) return turn(() => undefined)
   const line = Buffer.concat(parts)
+  const arrivedMs = performance.now()
   return turn(() =>
     bytes <= maxBodyBytes
-      ? judgeLine(state, line)
+      ? judgeLine({ ...state, arrivedMs }, line)
       : turnAway(state, line.subarray(0, maxKeptBytes), 'too_large'),
   )
 }

@@ -65,7 +65,12 @@ function guardInward(state: State): void {
     const arrival = arrivalOf('client_to_server', message, context)
     const { transport: kind, id } = channel.info
     if (kind === 'http' || kind === 'sse') claim(message, id)
-    const about = { ...context, header: headerOf(extra), headerNames: headerNamesOf(extra) }
+    const about = {
+      ...context,
+      header: headerOf(extra),
+      headerNames: headerNamesOf(extra),
+      arrivedMs: performance.now(),
+    }
     const done = turn(() =>
       andThen(judge.inward(message, about), handling => {
         record(state, arrival, handling)

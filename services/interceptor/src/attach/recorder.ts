@@ -21,7 +21,11 @@ export function recorderOf(options: AttachOptions): Recorder {
   if (known !== undefined) return known
   const settings = readSettings(options)
   const host = hostOf(settings)
-  const guard = openGuard(options.guard, { settings, follow: host.follow })
+  const guard = openGuard(options.guard, {
+    settings,
+    follow: host.follow,
+    recordFirst: host.core.recordFirst,
+  })
   const recorder = { settings, host, guard }
   recorders.set(options, recorder)
   return recorder

@@ -283,7 +283,11 @@ export async function wrapStdio(options: WrapOptions): Promise<number> {
   const host = openHost(settings)
   const closeDeadlineMs = options.closeDeadlineMs ?? defaultCloseDeadlineMs
   try {
-    const guard = openGuard(options.guard, { settings, follow: host.follow })
+    const guard = openGuard(options.guard, {
+      settings,
+      follow: host.follow,
+      recordFirst: host.core.recordFirst,
+    })
     const child = start(options)
     await spawned(child, options.command)
     const { tenant, serverName } = settings

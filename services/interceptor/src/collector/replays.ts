@@ -8,7 +8,7 @@ export interface Replays {
 }
 
 function digestOf({ key, headers, value }: SealedRecord): string {
-  const head = JSON.stringify([key, Object.entries(headers).toSorted()])
+  const head = JSON.stringify([key, headers])
   return createHash('sha256').update(head).update('\0').update(value).digest('base64')
 }
 

@@ -195,13 +195,16 @@ async function listen(server: http.Server, { host, port, tls }: CollectorOptions
   return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actual}`
 }
 
+function monotonicMs(): number {
+  return performance.now()
+}
+
 /**
  * Takes sealed batches from devices that reach no broker and puts them on the bus: it can read none of them. A batch is acknowledged only when it is
  * there, so whichever side dies, what is missing is sent again. Throws `CONFIG_INVALID` where it cannot listen as it was told.
  */
 export async function startCollector(options: CollectorOptions): Promise<Collector> {
   const { bytesPerSecond, publish, publishTimeoutMs = 10_000, onFailure = () => undefined } = options
-  const monotonicMs = (): number => performance.now()
   const state: State = {
     options,
     publish,

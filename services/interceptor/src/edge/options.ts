@@ -1,5 +1,5 @@
 import { noOptions, recorderOf } from '../attach/recorder.ts'
-import { refuseGuard } from '../http/no-guard.ts'
+import { refuseDelivery, refuseGuard } from '../http/no-guard.ts'
 import { createHttpRecorder, type HttpRecorder } from '../http/recorder.ts'
 import type { AttachOptions } from '../options.ts'
 
@@ -19,6 +19,7 @@ export interface Edge {
 /** Throws `CONFIG_INVALID` for options that cannot be meant. */
 export function openEdge(options: EdgeOptions = noOptions): Edge {
   refuseGuard(options, 'the HTTP edge of a server')
+  refuseDelivery(options, 'The HTTP edge of a server')
   const { host, settings } = recorderOf(options)
   const path = options.path?.replace(/\/$/u, '')
   return {

@@ -1,4 +1,5 @@
 import { AppError } from '@muniment/schema'
+import { recordRequestsFirst } from '../delivery/record-first.ts'
 import type { Members } from '../json.ts'
 import type { Direction } from '../record.ts'
 import { andThen, type Soon } from '../soon.ts'
@@ -112,7 +113,8 @@ export function openGuard(
   given: GuardPart | readonly GuardPart[] | undefined,
   context: GuardContext,
 ): Guard | undefined {
-  const parts = given === undefined ? [] : [given].flat()
+  const { delivery } = context.settings
+  const parts = [given ?? [], delivery === undefined ? [] : recordRequestsFirst(delivery)].flat()
   const guards = parts.toSorted((a, b) => placeOf(a) - placeOf(b)).map(part => part.open(context))
   parts.forEach(placeOf)
   return guards.length === 0 ? undefined : compose(guards)

@@ -1,8 +1,9 @@
 // What a guard is to those who attach one, and to those who write a part of one.
 import type { Decision, Finding, Observation } from '@muniment/schema'
+import type { RecordFirst } from '../delivery/record-first.ts'
 import type { Members } from '../json.ts'
 import type { Settings } from '../options.ts'
-import type { Direction, Principal } from '../record.ts'
+import type { Direction, Principal, Transport } from '../record.ts'
 import type { Soon } from '../soon.ts'
 
 /**
@@ -17,6 +18,7 @@ export const stages = [
   'mask',
   'validate',
   'errors',
+  'record',
 ] as const
 
 /** The place of a part among the others. */
@@ -34,6 +36,9 @@ export interface Subject {
   readonly server?: string | undefined
   /** The connection, session or HTTP request that the message belongs to. */
   readonly channelId?: string | undefined
+  readonly transport?: Transport | undefined
+  /** When it came, monotonic; where parts of it are awaited, others wait behind it. */
+  readonly arrivedMs?: number | undefined
   readonly sessionId?: string | undefined
   /** Address of the client, over HTTP where it is known. */
   readonly address?: string | undefined
@@ -139,6 +144,8 @@ export interface Arriving {
 export interface GuardContext {
   readonly settings: Settings
   readonly follow: FollowControl
+  /** Absent where requests cannot be held back until they are recorded. */
+  readonly recordFirst?: RecordFirst | undefined
 }
 
 /** A part that is not open yet; made by the doors of `@muniment/interceptor/guard`. Opened once for each `attach`, proxy or edge. */

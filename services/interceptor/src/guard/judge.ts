@@ -11,7 +11,7 @@ import { createOpenCalls, type OpenCalls } from './open-calls.ts'
 import { isAsked, refuseMessage, type RefusalMessage } from './refusal.ts'
 
 /** What came with a message. */
-type About = Context & Pick<Subject, 'address' | 'header' | 'headerNames'>
+type About = Context & Pick<Subject, 'address' | 'arrivedMs' | 'header' | 'headerNames'>
 
 /** What becomes of a message that a guard has something to say of. */
 export interface Handling {
@@ -74,6 +74,8 @@ function subjectOf({ info, labels }: State, message: Members | undefined, about:
     client: (labelInMeta(member(params, '_meta')) ?? client)?.name,
     server: info.serverName ?? server?.name,
     channelId: info.id,
+    transport: info.transport,
+    arrivedMs: about.arrivedMs,
     sessionId: about.sessionId,
     address: about.address,
     header: about.header,

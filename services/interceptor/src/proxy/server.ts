@@ -220,7 +220,11 @@ function openOrClose(
   { settings, host }: Omit<Parts, 'recorders'>,
 ): Guard | undefined {
   try {
-    return openGuard(guard, { settings, follow: host.follow })
+    return openGuard(guard, {
+      settings,
+      follow: host.follow,
+      recordFirst: host.core.recordFirst,
+    })
   } catch (error) {
     void host.close(0)
     throw error
