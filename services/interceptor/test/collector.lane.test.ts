@@ -1,11 +1,10 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
-import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { SealedRecord } from '../src/batch.ts'
 import { startCollector, type Collector, type CollectorOptions } from '../src/collector.ts'
@@ -14,28 +13,13 @@ import { batchesPath, contentType, maxRequestBytes } from '../src/collector/wire
 import { openHost, type Host } from '../src/host.ts'
 import { readSettings } from '../src/main-env.ts'
 import type { Problem } from '../src/problem.ts'
+import { makeCertificate, type Certificate } from './certificate.ts'
 import { encodeRecords } from '../src/spool/segment.ts'
 import { filesIn, openLab, programEnv, story, watermarked, type Lab, type Seen } from './support.ts'
 
-interface Pair {
-  readonly cert: string
-  readonly key: string
-}
-
-const run = promisify(execFile)
 let folder = ''
 
-async function certificate(subject: string): Promise<Pair & { readonly file: string }> {
-  const name = join(folder, subject.replace('/CN=', ''))
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1']
-  const names = ['-addext', 'subjectAltName=IP:127.0.0.1']
-  const out = ['-keyout', `${name}.key`, '-out', `${name}.pem`]
-  await run('openssl', ['req', '-x509', ...kind, ...out, '-subj', subject, ...names])
-  const [cert, key] = [await readFile(`${name}.pem`, 'utf8'), await readFile(`${name}.key`, 'utf8')]
-  return { cert, key, file: `${name}.pem` }
-}
-
-let server: Pair & { readonly file: string }
+let server: Certificate
 let lab: Lab
 let topic: SealedRecord[] = []
 let publishAs: CollectorOptions['publish'] | undefined
@@ -45,7 +29,7 @@ let problems: Problem[] = []
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'muniment-collector-'))
-  server = await certificate('/CN=collector')
+  server = await makeCertificate(folder, 'collector')
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 beforeEach(async () => {
@@ -89,7 +73,7 @@ function start({ url }: Pick<Collector, 'url'>, device: Omit<DeviceSettings, 'ca
 }
 
 /** A device that shows a certificate. */
-function desk({ cert, key }: Pair): Omit<DeviceSettings, 'ca'> {
+function desk({ cert, key }: Certificate): Omit<DeviceSettings, 'ca'> {
   return { name: 'desk', cert, certKey: key }
 }
 
@@ -188,7 +172,7 @@ describe('a device behind a collector', () => {
   })
 
   test('is known by its certificate, but only by one that an accepted authority signed', async () => {
-    const [good, forged] = [await certificate('/CN=desk'), await certificate('/CN=desk')]
+    const [good, forged] = [await makeCertificate(folder, 'desk'), await makeCertificate(folder, 'desk')]
     enrolled = new Map()
     const collector = await startAt(0, { tls: { ...server, clientCa: good.cert } })
     const wrong = start(collector, desk(forged))

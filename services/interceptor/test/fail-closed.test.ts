@@ -1,7 +1,7 @@
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { CallToolRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { requestMatcher } from '../src/delivery/patterns.ts'
@@ -12,9 +12,8 @@ import { observeListener } from '../src/http.ts'
 import { attach, type AttachOptions, type Problem } from '../src/index.ts'
 import { readSettings } from '../src/main-env.ts'
 import { startProxy } from '../src/proxy.ts'
-import { decodeRecords } from '../src/spool/segment.ts'
 import { newClientV1, talkV1, type Talk } from './conversation.ts'
-import { filesIn, openLab, story, type Lab, type Seen } from './support.ts'
+import { lyingIn, openLab, story, type Lab } from './support.ts'
 
 describe('what fails closed', () => {
   test.each([
@@ -114,19 +113,11 @@ afterEach(async () => {
   await lab[Symbol.asyncDispose]()
 })
 
-/** What lies in the spool, left there. */
-async function onDisk(): Promise<Seen[]> {
-  const dir = join(lab.home, 'spool')
-  const files = (await filesIn(dir)).filter(name => /\.(?:seg|open)$/u.test(name)).toSorted()
-  const read = files.map(async file => decodeRecords(await readFile(join(dir, file))).records)
-  return await lab.open((await Promise.all(read)).flat())
-}
-
 async function talk(options: AttachOptions): Promise<Talk> {
   const server = new Server({ name: 'sample', version: '1' }, { capabilities: { tools: {} } })
   server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
     seenByServer.push(params.name)
-    recordedThen.push((await onDisk()).map(story))
+    recordedThen.push((await lyingIn(lab)).map(story))
     return { content: [] }
   })
   const [near, far] = InMemoryTransport.createLinkedPair()
@@ -205,7 +196,7 @@ describe('a server whose requests fail closed', () => {
     await client.call('send')
     await client.close()
     expect((await readdir(join(lab.home, 'spool'))).length).toBe(1)
-    expect((await onDisk()).map(story)).toContain('begun tools/call send')
+    expect((await lyingIn(lab)).map(story)).toContain('begun tools/call send')
   })
 })
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
@@ -24,6 +24,7 @@ import {
 } from '@muniment/schema'
 import type { SealedRecord } from '../src/batch.ts'
 import { drainSpool } from '../src/spool/drain.ts'
+import { decodeRecords } from '../src/spool/segment.ts'
 
 /** Environment of the programs that tests start: what Node compiled once is kept, which halves their start. */
 export const programEnv = { NODE_COMPILE_CACHE: join(tmpdir(), 'muniment-compile-cache') }
@@ -150,6 +151,14 @@ export async function openLab(): Promise<Lab> {
 /** Names of the files below a folder; none where it is not there. */
 export async function filesIn(folder: string): Promise<string[]> {
   return await readdir(folder, { recursive: true }).catch(() => [])
+}
+
+/** What lies in the spools of a home folder, left there. */
+export async function lyingIn({ home, open }: Pick<Lab, 'home' | 'open'>): Promise<Seen[]> {
+  const dir = join(home, 'spool')
+  const files = (await filesIn(dir)).filter(name => /\.(?:seg|open)$/u.test(name)).toSorted()
+  const read = files.map(async file => decodeRecords(await readFile(join(dir, file))).records)
+  return await open((await Promise.all(read)).flat())
 }
 
 /** The short story of an observation: enough to compare how conversations were recorded. */
