@@ -1,7 +1,9 @@
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { CallToolRequestSchema } from '@modelcontextprotocol/sdk/types.js'
+import { once } from 'node:events'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server as HttpServer } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { requestMatcher } from '../src/delivery/patterns.ts'
@@ -11,7 +13,7 @@ import { hostOf } from '../src/host.ts'
 import { observeListener } from '../src/http.ts'
 import { attach, type AttachOptions, type Problem } from '../src/index.ts'
 import { readSettings } from '../src/main-env.ts'
-import { startProxy } from '../src/proxy.ts'
+import { startProxy, type Proxy } from '../src/proxy.ts'
 import { newClientV1, talkV1, type Talk } from './conversation.ts'
 import { lyingIn, openLab, story, type Lab } from './support.ts'
 
@@ -135,7 +137,7 @@ async function told(work: Promise<unknown>): Promise<string> {
 
 describe('a server whose requests fail closed', () => {
   test('sees one only after it is safe on the disk, and each has one end of its own', async () => {
-    const client = await talk({ delivery: { failClosed: ['send'] } })
+    const client = await talk({ delivery: { failClosed: ['send'], deadlineMs: 9000 } })
     await client.call('send', { to: 'bob' })
     await client.call('other')
     expect(recordedThen[0]).toContain('begun tools/call send')
@@ -165,7 +167,7 @@ describe('a server whose requests fail closed', () => {
   test('is asked nothing that cannot be recorded; others go on, and each refusal is recorded when that works again', async () => {
     await rm(join(lab.home, 'spool'), { recursive: true, force: true })
     await writeFile(join(lab.home, 'spool'), 'in the way')
-    const client = await talk({ delivery: { failClosed: ['send'], deadlineMs: 60 } })
+    const client = await talk({ delivery: { failClosed: ['send'], deadlineMs: 200 } })
     expect(await told(client.call('other'))).toBe('ok')
     const calls = Array.from({ length: 20 }, () => told(client.call('send')))
     for (const outcome of await Promise.all(calls)) expect(outcome).toContain('SERVICE_ERROR')
@@ -184,7 +186,7 @@ describe('a server whose requests fail closed', () => {
   })
 
   test('gets its requests in the order in which they came', async () => {
-    const client = await talk({ delivery: { failClosed: ['a*'] } })
+    const client = await talk({ delivery: { failClosed: ['a*'], deadlineMs: 9000 } })
     const names = ['a1', 'b1', 'a2', 'b2', 'b3', 'a3']
     await Promise.all(names.map(name => client.call(name)))
     expect(seenByServer).toEqual(names)
@@ -192,7 +194,7 @@ describe('a server whose requests fail closed', () => {
   })
 
   test('has its own end recorded even where the client does not wait for it', async () => {
-    const client = await talk({ delivery: 'fail-closed' })
+    const client = await talk({ delivery: { failClosed: ['*'], deadlineMs: 9000 } })
     await client.call('send')
     await client.close()
     expect((await readdir(join(lab.home, 'spool'))).length).toBe(1)
@@ -221,14 +223,73 @@ describe('failing closed', () => {
     expect(() => readSettings(options, {})).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
   })
 
-  test('is not promised where it would not be kept: by the proxy, and at the edge alone', async () => {
-    const upstream = new URL('http://127.0.0.1:9/mcp')
+  test('is not promised where it would not be kept: at the edge alone', () => {
     const options = { home: lab.home, delivery: 'fail-closed' } as const
-    await expect(startProxy({ ...options, routes: [{ upstream }] })).rejects.toMatchObject({
-      code: 'CONFIG_INVALID',
-    })
     expect(() => observeListener(() => undefined, options)).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID' }),
     )
+  })
+})
+
+describe('a server behind a proxy that fails closed', () => {
+  let upstream: HttpServer
+  let proxy: Proxy
+  let start: (deadlineMs: number) => Promise<Proxy>
+  let answers: string[][] = []
+  beforeEach(async () => {
+    answers = []
+    upstream = createServer((request, response) => {
+      request.resume()
+      void lyingIn(lab).then(seen => {
+        answers.push(seen.map(story))
+        response.writeHead(200, { 'Content-Type': 'application/json' })
+        return response.end('{"jsonrpc":"2.0","id":1,"result":{}}')
+      })
+    })
+    await once(upstream.listen(0, '127.0.0.1'), 'listening')
+    const address = upstream.address()
+    const port = typeof address === 'object' ? address?.port : 0
+    start = deadlineMs =>
+      startProxy({
+        home: lab.home,
+        onProblem: () => undefined,
+        delivery: { failClosed: ['send'], deadlineMs },
+        routes: [{ upstream: new URL(`http://127.0.0.1:${port}/mcp`) }],
+      })
+  })
+  afterEach(async () => {
+    await proxy.close(1000)
+    upstream.closeAllConnections()
+    upstream.close()
+  })
+
+  async function post(name: string): Promise<string> {
+    const response = await fetch(new URL('/mcp', proxy.url), {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }),
+    })
+    return await response.text()
+  }
+
+  test('sees a request only after it is safe on the disk, and its two events name one call', async () => {
+    proxy = await start(9000)
+    expect(await post('send')).toContain('result')
+    expect(answers[0]).toContain('begun tools/call send')
+    await proxy.close(1000)
+    const both = (await lab.collect()).filter(({ observation }) => observation.target === 'send')
+    expect(both.map(story)).toEqual(['begun tools/call send', 'call tools/call send ok'])
+    expect(both[0]?.observation.transport).toBe('http')
+    expect(both[0]?.observation.channel_id).toBe(both[1]?.observation.channel_id)
+  })
+
+  test('is asked nothing that cannot be recorded, and everything else', async () => {
+    await rm(join(lab.home, 'spool'), { recursive: true, force: true })
+    await writeFile(join(lab.home, 'spool'), 'in the way')
+    proxy = await start(60)
+    expect(await post('send')).toContain('SERVICE_ERROR')
+    expect(await post('other')).toContain('result')
+    expect(answers).toHaveLength(1)
+    await rm(join(lab.home, 'spool'))
   })
 })

@@ -212,7 +212,7 @@ describe(`beside a hostile bus${noMount === '' ? '' : `, no full disk (${noMount
     async (mode, disk) => {
       const asked: Asked[] = []
       const client = await talk(asked, {
-        delivery: { failClosed: ['*_pay'], deadlineMs: disk === 'sound' ? 5000 : 150 },
+        delivery: { failClosed: ['*_pay'], deadlineMs: disk === 'sound' ? 9000 : 300 },
       })
       await client.call('a_pay')
       bus.mode = mode
@@ -240,7 +240,7 @@ describe(`beside a hostile bus${noMount === '' ? '' : `, no full disk (${noMount
 
   test('that says yes but keeps nothing, the lane shows that something is missing', async () => {
     const asked: Asked[] = []
-    const client = await talk(asked, { delivery: 'fail-closed' })
+    const client = await talk(asked, { delivery: { failClosed: ['*'], deadlineMs: 9000 } })
     await client.call('first')
     bus.mode = 'says yes but keeps nothing'
     await client.call('lost')
@@ -256,7 +256,7 @@ describe(`beside a hostile bus${noMount === '' ? '' : `, no full disk (${noMount
 
 test('under wrap what fails closed does not reach the command where nothing can be recorded, and all else does', async () => {
   breakDisk('not to be written')
-  const wrap = { home: lab.home, delivery: { failClosed: ['echo'], deadlineMs: 100 } }
+  const wrap = { home: lab.home, delivery: { failClosed: ['echo'], deadlineMs: 300 } }
   const server = join(import.meta.dirname, 'servers.ts')
   const runner = join(import.meta.dirname, 'wrap-runner.ts')
   const client = await talkToProgram(

@@ -51,6 +51,8 @@ export interface GuardTold {
   readonly notes: readonly PolicyNote[]
   /** Of its messages, in their order. */
   readonly handlings?: readonly (Handling | undefined)[]
+  /** The channel of which it spoke. */
+  readonly channelId?: string
 }
 
 /** Where an exchange stands. */
@@ -86,7 +88,7 @@ export interface Exchanging extends Shared {
 
 /** The channel of the exchange; opened when it is first needed. */
 export function channelOf(state: Exchanging): Channel {
-  return (state.channel ??= state.open('http', state.tappedBy))
+  return (state.channel ??= state.open('http', state.tappedBy ?? state.guard?.channelId))
 }
 
 export function contextOf({ head }: Exchanging): Context {

@@ -220,6 +220,7 @@ interface Judging extends Pick<Judged, 'judge' | 'conversation'> {
 
 async function judgeBody({ flow, body, judge, conversation }: Judging): Promise<Judged | OwnAnswer> {
   const { exchange, visit, request } = flow
+  const { id: channelId } = conversation
   const parts = partsOf(body)
   const unreadable: Refusal = {
     code: 'INVALID_INPUT',
@@ -233,17 +234,18 @@ async function judgeBody({ flow, body, judge, conversation }: Judging): Promise<
     sessionId: header('mcp-session-id'),
     header,
     headerNames: () => Object.keys(request.headers),
+    arrivedMs: performance.now(),
   }
   const handlings: (Handling | undefined)[] = []
   for (const { message } of parts) handlings.push(await judge.inward(message, about))
   if (handlings.every(handling => handling?.refusal === undefined)) {
-    exchange.guarded({ notes: visit.notes, handlings })
+    exchange.guarded({ notes: visit.notes, handlings, channelId })
     const headers = Object.assign({}, ...handlings.map(handling => handling?.headers ?? {}))
     return { body: bodyOf(body, parts, handlings), headers, judge, conversation }
   }
   for (const { message } of parts) conversation.calls.end(member(message, 'id'))
   const refused = refuseAll(parts, handlings)
-  exchange.guarded({ notes: visit.notes, handlings: refused })
+  exchange.guarded({ notes: visit.notes, handlings: refused, channelId })
   return answerRefused(isBatchOf(body, parts), refused)
 }
 
