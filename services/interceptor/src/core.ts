@@ -92,15 +92,15 @@ export function createInterceptorCore(options: CoreOptions): Core {
   const { lane, publisher } = openLane(options, throttled(fenced(options.onProblem), clock.nowMs))
   const bounds = limits === undefined ? {} : { limits }
   const busy = new Set<Channel>()
+  const onBusy = (isBusy: boolean, channel: Channel): unknown =>
+    isBusy ? busy.add(channel) : busy.delete(channel)
   const stopHeartbeat = repeat(clock, options.heartbeatMs ?? defaults.heartbeatMs, lane.alive)
   const stopSweep = repeat(clock, Math.min(60_000, deadlineMs), () => {
     for (const channel of busy) channel.expire(clock.monotonicMs() - deadlineMs)
   })
 
   function open(info: ChannelInfo, { labels = {} }: ChannelParts = {}): Channel {
-    const onBusy = (isBusy: boolean): void => void (isBusy ? busy.add(channel) : busy.delete(channel))
-    const channel = observeChannel({ info, clock, onBusy, labels, emit: lane.record, ...bounds })
-    return channel
+    return observeChannel({ info, clock, onBusy, labels, emit: lane.record, ...bounds })
   }
   function end(): void {
     for (const channel of busy) channel.close('shutdown')

@@ -2,7 +2,17 @@ import type { Clock } from './clock.ts'
 import type { PolicyNote } from './guard/guard.ts'
 import type { Handling } from './guard/judge.ts'
 import { isMembers, textMember, type Members } from './json.ts'
-import { createPendingTable, isRpcId, type Pending, type PendingTable, type RpcId } from './pending.ts'
+import {
+  createPendingTable,
+  isRpcId,
+  putPending,
+  takeOlderThan,
+  takeOldest,
+  takePending,
+  type Pending,
+  type PendingTable,
+  type RpcId,
+} from './pending.ts'
 import { cancelledId, describeRequest, describeResponse } from './message.ts'
 import type { Body, Change, ChannelInfo, Context, Direction, Exchange, Labels } from './record.ts'
 
@@ -60,7 +70,7 @@ export interface ObserveOptions {
   readonly limits?: ObserveLimits
   readonly emit: (exchange: Exchange) => void
   /** Called when the first request begins to wait, and when none waits any more. */
-  readonly onBusy?: (isBusy: boolean) => void
+  readonly onBusy?: (isBusy: boolean, channel: Channel) => void
 }
 
 /** How a record ended, with whatever else is known of it. */
@@ -73,6 +83,7 @@ interface State extends ObserveOptions {
   readonly table: PendingTable
   readonly limits: ObserveLimits
   labels: Labels
+  channel: Channel | undefined
 }
 
 const defaultLimits: ObserveLimits = { maxPending: 4096, maxPendingBytes: 32 * 1024 * 1024 }
@@ -83,8 +94,13 @@ function opposite(direction: Direction): Direction {
   return direction === 'client_to_server' ? 'server_to_client' : 'client_to_server'
 }
 
+/** One function serves all channels, so it is told which. */
+function tellBusy({ onBusy, channel }: State, isBusy: boolean): void {
+  if (channel !== undefined) onBusy?.(isBusy, channel)
+}
+
 function finish(state: State, pending: Pending, end: End): void {
-  if (state.table.count() === 0) state.onBusy?.(false)
+  if (state.table.count === 0) tellBusy(state, false)
   const { method, target, taskId, meta, stateIn } = pending.facts
   state.emit({
     direction: pending.direction,
@@ -130,8 +146,8 @@ function rejected(state: State, { direction, body }: Arrival, type = 'invalid_re
 
 function makeRoom(state: State, sizeBytes: number): void {
   const { table, limits } = state
-  while (table.count() >= limits.maxPending || table.sizeBytes() + sizeBytes > limits.maxPendingBytes) {
-    const oldest = table.takeOldest()
+  while (table.count >= limits.maxPending || table.sizeBytes + sizeBytes > limits.maxPendingBytes) {
+    const oldest = takeOldest(table)
     if (oldest === undefined) return
     abandon(state, oldest, 'evicted')
   }
@@ -173,9 +189,9 @@ function request(state: State, arrival: Arrival, message: Call): void {
   if (facts.client !== undefined) state.labels = { ...state.labels, client: facts.client }
   makeRoom(state, body.sizeBytes)
   const { clock, table } = state
-  if (table.count() === 0) state.onBusy?.(true)
+  if (table.count === 0) tellBusy(state, true)
   const timeMs = clock.nowMs()
-  table.put({
+  putPending(table, {
     direction,
     rpcId,
     facts,
@@ -191,7 +207,7 @@ function request(state: State, arrival: Arrival, message: Call): void {
 function notification(state: State, arrival: Arrival, message: Call): void {
   const { direction, body, context = noContext, policy, change } = arrival
   const id = cancelledId(message.method, message)
-  const cancelled = isRpcId(id) ? state.table.take(direction, id) : undefined
+  const cancelled = isRpcId(id) ? takePending(state.table, direction, id) : undefined
   if (cancelled !== undefined) {
     const kind = cancelled.facts.method === streamMethod ? 'stream' : 'cancelled'
     finish(state, cancelled, { kind, outcome: 'cancelled' })
@@ -213,7 +229,7 @@ function response(state: State, arrival: Arrival, message: Members): void {
   const direction = opposite(arrival.direction)
   const id = message['id']
   const rpcId = isRpcId(id) ? id : undefined
-  const pending = rpcId === undefined ? undefined : state.table.take(direction, rpcId)
+  const pending = rpcId === undefined ? undefined : takePending(state.table, direction, rpcId)
   if (pending === undefined) {
     const failure = { type: 'unmatched_response' }
     const end: End = { kind: 'rejected', failure, rpcId, policy, response: body, responseChange }
@@ -252,31 +268,33 @@ function record(state: State, arrival: Arrival): void {
 /** Makes the observer of one channel. */
 export function observeChannel(options: ObserveOptions): Channel {
   const { info, labels = {}, limits = defaultLimits } = options
-  const state: State = { ...options, labels, limits, table: createPendingTable() }
+  const state: State = { ...options, labels, limits, table: createPendingTable(), channel: undefined }
   const { table } = state
-  return {
+  const channel: Channel = {
     info,
     message: arrival => record(state, arrival),
     deny: (arrival, handling) => deny(state, arrival, handling),
     labels: () => state.labels,
     refuse: (direction, rpcId, refusal) => {
-      const pending = table.take(direction, rpcId)
+      const pending = takePending(table, direction, rpcId)
       if (pending !== undefined) finish(state, pending, { kind: 'rejected', ...refusal })
     },
     forget: (direction, rpcId) => {
-      if (table.take(direction, rpcId) !== undefined && table.count() === 0) state.onBusy?.(false)
+      if (takePending(table, direction, rpcId) !== undefined && table.count === 0) tellBusy(state, false)
     },
-    isOpen: table.has,
+    isOpen: (direction, rpcId) => table[direction]?.has(rpcId) === true,
     record: (direction, end) => emitSingle(state, direction, end),
     reject: (direction, type, body) => rejected(state, { direction, message: undefined, body }, type),
     close: reason => {
-      for (let one = table.takeOldest(); one !== undefined; one = table.takeOldest())
+      for (let one = takeOldest(table); one !== undefined; one = takeOldest(table))
         abandon(state, one, reason)
     },
     expire: beforeMs => {
-      for (let one = table.takeOlderThan(beforeMs); one !== undefined; one = table.takeOlderThan(beforeMs))
+      for (let one = takeOlderThan(table, beforeMs); one !== undefined; one = takeOlderThan(table, beforeMs))
         abandon(state, one, 'deadline')
     },
-    pending: table.count,
+    pending: () => table.count,
   }
+  state.channel = channel
+  return channel
 }

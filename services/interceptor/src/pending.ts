@@ -22,17 +22,13 @@ export interface Pending {
   readonly startedMs: number
 }
 
-/** The open requests of one channel, oldest first. */
-export interface PendingTable {
-  readonly put: (pending: Pending) => void
-  /** Removes and returns the oldest open request with this id: whoever uses an id twice is answered in order. */
-  readonly take: (direction: Direction, rpcId: RpcId) => Pending | undefined
-  readonly has: (direction: Direction, rpcId: RpcId) => boolean
-  readonly takeOldest: () => Pending | undefined
-  readonly takeOlderThan: (startedMs: number) => Pending | undefined
-  readonly count: () => number
-  readonly sizeBytes: () => number
+/** The open requests of one channel, oldest first: data, not an object with methods, for most channels are idle and there are many. */
+export interface PendingTable extends Record<Direction, Slots | undefined> {
+  count: number
+  sizeBytes: number
 }
+
+type Slots = Map<RpcId, Slot>
 
 interface Slot {
   readonly first: Pending
@@ -40,65 +36,59 @@ interface Slot {
   readonly later: readonly Pending[]
 }
 
-/** Made when they are first needed: most channels have requests in one direction only, and idle ones none. */
-type Slots = Partial<Record<Direction, Map<RpcId, Slot>>>
-
 const nobody: readonly Pending[] = []
 
-function add(table: Map<RpcId, Slot>, pending: Pending): void {
-  const open = table.get(pending.rpcId)
+function add(slots: Slots, pending: Pending): void {
+  const open = slots.get(pending.rpcId)
   const slot =
     open === undefined
       ? { first: pending, later: nobody }
       : { first: open.first, later: [...open.later, pending] }
-  table.set(pending.rpcId, slot)
+  slots.set(pending.rpcId, slot)
 }
 
-function remove(table: Map<RpcId, Slot>, rpcId: RpcId): Pending | undefined {
-  const slot = table.get(rpcId)
+function remove(slots: Slots, rpcId: RpcId): Pending | undefined {
+  const slot = slots.get(rpcId)
   if (slot === undefined) return undefined
-  table.delete(rpcId)
+  slots.delete(rpcId)
   const [next, ...rest] = slot.later
-  if (next !== undefined) table.set(rpcId, { first: next, later: rest })
+  if (next !== undefined) slots.set(rpcId, { first: next, later: rest })
   return slot.first
 }
 
-function oldestOf(slots: Slots): Pending | undefined {
-  const a = slots.client_to_server?.values().next().value?.first
-  const b = slots.server_to_client?.values().next().value?.first
+function oldestOf({ client_to_server: up, server_to_client: down }: PendingTable): Pending | undefined {
+  const a = up?.values().next().value?.first
+  const b = down?.values().next().value?.first
   if (a === undefined || b === undefined) return a ?? b
   return a.startedMs <= b.startedMs ? a : b
 }
 
+/** What holds requests is made when there is a first one in its direction. */
 export function createPendingTable(): PendingTable {
-  const slots: Slots = {}
-  let count = 0
-  let bytes = 0
+  return { client_to_server: undefined, server_to_client: undefined, count: 0, sizeBytes: 0 }
+}
 
-  function take(direction: Direction, rpcId: RpcId): Pending | undefined {
-    const table = slots[direction]
-    const taken = table === undefined ? undefined : remove(table, rpcId)
-    if (taken === undefined) return undefined
-    count -= 1
-    bytes -= taken.body.sizeBytes
-    return taken
-  }
-  function takeOldest(): Pending | undefined {
-    const found = oldestOf(slots)
-    return found === undefined ? undefined : take(found.direction, found.rpcId)
-  }
-  return {
-    put: pending => {
-      add((slots[pending.direction] ??= new Map()), pending)
-      count += 1
-      bytes += pending.body.sizeBytes
-    },
-    take,
-    has: (direction, rpcId) => slots[direction]?.has(rpcId) === true,
-    takeOldest,
-    takeOlderThan: startedMs =>
-      (oldestOf(slots)?.startedMs ?? Infinity) < startedMs ? takeOldest() : undefined,
-    count: () => count,
-    sizeBytes: () => bytes,
-  }
+export function putPending(table: PendingTable, pending: Pending): void {
+  add((table[pending.direction] ??= new Map()), pending)
+  table.count += 1
+  table.sizeBytes += pending.body.sizeBytes
+}
+
+/** Removes and returns the oldest open request with this id: whoever uses an id twice is answered in order. */
+export function takePending(table: PendingTable, direction: Direction, rpcId: RpcId): Pending | undefined {
+  const slots = table[direction]
+  const taken = slots === undefined ? undefined : remove(slots, rpcId)
+  if (taken === undefined) return undefined
+  table.count -= 1
+  table.sizeBytes -= taken.body.sizeBytes
+  return taken
+}
+
+export function takeOldest(table: PendingTable): Pending | undefined {
+  const found = oldestOf(table)
+  return found === undefined ? undefined : takePending(table, found.direction, found.rpcId)
+}
+
+export function takeOlderThan(table: PendingTable, startedMs: number): Pending | undefined {
+  return (oldestOf(table)?.startedMs ?? Infinity) < startedMs ? takeOldest(table) : undefined
 }

@@ -56,26 +56,31 @@ interface Hearing {
   delivering: unknown
 }
 
-function deliver(inner: Handler, hearing: Hearing): Handler {
-  return function (this: unknown, ...args) {
-    const before = hearing.delivering
-    hearing.delivering = args[0]
-    try {
-      return inner.apply(this, args)
-    } finally {
-      hearing.delivering = before
-    }
+interface Delivery {
+  readonly inner: Handler
+  readonly hearing: Hearing
+  readonly self: unknown
+}
+
+function deliver({ inner, hearing, self }: Delivery, args: readonly unknown[]): unknown {
+  const before = hearing.delivering
+  hearing.delivering = args[0]
+  try {
+    return inner.apply(self, [...args])
+  } finally {
+    hearing.delivering = before
   }
 }
 
+/** One function each, and no other before a message comes: most connections are idle. */
 function wrapHandler(inner: Handler, hearing: Hearing): Handler {
-  const { listen, around } = hearing
-  const onward = deliver(inner, hearing)
   const outer: Handler = function (this: unknown, ...args) {
     if (args.length > 0 && hearing.delivering === args[0]) return inner.apply(this, args)
-    if (around !== undefined) return around(onward.bind(this), args)
+    const delivery = { inner, hearing, self: this }
+    const { listen, around } = hearing
+    if (around !== undefined) return around((...given) => deliver(delivery, given), args)
     listen(...args)
-    return onward.apply(this, args)
+    return deliver(delivery, args)
   }
   wrapped.add(outer)
   return outer
