@@ -8,9 +8,11 @@ import {
   InMemoryTransport as MemoryV2,
   McpServer as ServerV2,
 } from '@modelcontextprotocol/server'
-import { attach } from '@muniment/interceptor'
+import { attach, type AttachOptions } from '@muniment/interceptor'
 import { z } from 'zod'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newIngestKey } from './ingest-key.ts'
@@ -119,6 +121,30 @@ function figures(name: string, [base, observed]: readonly [Sample, Sample]): Fig
   ]
 }
 
+/** Takes connections and never says a word. */
+async function startHanging(): Promise<{ readonly url: string; readonly server: Server }> {
+  const server = createServer(() => undefined)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const address = server.address()
+  return { url: `https://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, server }
+}
+
+/** What a bus that hangs adds to a call that does not wait for it, and what a call costs that waits for its record. */
+async function delivered(options: AttachOptions): Promise<Figure[]> {
+  const { url, server } = await startHanging()
+  const text = 'x'.repeat(64)
+  const base = await v1(plain)
+  const device = { name: 'bench', key: 'none' }
+  const hanging = await v1(each => attach(each, { ...options, bus: url, device }))
+  const closed = await v1(each => attach(each, { ...options, delivery: 'fail-closed' }))
+  const out = [
+    ...figures('v1 64 B, a bus that hangs', await compare(base, hanging, text)),
+    ...figures('v1 64 B, fails closed, into the spool', await compare(base, closed, text)),
+  ]
+  server.close()
+  return out
+}
+
 /** Runs the suite: both lines of the SDK, small and large texts, against the same calls unobserved. */
 export async function run(): Promise<Figure[]> {
   const home = await mkdtemp(join(tmpdir(), 'muniment-bench-'))
@@ -147,6 +173,7 @@ export async function run(): Promise<Figure[]> {
   await writeFile(nowhere.home, '')
   const [base, stuck] = [await v1(plain), await v1(server => attach(server, nowhere))]
   out.push(...figures('v1 10 KiB, nowhere to write', await compare(base, stuck, 'x'.repeat(10 * 1024))))
+  out.push(...(await delivered({ ...options, onProblem: () => undefined })))
   await rm(home, { recursive: true, force: true, maxRetries: 10 })
   return out
 }
