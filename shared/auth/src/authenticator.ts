@@ -19,10 +19,10 @@ export interface AuthenticatorOptions {
   /** In the order in which they are asked. */
   readonly methods: readonly Method[]
   /** `any`: the first credential that is there decides (default). `all`: every way must be satisfied; the first names the principal. */
-  readonly require?: 'any' | 'all'
-  readonly failures?: FailureOptions
+  readonly require?: 'any' | 'all' | undefined
+  readonly failures?: FailureOptions | undefined
   /** Most requests that may wait for an issuer at a time (default 256). */
-  readonly maxWaiting?: number
+  readonly maxWaiting?: number | undefined
 }
 
 /** Finds out who calls. */

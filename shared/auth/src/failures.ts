@@ -10,12 +10,12 @@ export interface Failures {
 /** How failing sources are slowed. */
 export interface FailureOptions {
   /** Failures that cost nothing (default 10). */
-  readonly free?: number
+  readonly free?: number | undefined
   /** First wait; it doubles with every further failure (default 1 s). */
-  readonly baseMs?: number
+  readonly baseMs?: number | undefined
   /** Longest wait (default 15 min); after as long without a failure all is forgotten. */
-  readonly maxMs?: number
-  readonly now?: () => number
+  readonly maxMs?: number | undefined
+  readonly now?: (() => number) | undefined
 }
 
 interface Entry {

@@ -74,10 +74,10 @@ function letIn(provider: Provider): void {
   })
 }
 
-function providerAt(issuer: string, kid: string, { resources, ttlS }: Options): Provider {
+function providerAt(issuer: string, kid: string, { resources, ttlS, adapter }: Options): Provider {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const provider = new Provider(issuer, {
-    adapter: createMemoryAdapter(),
+    adapter,
     clients: [nativeClient, robot],
     clientDefaults: { id_token_signed_response_alg: alg },
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid, alg, use: 'sig' }] },
@@ -117,6 +117,8 @@ function providerAt(issuer: string, kid: string, { resources, ttlS }: Options): 
 interface Options {
   readonly resources: Resources
   readonly ttlS: number
+  /** What it remembers; outlives its keys. */
+  readonly adapter: unknown
 }
 
 async function clientToken(issuer: string, resource: string, scope?: string): Promise<string> {
@@ -146,11 +148,12 @@ export async function startAuthorizationServer(
   await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve))
   // eslint-disable-next-line typescript/no-unsafe-type-assertion
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const adapter = createMemoryAdapter()
   let generation = 0
   const use = (): void => {
     generation += 1
     server.removeAllListeners('request')
-    server.on('request', providerAt(issuer, `k${generation}`, { resources, ttlS }).callback())
+    server.on('request', providerAt(issuer, `k${generation}`, { resources, ttlS, adapter }).callback())
   }
   use()
   return {

@@ -22,6 +22,10 @@ export const sections = {
     doc: 'Where alerts go: webhook, slack, email, sse and stdout, by name; the README of `@muniment/alerts` has all of it.',
     roles: ['alerts'],
   },
+  auth: {
+    doc: 'Who may call what `muniment proxy` stands in front of: OAuth issuers, API keys, client certificates; the README of `@muniment/auth` has all of it.',
+    roles: ['interceptor'],
+  },
   response: {
     doc: 'Which rules may decide about callers, tools and servers, and what they may never touch; the README of `@muniment/detector` has all of it.',
     roles: ['detector'],

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { ProxyOptions, ProxyRoute } from '@muniment/interceptor/proxy'
 import type { Config } from '@muniment/runtime'
 import { AppError } from '@muniment/schema'
+import { authenticationOf } from '../authenticate.ts'
 import type { Call, CliCommand } from '../command.ts'
 import { ensureIngestKey } from '../ingest-key.ts'
 import { attachOptions } from '../interceptor-options.ts'
@@ -128,7 +129,9 @@ export const proxyCommand: CliCommand = {
 so. A single URL is served path for path, with everything at its origin; several share the proxy as /path=URL. /livez and /readyz are the proxy's own.
 
 On a loopback address it answers only who calls it by a loopback name (DNS rebinding). MCP_TLS_CERT and MCP_TLS_KEY serve TLS; MCP_ALLOWED_ORIGINS
-lets pages call and makes the proxy answer for CORS. OAuth metadata of the upstream (RFC 9728) are passed on with the address of the proxy.`,
+lets pages call and makes the proxy answer for CORS. OAuth metadata of the upstream (RFC 9728) are passed on with the address of the proxy.
+
+The section auth of muniment.yaml says who may call: tokens of OAuth issuers, API keys (muniment keys api), client certificates. What proves that ends at the proxy.`,
   examples: [
     ['muniment proxy --upstream http://127.0.0.1:4101/mcp', 'clients call http://127.0.0.1:8080/mcp'],
     [
@@ -160,7 +163,9 @@ lets pages call and makes the proxy answer for CORS. OAuth metadata of the upstr
   run: async ({ options, config, io, printer }) => {
     const settings = await config()
     requireProduction(settings, { io, printer }, 'proxy')
-    const proxyWith = proxyOptions(options, settings)
+    const unguarded = proxyOptions(options, settings)
+    const guard = await authenticationOf(settings, unguarded)
+    const proxyWith = guard.length === 0 ? unguarded : { ...unguarded, guard }
     await ensureIngestKey(settings)
     const { startProxy } = await import('@muniment/interceptor/proxy')
     const proxy = await startProxy(proxyWith)

@@ -9,13 +9,13 @@ import { createUseKeeper, type UseKeeper } from './uses.ts'
 export interface ApiKeyMethodOptions extends ApiKeyShelves {
   readonly now: () => number
   /** Keys of other tenants are as good as unknown; absent = any. */
-  readonly tenant?: string
+  readonly tenant?: string | undefined
   /** What a key must have, each of them. */
-  readonly scopes?: readonly string[]
+  readonly scopes?: readonly string[] | undefined
   /** How long a key that was revoked elsewhere may still be taken (default 5 s). */
-  readonly refreshMs?: number
+  readonly refreshMs?: number | undefined
   /** How long keys are taken from memory while their shelf cannot be read (default 5 min). */
-  readonly staleMs?: number
+  readonly staleMs?: number | undefined
 }
 
 interface Held {

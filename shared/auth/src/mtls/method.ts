@@ -18,17 +18,17 @@ export interface MutualTlsOptions {
   /** Roots, and whatever stands between them and the clients, in PEM form. */
   readonly authorities: string
   /** Which name is the principal's id, first kind first; default URI (SPIFFE), e-mail, DNS. */
-  readonly names?: readonly NameKind[]
+  readonly names?: readonly NameKind[] | undefined
   /** Reads every list of revoked certificates, PEM or DER. */
-  readonly readLists?: () => Promise<readonly Uint8Array[]>
+  readonly readLists?: (() => Promise<readonly Uint8Array[]>) | undefined
   /**
    * `require`: a certificate is refused where no current list of its issuer is there. `known`: it is refused where a list names it. Default `require` where there are
    * lists.
    */
-  readonly revocation?: 'require' | 'known'
+  readonly revocation?: 'require' | 'known' | undefined
   /** When lists are read again (default 5 min); until they can be, old ones hold as long as they say. */
-  readonly refreshMs?: number
-  readonly now?: () => number
+  readonly refreshMs?: number | undefined
+  readonly now?: (() => number) | undefined
 }
 
 interface State {

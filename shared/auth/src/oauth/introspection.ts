@@ -7,9 +7,9 @@ export interface IntrospectionOptions {
   readonly clientId: string
   readonly clientSecret: string
   /** `opaque` asks about tokens that are not JWTs, `all` about each: then one that was revoked is refused before it expires. Default `all`. */
-  readonly tokens?: 'all' | 'opaque'
+  readonly tokens?: 'all' | 'opaque' | undefined
   /** How long an answer holds (default 30 s): a token that was revoked may still be taken that long. */
-  readonly cacheMs?: number
+  readonly cacheMs?: number | undefined
 }
 
 export const defaultIntrospectionCacheMs = 30_000

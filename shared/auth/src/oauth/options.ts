@@ -9,23 +9,25 @@ export interface OAuthOptions {
   /** The addresses of what is guarded, as clients know them: a token must name the one that it is used at (RFC 8707). */
   readonly resources: readonly string[]
   /** Where the keys are; default what the issuer's metadata say. */
-  readonly jwksUri?: string
+  readonly jwksUri?: string | undefined
   /** Scopes that every token must have; default none. */
-  readonly scopes?: readonly string[]
+  readonly scopes?: readonly string[] | undefined
   /** Scopes that metadata name beside those. */
-  readonly scopesSupported?: readonly string[]
+  readonly scopesSupported?: readonly string[] | undefined
   /** Which signatures are taken; default RS256, PS256, ES256, EdDSA and Ed25519. Never `none`, and none with a shared secret. */
-  readonly algorithms?: readonly string[]
+  readonly algorithms?: readonly string[] | undefined
   /** `typ` of the tokens (RFC 9068); default `at+jwt`. `JWT` takes what issuers of older make send, ID tokens among it. */
-  readonly types?: readonly string[]
+  readonly types?: readonly string[] | undefined
   /** How far clocks may differ (default 30 s). */
-  readonly clockSkewMs?: number
+  readonly clockSkewMs?: number | undefined
   /** How long a verified token is taken without looking at keys again (default 5 min). */
-  readonly cacheMs?: number
-  readonly keys?: { readonly maxAgeMs?: number; readonly cooldownMs?: number; readonly staleMs?: number }
-  readonly introspection?: IntrospectionOptions
-  readonly fetch?: FetchLimits
-  readonly now?: () => number
+  readonly cacheMs?: number | undefined
+  readonly keys?:
+    | { readonly maxAgeMs?: number; readonly cooldownMs?: number; readonly staleMs?: number }
+    | undefined
+  readonly introspection?: IntrospectionOptions | undefined
+  readonly fetch?: FetchLimits | undefined
+  readonly now?: (() => number) | undefined
 }
 
 /** One guarded address. */

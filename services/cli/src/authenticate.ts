@@ -1,0 +1,36 @@
+import { openApiKeyFiles, openApiKeyState } from '@muniment/auth'
+import type { GuardPart } from '@muniment/interceptor/guard'
+import type { ProxyOptions } from '@muniment/interceptor/proxy'
+import { readSection, type Config } from '@muniment/runtime'
+import { openState } from '@muniment/state'
+
+/** Addresses under which clients call what stands behind a proxy. */
+function resourcesOf({
+  publicOrigin,
+  host = '127.0.0.1',
+  port = 0,
+  tls,
+  routes,
+}: ProxyOptions): readonly string[] {
+  const own = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return routes.map(({ path, upstream }) => `${publicOrigin ?? own}${path ?? upstream.pathname}`)
+}
+
+/** What lets in whom the section `auth` names; nothing where there is none. Rejects with `CONFIG_INVALID`. */
+export async function authenticationOf(config: Config, proxy: ProxyOptions): Promise<readonly GuardPart[]> {
+  const section = config.sections.auth
+  if (section === undefined) return []
+  const { authSectionSchema, openAuthenticator } = await import('@muniment/auth/section')
+  const { authenticate } = await import('@muniment/interceptor/guard')
+  const shelves =
+    config.state.kind === 'file'
+      ? openApiKeyFiles(config.home)
+      : openApiKeyState(await openState(config.state))
+  const authenticator = await openAuthenticator(readSection(section, authSectionSchema), {
+    shelves,
+    tenant: config.interceptor.tenant,
+    resources: resourcesOf(proxy),
+    now: Date.now,
+  })
+  return [authenticate(authenticator)]
+}
