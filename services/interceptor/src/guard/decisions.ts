@@ -52,16 +52,26 @@ function severity({ action }: Decision): number {
   return decisionActions.indexOf(action)
 }
 
-function strictest(state: State, about: readonly About[], tenant: string): Decision | undefined {
+function strictest(view: ControlView, about: readonly About[], tenant: string): Decision | undefined {
   let found: Decision | undefined
   for (const each of about) {
     for (const key of [decisionKey(each), decisionKey({ ...each, tenant })]) {
-      const decision = state.view.find(key)
+      const decision = view.find(key)
       if (decision !== undefined && (found === undefined || severity(decision) > severity(found)))
         found = decision
     }
   }
   return found
+}
+
+/** The strictest decision on a subject that nothing exempts. */
+export function decisionOn(
+  view: ControlView,
+  subject: Subject,
+  allow: ReadonlySet<string>,
+): Decision | undefined {
+  const about = aboutOf(subject)
+  return about.some(each => allow.has(decisionKey(each))) ? undefined : strictest(view, about, subject.tenant)
 }
 
 function refusalOf(
@@ -98,7 +108,7 @@ function judge(state: State, decision: Decision): Verdict {
 function check(state: State, subject: Subject): Verdict | undefined {
   if (state.view.isEmpty() || alwaysPass.has(subject.method)) return undefined
   const about = aboutOf(subject)
-  const decision = strictest(state, about, subject.tenant)
+  const decision = strictest(state.view, about, subject.tenant)
   if (decision === undefined) return undefined
   if (!about.some(each => state.allow.has(decisionKey(each)))) return judge(state, decision)
   return decision.action === 'observe' ? undefined : { notes: [note(decision, 'allow_listed')] }

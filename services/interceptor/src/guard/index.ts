@@ -1,4 +1,7 @@
 export { authenticate } from './authenticate.ts'
+export { authorise } from './authorise/authorise.ts'
+export type { AuthoriseOptions, PolicyOptions } from './authorise/options.ts'
+export type { Access, Needs, Role, RoleRule, RoleRules, Targets } from './authorise/roles.ts'
 export { enforceDecisions, type DecisionOptions } from './decisions.ts'
 export type {
   DoorRefusal,
