@@ -48,22 +48,21 @@ function offsetOf(document: Document, path: readonly PropertyKey[]): number {
 }
 
 /** Parses a file of settings. Throws `CONFIG_INVALID` with the line, never with its text. */
-export function parseYaml(text: string): Yaml {
-  if (text.length > maxYamlLength)
-    throw invalid('muniment.yaml', `is longer than ${maxYamlLength} characters.`)
+export function parseYaml(text: string, name = 'muniment.yaml'): Yaml {
+  if (text.length > maxYamlLength) throw invalid(name, `is longer than ${maxYamlLength} characters.`)
   const lines = new LineCounter()
   // Pretty errors would quote the text, which may hold a password.
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, schema: 'core' })
   const [error] = document.errors
   if (error !== undefined)
-    throw invalid('muniment.yaml', `is not YAML: ${error.code} in line ${lines.linePos(error.pos[0]).line}.`)
+    throw invalid(name, `is not YAML: ${error.code} in line ${lines.linePos(error.pos[0]).line}.`)
   // Nothing here needs aliases, and they can blow a small file up.
   visit(document, {
     Alias() {
-      throw invalid('muniment.yaml', 'uses an alias (*name): write the value out.')
+      throw invalid(name, 'uses an alias (*name): write the value out.')
     },
   })
   const value: unknown = document.toJS() ?? {}
-  if (!isMap(value)) throw invalid('muniment.yaml', 'must be a map of settings.')
+  if (!isMap(value)) throw invalid(name, 'must be a map of settings.')
   return { value, lineOf: path => lines.linePos(offsetOf(document, path)).line }
 }

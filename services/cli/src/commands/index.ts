@@ -9,6 +9,7 @@ import { eraseCommand } from './erase.ts'
 import { holdCommand } from './hold.ts'
 import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
+import { policyCommand } from './policy.ts'
 import { proveCommand } from './prove.ts'
 import { proxyCommand } from './proxy.ts'
 import { piiCommand } from './pii.ts'
@@ -34,6 +35,7 @@ const everyday: readonly CliCommand[] = [
   unblockCommand,
   decisionsCommand,
   rulesCommand,
+  policyCommand,
   verifyCommand,
   proveCommand,
   maskCommand,

@@ -5,6 +5,7 @@ import type { Config } from '@muniment/runtime'
 import { AppError } from '@muniment/schema'
 import { authenticationOf } from '../authenticate.ts'
 import type { Call, CliCommand } from '../command.ts'
+import { guardOf } from '../guard-of.ts'
 import { ensureIngestKey } from '../ingest-key.ts'
 import { attachOptions } from '../interceptor-options.ts'
 import { flag, numberOption, positiveInteger, textOption } from '../options.ts'
@@ -158,13 +159,20 @@ The section auth of muniment.yaml says who may call: tokens of OAuth issuers, AP
         '--resource-metadata <file>',
         'answer OAuth metadata (RFC 9728) with this JSON, not the upstream’s',
       )
+      .option('--enforce', 'refuse what `muniment block` and rules decided; see muniment block --help')
+      .option(
+        '--authorise <file>',
+        'let callers use and see only what these rules allow; see muniment policy --help',
+      )
       .option('--max-body-bytes <n>', 'most bytes of a request’s body (default: 33554432)', positiveInteger)
   },
   run: async ({ options, config, io, printer }) => {
     const settings = await config()
     requireProduction(settings, { io, printer }, 'proxy')
+    const authorise = textOption(options, 'authorise')
     const unguarded = proxyOptions(options, settings)
-    const guard = await authenticationOf(settings, unguarded)
+    const others = await guardOf(settings, { enforce: flag(options, 'enforce'), authorise })
+    const guard = [...(await authenticationOf(settings, unguarded)), ...(others.guard ?? [])]
     const proxyWith = guard.length === 0 ? unguarded : { ...unguarded, guard }
     await ensureIngestKey(settings)
     const { startProxy } = await import('@muniment/interceptor/proxy')

@@ -3,7 +3,9 @@ import type { CliCommand } from '../command.ts'
 import { guardOf } from '../guard-of.ts'
 import { ensureIngestKey } from '../ingest-key.ts'
 import { attachOptions } from '../interceptor-options.ts'
-import { flag, textOption } from '../options.ts'
+import { flag, repeated, textOption, textOptions } from '../options.ts'
+import { safe } from '../print.ts'
+import { allowedEnvironment, wrongKeys } from '../upstream-keys.ts'
 
 /** Runs a stdio MCP server and observes it. */
 export const wrapCommand: CliCommand = {
@@ -23,6 +25,10 @@ export const wrapCommand: CliCommand = {
       "muniment wrap --fail-closed 'delete_*,send_mail' -- node server.js",
       'these tools run only once the call is recorded; else they are refused',
     ],
+    [
+      'muniment wrap --env-allow GITHUB_TOKEN --authorise rules.yaml -- npx github-server',
+      'with one variable of this environment, for what rules allow',
+    ],
   ],
   configure: command => {
     command
@@ -34,18 +40,38 @@ export const wrapCommand: CliCommand = {
         '--fail-closed <patterns>',
         'what the server may see only once it is recorded: *, delete_*, resources/read, separated by commas',
       )
+      .option(
+        '--authorise <file>',
+        'let callers use and see only what these rules allow; see muniment policy --help',
+      )
+      .option(
+        '--env-allow <name>',
+        'pass on this variable, or NAME*, and else only what programs need to start; may be given several times',
+        repeated,
+      )
       .passThroughOptions()
   },
-  run: async ({ args, options, config }) => {
+  run: async ({ args, options, config, io, printer }) => {
     const [command, ...rest] = args
     if (command === undefined) throw new AppError('INVALID_INPUT', 'Say which server to run, after --.')
     const settings = await config()
+    const names = textOptions(options, 'envAllow')
+    const env = names.length === 0 ? io.env : allowedEnvironment(io.env, names)
+    for (const { variable, problem } of wrongKeys(env)) printer.say(`muniment: ${safe(variable)} ${problem}.`)
     await ensureIngestKey(settings)
     const { wrapStdio } = await import('@muniment/interceptor/stdio')
-    const guard = flag(options, 'enforce') ? { guard: await guardOf(settings) } : {}
+    const authorise = textOption(options, 'authorise')
+    const guard = await guardOf(settings, { enforce: flag(options, 'enforce'), authorise })
     const attach = attachOptions(settings, textOption(options, 'serverName'))
     const patterns = textOption(options, 'failClosed')?.split(',')
     const delivery = patterns && { delivery: { ...settings.interceptor.delivery, failClosed: patterns } }
-    return wrapStdio({ command, args: rest, ...attach, ...delivery, ...guard })
+    return wrapStdio({
+      command,
+      args: rest,
+      ...(names.length > 0 && { env }),
+      ...attach,
+      ...delivery,
+      ...guard,
+    })
   },
 }

@@ -1,6 +1,7 @@
 // What MCP servers conventionally read from the environment. Muniment reads the last of these itself; the others belong to the server
 // that is guarded, which is started from the same environment.
 import { verdicts, type Check, type Facts, type Finding } from './finding.ts'
+import { wrongKeys } from '../upstream-keys.ts'
 import { whyGuessable } from './secret.ts'
 
 function authSecret({ env }: Facts): readonly Finding[] {
@@ -64,5 +65,11 @@ function allowedOrigins({ env, config }: Facts): readonly Finding[] {
   return found.length > 0 ? found.slice(0, 1) : [fine(`names ${origins.length}, none of them *`)]
 }
 
+function upstreamKeys({ env }: Facts): readonly Finding[] {
+  return wrongKeys(env).map(({ variable, problem }) =>
+    verdicts(variable).must(`${problem}.`, 'Set the key as its vendor gave it, or unset the variable.'),
+  )
+}
+
 /** The variables of the server that is guarded. */
-export const environmentChecks: readonly Check[] = [authSecret, logLevel, allowedOrigins]
+export const environmentChecks: readonly Check[] = [authSecret, logLevel, allowedOrigins, upstreamKeys]

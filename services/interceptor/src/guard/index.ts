@@ -1,6 +1,7 @@
 export { authenticate } from './authenticate.ts'
-export { authorise } from './authorise/authorise.ts'
-export type { AuthoriseOptions, PolicyOptions } from './authorise/options.ts'
+export { authorise, openRules } from './authorise/authorise.ts'
+export type { Asker, Rules, Ruling } from './authorise/decide.ts'
+export { checkAuthorise, type AuthoriseOptions, type PolicyOptions } from './authorise/options.ts'
 export type { Access, Needs, Role, RoleRule, RoleRules, Targets } from './authorise/roles.ts'
 export { enforceDecisions, type DecisionOptions } from './decisions.ts'
 export type {

@@ -5,7 +5,7 @@ import type { FollowControl, Guard, GuardPart, PolicyNote, Rewriting, Subject, V
 import { createRules, type Asker, type Ruling, type Rules } from './decide.ts'
 import { filterLists } from './filter.ts'
 import { checkAuthorise, type AuthoriseOptions } from './options.ts'
-import { followPolicies } from './policy-files.ts'
+import { followPolicies, readPolicies } from './policy-files.ts'
 
 const noteName = 'authorise'
 const maxReason = 256
@@ -59,6 +59,13 @@ function show(state: State, subject: Subject, message: Members): Rewriting | und
   const decision = state.mode === 'observe' ? 'would_hide' : 'hide'
   const notes = hidden === 0 ? [] : [{ name: noteName, decision, reason: `${hidden} of ${of} not shown` }]
   return state.mode === 'observe' ? { notes } : { message: filtered.message, notes }
+}
+
+/** The rules of options, to be tried outside of a guard. Throws `CONFIG_INVALID` for what cannot be meant or used. */
+export function openRules(options: unknown): Rules {
+  const checked = checkAuthorise(options)
+  const policies = checked.policies && readPolicies(checked.policies)
+  return createRules(checked, policies && (() => policies))
 }
 
 /**

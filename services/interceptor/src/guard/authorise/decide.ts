@@ -1,5 +1,5 @@
 import type { Principal } from '../../record.ts'
-import { argumentsOf, askedOf, type Use } from './asked.ts'
+import { argumentsOf, askedOf, lists, type Use } from './asked.ts'
 import type { CedarPolicies } from './cedar.ts'
 import { isFoul } from './names.ts'
 import type { AuthoriseOptions } from './options.ts'
@@ -30,6 +30,8 @@ export interface Rules {
   readonly request: (asker: Asker, method: string, params: unknown) => Ruling | undefined
   /** Whether something may be used, with some arguments at least. */
   readonly mayUse: (asker: Asker, use: Use) => boolean
+  /** Whether the answer to `tools/list` and its like shows something of that name or URI; `undefined` for other methods. */
+  readonly isShown: (asker: Asker, method: string, name: string) => boolean | undefined
 }
 
 interface State {
@@ -101,5 +103,9 @@ export function createRules(options: AuthoriseOptions, policies: (() => CedarPol
   return {
     request: (asker, method, params) => request(state, asker, { method, params }),
     mayUse: (asker, use) => judge(state, { asker, use }).isAllowed,
+    isShown: (asker, method, name) => {
+      const list = lists.get(method)
+      return list && judge(state, { asker, use: { kind: list.kind, name } }).isAllowed
+    },
   }
 }
