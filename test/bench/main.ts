@@ -14,6 +14,7 @@ const suites: Readonly<Record<string, () => Promise<{ readonly run: () => Promis
   query: async () => import('./query.ts'),
   pipeline: async () => import('./pipeline.ts'),
   control: async () => import('./control.ts'),
+  guard: async () => import('./guard.ts'),
 }
 
 function print(line: string): void {

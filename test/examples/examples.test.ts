@@ -13,6 +13,7 @@ const stories = {
   'http-fetch': import.meta.resolve('./http-fetch/main.ts'),
   proxy: import.meta.resolve('./proxy/main.ts'),
   wrap: import.meta.resolve('./wrap/main.ts'),
+  'guard-mask': import.meta.resolve('./guard-mask/main.ts'),
   alerts: import.meta.resolve('./alerts/main.ts'),
 }
 

@@ -1,11 +1,14 @@
 import type { Policy } from '@muniment/pii'
 import { describe, expect, test } from 'vitest'
+import { needMasking } from '../src/guard/compose.ts'
 import type { Guard, Subject } from '../src/guard/guard.ts'
 import { maskBeforeModel, type MaskBeforeModelOptions } from '../src/guard/index.ts'
 import { readSettings } from '../src/main-env.ts'
+import { keepText } from '../src/wire-text.ts'
 import { textMember, type Members } from '../src/json.ts'
 
-const mail = 'ada@example.org'
+// No letters of a token are in the name: tokens are made of a to f and q to z.
+const mail = 'olga@example.org'
 const token = /\[EMAIL:[a-z]{32}\]/u
 
 function open(options: MaskBeforeModelOptions = {}, env: Record<string, string> = {}): Guard {
@@ -110,10 +113,10 @@ const base64 = (text: string, encoding: 'utf8' | 'latin1' = 'utf8'): string =>
 describe('what a server answers', () => {
   test.each(Object.entries(carriers))('is masked in %s', async (_, answer) => {
     const { message, notes } = await answered(open(), {}, answer)
-    expect(JSON.stringify(message)).not.toContain('ada')
+    expect(JSON.stringify(message)).not.toContain('olga')
     expect(JSON.stringify(message)).toMatch(/\[EMAIL:[a-z]{32}\]|[a-z]{32}@masked\.invalid/u)
     expect(notes).toMatchObject([{ name: 'mask/before_llm', decision: 'masked' }])
-    expect(JSON.stringify(notes)).not.toContain('ada')
+    expect(JSON.stringify(notes)).not.toContain('olga')
   })
 
   test.each(['initialize', 'server/discover', 'tools/list', 'prompts/list', 'resources/templates/list'])(
@@ -122,7 +125,7 @@ describe('what a server answers', () => {
       const result = { tools: [{ name: 'a', description: `Ask ${mail}`, inputSchema: { default: mail } }] }
       expect(await resultOf(open(), result, { method })).toEqual(result)
       const { message } = await answered(open(), { method }, { error: { code: 1, message: mail } })
-      expect(JSON.stringify(message)).not.toContain('ada')
+      expect(JSON.stringify(message)).not.toContain('olga')
     },
   )
 
@@ -147,9 +150,9 @@ describe('what a server answers', () => {
       nextCursor: mail,
       items: [{ _meta: mail }],
     }
-    expect(JSON.stringify(await resultOf(open(), { content: [], structuredContent }))).not.toContain('ada')
+    expect(JSON.stringify(await resultOf(open(), { content: [], structuredContent }))).not.toContain('olga')
     const asList = { content: [], structuredContent: [{ _meta: mail }] }
-    expect(JSON.stringify(await resultOf(open(), asList))).not.toContain('ada')
+    expect(JSON.stringify(await resultOf(open(), asList))).not.toContain('olga')
   })
 
   test('stays base64 where it was, and is masked behind it', async () => {
@@ -178,7 +181,7 @@ describe('what a server answers', () => {
     expect(all).toContain(picture)
     expect(texts).toHaveLength(5)
     expect(texts.filter(text => token.test(text))).toHaveLength(4)
-    expect(texts.join(' ')).not.toContain('ada')
+    expect(texts.join(' ')).not.toContain('olga')
     expect(texts[1]).toMatch(/^M\u00fcller \[EMAIL/u)
     for (const [, blob = ''] of all.matchAll(/"(?:blob|data)":"([^"]*)"/gu))
       expect(Buffer.from(blob, 'base64').toString('base64')).toBe(blob)
@@ -213,7 +216,7 @@ async function argument(guard: Guard, value: unknown, line: Line = {}): Promise<
 
 const vouchedBy = (issuer: string): Subject => ({
   ...subjectOf({}),
-  principal: { id: 'ada', method: 'oauth', issuer },
+  principal: { id: 'olga', method: 'oauth', issuer },
 })
 
 const ofServer = (server: string): Subject => ({ ...subjectOf({}), server })
@@ -262,12 +265,12 @@ describe('a round trip', () => {
   test.each<[string, Line]>([
     ['another principal', { principal: 'eve' }],
     ['nobody in particular', {}],
-    ['another session', { principal: 'ada', session: 's2' }],
+    ['another session', { principal: 'olga', session: 's2' }],
   ])('gives nothing to %s', async (_, line) => {
     const guard = open()
-    const given = await issued(guard, { principal: 'ada' })
+    const given = await issued(guard, { principal: 'olga' })
     expect(await argument(guard, given, line)).toBe(given)
-    expect(await argument(guard, given, { principal: 'ada' })).toBe(mail)
+    expect(await argument(guard, given, { principal: 'olga' })).toBe(mail)
   })
 
   test('tells principals apart by who vouches for them', async () => {
@@ -280,6 +283,17 @@ describe('a round trip', () => {
     expect(
       JSON.stringify((await guard.request?.(vouchedBy('https://a.example'), message))?.message),
     ).toContain(mail)
+  })
+
+  test.each([
+    ['an escape', (given: string) => given.replace('[', '\\u005b')],
+    ['an escape inside', (given: string) => given.replace('E', '\\u0045')],
+  ])('restores a token that is spelled with %s', async (_, spell) => {
+    const guard = open()
+    const message = JSON.parse(`{"id":2,"method":"tools/call","params":{"arguments":{"to":"$"}}}`)
+    const text = JSON.stringify(message).replace('$', spell(await issued(guard)))
+    const verdict = await guard.request?.(subjectOf({}), keepText(message, text))
+    expect(JSON.stringify(verdict?.message)).toContain(mail)
   })
 
   test('gives nothing for tokens that were made up, changed, or given by another guard', async () => {
@@ -325,19 +339,19 @@ describe('a conversation', () => {
     callWith({ [version]: '2026-07-28', ...(baggage !== undefined && { baggage }) })
   const stdio: Subject = { tenant: 'acme', method: 'tools/call', channelId: 'c9' }
   const http: Subject = { ...stdio, header: () => undefined }
-  const ada: Subject = { ...http, principal: { id: 'ada', method: 'api_key' } }
+  const olga: Subject = { ...http, principal: { id: 'olga', method: 'api_key' } }
   const named = 'gen_ai.conversation.id=c-1'
 
   test.each<[string, readonly [isOne: boolean, subject: Subject, message: Members]]>([
     ['is the session of the legacy era', [true, { ...http, sessionId: 's' }, callWith(undefined)]],
     ['is no connection that was not initialised', [false, stdio, callWith(undefined)]],
     ['is no connection of the modern era', [false, { ...stdio, channelId: 'begun' }, modern()]],
-    ['is no session of the modern era', [false, { ...ada, sessionId: 's' }, modern()]],
+    ['is no session of the modern era', [false, { ...olga, sessionId: 's' }, modern()]],
     ['is a connection that was initialised', [true, { ...stdio, channelId: 'begun' }, callWith(undefined)]],
-    ['is what a verified principal names', [true, ada, modern(named)]],
+    ['is what a verified principal names', [true, olga, modern(named)]],
     ['is what the one process behind a pipe names', [true, stdio, modern(named)]],
     ['is nothing that somebody unknown names over HTTP', [false, http, modern(named)]],
-    ['is no name without end', [false, ada, modern(`gen_ai.conversation.id=${'x'.repeat(600)}`)]],
+    ['is no name without end', [false, olga, modern(`gen_ai.conversation.id=${'x'.repeat(600)}`)]],
   ])('%s', async (_, [isOne, subject, message]) => {
     const guard = open()
     const begun: Subject = { tenant: 'acme', method: 'initialize', channelId: 'begun' }
@@ -349,8 +363,8 @@ describe('a conversation', () => {
 
   test('may be named by the operator', async () => {
     const guard = open({ roundTrip: { conversation: () => 'mine' } })
-    await guard.request?.(ada, modern())
-    const masked = await guard.response?.(ada, { id: 1, result: { content: [{ text: mail }] } })
+    await guard.request?.(olga, modern())
+    const masked = await guard.response?.(olga, { id: 1, result: { content: [{ text: mail }] } })
     expect(JSON.stringify(masked)).toMatch(token)
   })
 })
@@ -380,7 +394,7 @@ describe('what servers ask and tell meanwhile', () => {
       'progress',
       {
         method: 'notifications/progress',
-        params: { progressToken: mail, progress: 1, message: `reading ${mail.replace('ada', 'bob')}` },
+        params: { progressToken: mail, progress: 1, message: `reading ${mail.replace('olga', 'bob')}` },
       },
     ],
     ['a log', { method: 'notifications/message', params: { level: 'info', data: { who: mail } } }],
@@ -390,7 +404,7 @@ describe('what servers ask and tell meanwhile', () => {
     ],
   ])('is masked: %s', async (name, message) => {
     const told = await said(open(), 'server_to_client', { jsonrpc: '2.0', ...message })
-    expect(JSON.stringify(told)).not.toMatch(name === 'progress' ? /bob/u : /ada/u)
+    expect(JSON.stringify(told)).not.toMatch(name === 'progress' ? /bob/u : /olga/u)
     if (name === 'progress') expect(told['params']).toMatchObject({ progressToken: mail, progress: 1 })
     expect(told['id']).toBe(message['id'])
   })
@@ -496,7 +510,7 @@ describe('who decides', () => {
       principal: { id: 'ops', method: 'oauth', issuer: 'https://evil.example' },
     }
     await guard.request?.(subject, { id: 1, method: 'tools/call' })
-    expect(JSON.stringify(await guard.response?.(subject, { id: 1, result: mail }))).not.toContain('ada')
+    expect(JSON.stringify(await guard.response?.(subject, { id: 1, result: mail }))).not.toContain('olga')
   })
 
   test('what belongs to no request is masked once a request of the connection asked for it, and never less', async () => {
@@ -513,6 +527,7 @@ describe('who decides', () => {
 
   test.each([
     ['a setting that is neither', () => open({}, { MASK_PII_BEFORE_LLM: 'yes' })],
+    ['a setting that nobody does', () => needMasking({ maskBeforeLlm: true }, [])],
     ['a policy that masks nothing', () => open({ policy: { otherwise: { kind: 'keep' } } })],
     [
       'a kind that is none',

@@ -1,4 +1,5 @@
 import { AppError } from '@muniment/schema'
+import { needMasking } from '../guard/compose.ts'
 import type { Guard } from '../guard/guard.ts'
 import { createJudge } from '../guard/judge.ts'
 import { claim } from '../http/scope.ts'
@@ -122,6 +123,7 @@ function observeTransport(transport: unknown, { options, role, labels }: Observi
   const { host, settings, guard } = recorderOf(options)
   if (isIn(observed, transport)) return checkGuarded(transport, guard)
   if (guard !== undefined && role === 'client') throw noGuardedClient()
+  if (role === 'server') needMasking(settings, options.guard)
   const { tenant, onProblem, serverName } = settings
   const kind = options.transport ?? transportOf(transport)
   const info = { id: host.nextChannelId(), transport: kind, serverName, tenant }
@@ -200,6 +202,7 @@ export function attach<T extends object>(server: T, options: AttachOptions = noO
   const role = options.role ?? roleOf(protocol)
   const observing = { options, role, labels: labelsOf(protocol, role) }
   const { settings } = recorderOf(options)
+  if (role === 'server') needMasking(settings, options.guard)
   Reflect.set(protocol, 'connect', async function (this: unknown, ...args: unknown[]) {
     observeTransport(args[0], observing)
     const connected = await connect.apply(this, args)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { AppError } from '@muniment/schema'
-import { openGuard } from '../guard/compose.ts'
+import { needMasking, openGuard } from '../guard/compose.ts'
 import { createJudge, type Judge } from '../guard/judge.ts'
 import { openHost } from '../host.ts'
 import type { LineTap } from '../lines.ts'
@@ -283,6 +283,7 @@ export async function wrapStdio(options: WrapOptions): Promise<number> {
   const host = openHost(settings)
   const closeDeadlineMs = options.closeDeadlineMs ?? defaultCloseDeadlineMs
   try {
+    needMasking(settings, options.guard)
     const guard = openGuard(options.guard, {
       settings,
       follow: host.follow,

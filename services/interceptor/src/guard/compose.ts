@@ -1,6 +1,7 @@
 import { AppError } from '@muniment/schema'
 import { recordRequestsFirst } from '../delivery/record-first.ts'
 import type { Members } from '../json.ts'
+import type { Settings } from '../options.ts'
 import type { Direction } from '../record.ts'
 import { andThen, type Soon } from '../soon.ts'
 import {
@@ -98,6 +99,18 @@ function otherOf(inward: OtherHook | undefined, outward: OtherHook | undefined):
   if (inward === undefined || outward === undefined) return inward
   return (subject, message, direction) =>
     (direction === 'client_to_server' ? inward : outward)(subject, message, direction)
+}
+
+/** Who asks for masking would believe in it. */
+export function needMasking(
+  { maskBeforeLlm }: Pick<Settings, 'maskBeforeLlm'>,
+  given: GuardPart | readonly GuardPart[] | undefined,
+): void {
+  const parts = given === undefined ? [] : [given].flat()
+  if (maskBeforeLlm !== true || parts.some(({ stage }) => stage === 'mask')) return
+  throw new AppError('CONFIG_INVALID', 'MASK_PII_BEFORE_LLM is true, but nothing here masks.', {
+    hint: 'Give the guard maskBeforeModel() of @muniment/interceptor/guard, or unset MASK_PII_BEFORE_LLM.',
+  })
 }
 
 function placeOf({ stage }: GuardPart): number {

@@ -4,7 +4,7 @@ import * as http from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AppError } from '@muniment/schema'
-import { openGuard } from '../guard/compose.ts'
+import { needMasking, openGuard } from '../guard/compose.ts'
 import type { Guard } from '../guard/guard.ts'
 import { openHost, type Host } from '../host.ts'
 import { createBudget } from '../http/content.ts'
@@ -220,6 +220,7 @@ function openOrClose(
   { settings, host }: Omit<Parts, 'recorders'>,
 ): Guard | undefined {
   try {
+    needMasking(settings, guard)
     return openGuard(guard, {
       settings,
       follow: host.follow,

@@ -4,6 +4,7 @@ import {
   type Conversation,
   type Finding,
   type Masked,
+  type Masker,
   type RoundTrip,
   type RoundTripOptions,
 } from '@muniment/pii'
@@ -81,12 +82,12 @@ function isReplaced({ action }: Finding): boolean {
 
 type MaskText = (text: string, path: string) => Soon<Masked>
 
-function maskerFor(trip: RoundTrip, plain: ReturnType<typeof createMasker>, place: Place): MaskText {
+function maskerFor(trip: RoundTrip, anonymous: Masker, place: Place): MaskText {
   const { conversation, server, tool } = place
   const from = { ...(server !== undefined && { server }), ...(tool !== undefined && { tool }) }
   return (text, path) => {
     const options = { ...from, path, surface: 'model' } as const
-    return conversation === undefined ? plain.mask(text, options) : trip.mask(text, conversation, options)
+    return conversation === undefined ? anonymous.mask(text, options) : trip.mask(text, conversation, options)
   }
 }
 
@@ -94,31 +95,42 @@ function finish(text: string, before: string, findings: readonly Finding[]): Cha
   return { message: text === before ? undefined : parsed(text), findings: findings.filter(isReplaced) }
 }
 
+/** Ways to spell a token otherwise than it was given. */
+const spelled = /\\u|[%&\u0080-\uFFFF]/u
+const plain = /:[a-z]{16,64}\]|masked\.invalid/u
+
+/** Most requests hold no token: a look at the text tells. */
+function mayHoldToken(text: string): boolean {
+  return plain.test(text) || spelled.test(text)
+}
+
+const nothing: Returned = { message: undefined, restored: 0, unknown: 0 }
+
 /** Throws a `RangeError` that names every issue of a policy that cannot be used. */
 export function createEngine({ policy, maxCharacters, ...rest }: EngineOptions): Engine {
   const policies = modelPolicies(policy)
-  const plain = createMasker(policies.anonymous)
+  const anonymous = createMasker(policies.anonymous)
   const trip = createRoundTrip({ ...rest, policy: policies.conversational, unrestored })
 
   return {
     mask: (message, place) => {
       const before = boundedText(message, maxCharacters)
-      const mask = maskerFor(trip, plain, place)
+      const mask = maskerFor(trip, anonymous, place)
       return andThen(
         maskBlobs(before, text => mask(text, 'blob')),
         ({ text, findings }) =>
           andThen(mask(text, ''), masked => finish(masked.text, before, [...findings, ...masked.findings])),
       )
     },
-    restore: (message, conversation) =>
-      andThen(
-        trip.restore(boundedText(message, maxCharacters), conversation),
-        ({ text, restored, unknown }) => ({
-          message: restored === 0 ? undefined : parsed(text),
-          restored,
-          unknown,
-        }),
-      ),
+    restore: (message, conversation) => {
+      const given = boundedText(message, maxCharacters)
+      if (!mayHoldToken(given)) return nothing
+      return andThen(trip.restore(given, conversation), ({ text, restored, unknown }) => ({
+        message: restored === 0 ? undefined : parsed(text),
+        restored,
+        unknown,
+      }))
+    },
     restoreText: (text, conversation) => andThen(trip.restore(text, conversation), restored => restored.text),
   }
 }

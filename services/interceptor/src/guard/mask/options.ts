@@ -23,6 +23,8 @@ export interface RoundTripOptions {
 export interface MaskBeforeModelOptions {
   /** Default true; with `false` only the setting `MASK_PII_BEFORE_LLM` and the header `X-Mask-PII-Before-LLM` turn masking on. */
   readonly mask?: boolean
+  /** What `MASK_PII_BEFORE_LLM` says, where it is not the environment that says it. */
+  readonly setting?: boolean
   /** Verified principals, as `issuer|id` or `id`, whose header may turn masking off; `*` is everybody. */
   readonly relaxFor?: readonly string[]
   /** What becomes of which kind where; by default tokens that are restored in later arguments. */

@@ -166,7 +166,7 @@ export function maskBeforeModel(options: MaskBeforeModelOptions = {}): GuardPart
       const state: State = {
         engine,
         rule: { isMasked: mask, relaxFor },
-        setting: settings.maskBeforeLlm,
+        setting: options.setting ?? settings.maskBeforeLlm,
         name: roundTrip === false ? undefined : roundTrip?.conversation,
         hasRoundTrip: roundTrip !== false,
         calls: new WeakMap(),

@@ -1,0 +1,8 @@
+// What the parts of a guard cost, each beside the same calls without it.
+import type { Figure } from './figure.ts'
+import { maskFigures } from './guard-mask.ts'
+
+/** Runs the suite, part by part. */
+export async function run(): Promise<readonly Figure[]> {
+  return await maskFigures()
+}
