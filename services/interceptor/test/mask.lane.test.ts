@@ -393,6 +393,30 @@ test.each<[string, () => Promise<Model>]>([
   },
 )
 
+test('a server that asks what cannot be masked learns that nobody was asked', async () => {
+  const options = {
+    home: lab.home,
+    onProblem: () => undefined,
+    guard: maskBeforeModel({ maxCharacters: 900 }),
+  }
+  const server = new ServerV1(info)
+  server.registerTool('ask', {}, async () => {
+    const requestedSchema = { type: 'object' as const, properties: {} }
+    const message = `${planted.mail} `.repeat(50)
+    const answer = await server.server.elicitInput({ message, requestedSchema })
+    return { content: [{ type: 'text', text: answer.action }] }
+  })
+  const [near, far] = MemoryV1.createLinkedPair()
+  await attach(server, options).connect(far)
+  const told: string[] = []
+  const client = clientV1(told)
+  await client.connect(near)
+  const answer = await client.callTool({ name: 'ask', arguments: {} })
+  expect(answer).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('kept back') }] })
+  expect(told).toEqual([])
+  await client.close()
+})
+
 test('what cannot be masked is answered with an error that says nothing', async () => {
   const options = {
     home: lab.home,

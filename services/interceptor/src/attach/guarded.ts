@@ -1,3 +1,4 @@
+import { AppError } from '@muniment/schema'
 import type { Handling, Judge } from '../guard/judge.ts'
 import { claim } from '../http/scope.ts'
 import { contextOf, headerNamesOf, headerOf } from '../identity.ts'
@@ -89,6 +90,12 @@ function aboutOf({ judge }: State, options: unknown): Parameters<Judge['outward'
   return related ?? {}
 }
 
+/** A server that asks its client learns that nobody was asked, instead of waiting. */
+function keptBack(message: unknown): undefined {
+  if (!isMembers(message) || message['method'] === undefined || message['id'] === undefined) return undefined
+  throw new AppError('SERVICE_ERROR', 'What a server asks its client was kept back by the guard.')
+}
+
 function guardOutward(state: State): void {
   const { transport, judge } = state
   const turn = createSerial()
@@ -97,7 +104,7 @@ function guardOutward(state: State): void {
     const sent = turn(() =>
       andThen(judge.outward(message, aboutOf(state, options)), handling => {
         record(state, arrival, handling)
-        if (handling?.refusal !== undefined) return undefined
+        if (handling?.refusal !== undefined) return keptBack(message)
         // In a box: the next message waits for the verdict on this one, not for its way to the client.
         return { way: send(handling?.message ?? message, options, ...rest) }
       }),
