@@ -11,7 +11,8 @@ import { muniment } from './io.ts'
 
 const dayMs = 86_400_000
 const openssl = 'openssl'
-const nowMs = Date.now()
+// Later than the certificates, which are made after this.
+const nowMs = Date.now() + 3_600_000
 const uid = process.getuid?.() ?? 1000
 const goodSecret = randomBytes(36).toString('base64')
 let folder = ''
@@ -50,6 +51,7 @@ const settled = (): Record<string, string> => ({
   MUNIMENT_TENANT: 'acme',
   MUNIMENT_LOG_NAME: 'acme.example/log',
   MUNIMENT_WITNESS_POLICY_FILE: at('witnesses'),
+  MASK_PII_BEFORE_LLM: 'true',
   MCP_AUTH_SECRET: goodSecret,
   MCP_LOG_LEVEL: 'info',
   MCP_LOG_FILE: at('mcp.log'),
@@ -64,10 +66,11 @@ function check(
 ): readonly Finding[] {
   const env: Record<string, string | undefined> = { ...settled(), ...change }
   // What the configuration refuses by itself is looked at without one.
+  const yaml = 'auth: {}'
   const { MCP_ALLOWED_ORIGINS: _, MCP_TLS_CERT: _1, MCP_TLS_KEY: _2, ...rest } = env
   return checkProduction({
     env,
-    config: readConfig({ env: rest }),
+    config: readConfig({ env: rest, yaml }),
     starting: 'all',
     nowMs,
     umask: 0o077,
@@ -170,6 +173,12 @@ describe('must be mended', () => {
     const own = { MCP_TLS_CERT: at('other.pem'), MCP_TLS_KEY: at('other.key') }
     expect(level(check(own, { uid }), 'MCP_TLS_KEY')).toEqual(['must'])
   })
+})
+
+test('parts of the guard that are off are said', () => {
+  const config = readConfig({ env: {} })
+  const findings = check({}, { config })
+  for (const name of ['auth', 'MASK_PII_BEFORE_LLM']) expect(level(findings, name)).toEqual(['should'])
 })
 
 test('a default that somebody chose is no default left in place', () => {

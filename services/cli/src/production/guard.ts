@@ -1,0 +1,25 @@
+import type { Config } from '@muniment/runtime'
+import { verdicts, type Check, type Finding } from './finding.ts'
+
+function authentication({ sections }: Config): Finding {
+  const { fine, should } = verdicts('auth')
+  if (sections.auth !== undefined) return fine('in muniment.yaml says whom `muniment proxy` lets in')
+  return should(
+    'is no section of muniment.yaml: `muniment proxy` asks nobody who they are.',
+    'Say there which keys, tokens or certificates count, unless the server behind it asks itself.',
+  )
+}
+
+function masking({ masking: { beforeLlm } }: Config): Finding {
+  const { fine, should } = verdicts('MASK_PII_BEFORE_LLM')
+  if (beforeLlm === true) return fine('is true: models see no personal data')
+  return should(
+    'is not true: what servers answer reaches the model as it is.',
+    'Set MASK_PII_BEFORE_LLM=true, unless models are to see personal data.',
+  )
+}
+
+/** Parts of the guard that settings switch on; `--enforce` and `--authorise` are said to each `wrap` and `proxy`. */
+export const guardChecks: readonly Check[] = [
+  ({ config }) => (config === undefined ? [] : [authentication(config), masking(config)]),
+]
