@@ -1,3 +1,4 @@
+import { visitInScope } from './http/scope.ts'
 import { isMembers, member, textMember } from './json.ts'
 import { clip } from './message.ts'
 import type { Context, Principal } from './record.ts'
@@ -52,9 +53,11 @@ export function headerNamesOf(extra: unknown): (() => readonly string[]) | undef
 /** What the SDK hands over beside a message (`MessageExtraInfo`, both lines), reduced to what is recorded. */
 export function contextOf(extra: unknown, transport: object): Context | undefined {
   const sessionId = textMember(transport, 'sessionId') ?? textMember(extra, 'sessionId')
-  if (!isMembers(extra)) return sessionId === undefined ? undefined : { sessionId }
-  const principal = extra['authInfo'] === undefined ? undefined : principalOf(extra['authInfo'])
-  const protocolVersion = textMember(extra['classification'], 'revision')
-  if (principal === undefined && sessionId === undefined && protocolVersion === undefined) return undefined
-  return { principal, sessionId, protocolVersion }
+  const { principal: atDoor, notes } = visitInScope() ?? {}
+  if (!isMembers(extra) && notes === undefined) return sessionId === undefined ? undefined : { sessionId }
+  const authInfo = member(extra, 'authInfo')
+  const principal = atDoor ?? (authInfo === undefined ? undefined : principalOf(authInfo))
+  const protocolVersion = textMember(member(extra, 'classification'), 'revision')
+  const context = { principal, sessionId, protocolVersion, notes }
+  return Object.values(context).every(value => value === undefined) ? undefined : context
 }

@@ -40,6 +40,8 @@ export interface Context {
   readonly principal?: Principal | undefined
   readonly sessionId?: string | undefined
   readonly protocolVersion?: string | undefined
+  /** What was said at the door of the HTTP request that brought it. */
+  readonly notes?: readonly PolicyNote[] | undefined
 }
 
 /** How an exchange failed: the code as it was on the wire and a stable word for it. */

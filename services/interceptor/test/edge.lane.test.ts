@@ -9,6 +9,8 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { hostOf } from '../src/host.ts'
+import type { EdgeOptions } from '../src/edge/options.ts'
+import type { GuardPart } from '../src/guard/index.ts'
 import { observeExpress, observeFastify, observeFetch, observeHono, observeListener } from '../src/http.ts'
 import { attach } from '../src/index.ts'
 import { readSettings } from '../src/main-env.ts'
@@ -88,7 +90,7 @@ function byEvents(handler: NodeHandler): (request: IncomingMessage, response: Se
   }
 }
 
-type Serve = (make: Make, options: { readonly home: string }) => Promise<Listening>
+type Serve = (make: Make, options: EdgeOptions) => Promise<Listening>
 
 const servers: readonly (readonly [name: string, serve: Serve])[] = [
   ['a node:http listener', (make, options) => listen(observeListener(nodeSessions(make), options))],
@@ -239,4 +241,57 @@ test('a request to another path is none of an edge that was given one', async ()
     await fetch(new URL(path, server.url), post({ password: 'made up' }))
   const seen = await recorded()
   expect(seen.map(story)).toEqual(['rejected POST /mcp denied http_401'])
+})
+
+/** Lets in who has the key, one moment later. */
+const doorkeeper: GuardPart = {
+  stage: 'authenticate',
+  open: () => ({
+    door: async ({ header, address }) => {
+      await Promise.resolve()
+      if (header('x-key') === 'good')
+        return {
+          principal: { id: 'alice', method: 'api_key' },
+          headers: { RateLimit: '"a";r=1;t=2' },
+          notes: [{ name: 'door', decision: 'allow' }],
+        }
+      return {
+        refusal: { code: 'AUTH_FAILED' },
+        headers: { 'WWW-Authenticate': 'Key' },
+        notes: [{ name: 'door', decision: 'refuse', reason: typeof address }],
+      }
+    },
+  }),
+}
+
+describe('a door', () => {
+  test.each(servers)(
+    'at %s is asked before the server’s code, and what it knows is known behind it',
+    async (_, make) => {
+      let made = 0
+      const counted = (): ReturnType<typeof serverV2> => {
+        made += 1
+        return attached()
+      }
+      await using server = await make(counted, { home: lab.home, guard: doorkeeper })
+      const turnedAway = await fetch(server.url, post(call, { 'x-key': 'bad' }))
+      expect([turnedAway.status, turnedAway.headers.get('www-authenticate'), made]).toEqual([401, 'Key', 0])
+      expect(await turnedAway.json()).toMatchObject({ error: { code: -32_001, message: 'AUTH_FAILED' } })
+      const client = newClientV2()
+      const requestInit = { headers: { 'x-key': 'good' } }
+      const talk = await talkV2(client, new StreamableHTTPClientTransport(server.url, { requestInit }))
+      expect(JSON.stringify(await talk.call('echo', { text: 'hi' }))).toContain('hi')
+      await talk.close()
+      const allowed = await fetch(server.url, post(call, { 'x-key': 'good' }))
+      expect(allowed.headers.get('ratelimit')).toBe('"a";r=1;t=2')
+      const seen = await recorded(4)
+      const about = seen.map(({ observation }) => observation)
+      const called = about.find(({ target, outcome }) => target === 'echo' && outcome === 'ok')
+      const policy = [{ name: 'door', decision: 'allow' }]
+      expect(called).toMatchObject({ principal: { id: 'alice' }, policy })
+      const [refused, ...others] = about.filter(one => one.policy?.[0]?.decision === 'refuse')
+      expect(others).toEqual([])
+      expect(refused).toMatchObject({ kind: 'rejected', outcome: 'denied' })
+    },
+  )
 })

@@ -11,7 +11,7 @@ test.each<[string, () => unknown]>([
   ['observeFastify', () => observeFastify(options)],
   ['observeFetch', () => observeFetch(() => new Response(), options)],
   ['observeHono', () => observeHono(options)],
-])('%s refuses a guard, which it would not ask', async (_, open) => {
+])('%s refuses a part that judges messages, which it would not ask', async (_, open) => {
   await expect(async () => open()).rejects.toThrow(
     expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining('refuses nothing') }),
   )

@@ -16,12 +16,12 @@ const recorders = new WeakMap<AttachOptions, Recorder>()
 /** What stands for no options, so that they are read once too. */
 export const noOptions: AttachOptions = {}
 
-export function recorderOf(options: AttachOptions): Recorder {
+export function recorderOf(options: AttachOptions, open = openGuard): Recorder {
   const known = recorders.get(options)
   if (known !== undefined) return known
   const settings = readSettings(options)
   const host = hostOf(settings)
-  const guard = openGuard(options.guard, {
+  const guard = open(options.guard, {
     settings,
     follow: host.follow,
     recordFirst: host.core.recordFirst,

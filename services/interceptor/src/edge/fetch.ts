@@ -2,6 +2,9 @@ import { pause, systemClock } from '../clock.ts'
 import { maxBodyBytes } from '../describe.ts'
 import type { HttpExchange } from '../http/exchange.ts'
 import { within } from '../http/scope.ts'
+import type { HttpHead } from '../http/state.ts'
+import { isPromise } from '../soon.ts'
+import { knock, type Visitor } from './door.ts'
 import { openEdge, type Edge, type EdgeOptions } from './options.ts'
 
 /** How long the end of an exchange waits for the copy of its request. */
@@ -22,14 +25,26 @@ async function readCopy(copy: Request, exchange: HttpExchange): Promise<void> {
   exchange.requestEnd()
 }
 
-function watchRequest({ recorder, covers }: Edge, request: Request): HttpExchange | undefined {
+interface Asked {
+  readonly visitor: Visitor
+  readonly head: Pick<HttpHead, 'method' | 'target' | 'header'>
+}
+
+function begin({ recorder, covers }: Edge, request: Request): Asked | undefined {
   const { pathname, search } = new URL(request.url)
   if (!covers(pathname)) return undefined
-  const exchange = recorder.begin({
+  const head = {
     method: request.method,
     target: `${pathname}${search}`,
-    header: name => request.headers.get(name) ?? undefined,
-  })
+    header: (name: string) => request.headers.get(name) ?? undefined,
+  }
+  const exchange = recorder.begin({ ...head, principal: () => visitor.principal })
+  const visitor: Visitor = { exchange, claim: exchange.claim, principal: undefined, notes: undefined }
+  return { visitor, head }
+}
+
+/** Watches the body of a request that may come in. */
+function watchRequest({ exchange }: Visitor, request: Request): HttpExchange {
   const hasBody = request.body !== null && !request.bodyUsed
   const read = hasBody ? readCopy(request.clone(), exchange) : Promise.resolve(exchange.requestEnd())
   // A refusal may come before the copy was read, and what was refused belongs to its record; but a server may also give the rest of a body up.
@@ -74,12 +89,30 @@ function watchResponse(response: Response, exchange: HttpExchange): Response {
   return new Response(watched, { status, statusText, headers })
 }
 
+function withFields(response: Response, fields: Readonly<Record<string, string>>): Response {
+  if (Object.keys(fields).length === 0) return response
+  const { status, statusText, body } = response
+  const headers = new Headers(response.headers)
+  for (const [name, value] of Object.entries(fields)) headers.append(name, value)
+  return new Response(body, { status, statusText, headers })
+}
+
+/** Lets a request in to the server's code and watches its answer, or answers it at the door. */
 async function answered(
-  exchange: HttpExchange,
+  edge: Edge,
+  { asked: { visitor, head }, request }: { readonly asked: Asked; readonly request: Request },
   answer: () => Response | Promise<Response>,
 ): Promise<Response> {
+  const entry = knock(edge, visitor, { ...head, address: undefined })
+  const { refused, headers } = isPromise(entry) ? await entry : entry
+  if (refused !== undefined) {
+    visitor.exchange.requestEnd()
+    const { status, body, headers: fields } = refused
+    return watchResponse(new Response(body, { status, headers: fields }), visitor.exchange)
+  }
+  const exchange = watchRequest(visitor, request)
   try {
-    return watchResponse(await within(exchange, answer), exchange)
+    return watchResponse(withFields(await within(visitor, answer), headers), exchange)
   } catch (error) {
     exchange.end('server_gone')
     throw error
@@ -98,10 +131,10 @@ export function observeFetch<A extends readonly unknown[]>(
 ): (request: Request, ...rest: A) => Promise<Response> {
   const edge = openEdge(options)
   return async (request, ...rest) => {
-    const exchange = watchRequest(edge, request)
-    return exchange === undefined
+    const asked = begin(edge, request)
+    return asked === undefined
       ? await handler(request, ...rest)
-      : await answered(exchange, () => handler(request, ...rest))
+      : await answered(edge, { asked, request }, () => handler(request, ...rest))
   }
 }
 
@@ -117,9 +150,10 @@ export function observeHono(
 ): (context: HonoLike, next: () => Promise<void>) => Promise<void> {
   const edge = openEdge(options)
   return async (context, next) => {
-    const exchange = watchRequest(edge, context.req.raw)
-    if (exchange === undefined) return next()
-    context.res = await answered(exchange, async () => {
+    const request = context.req.raw
+    const asked = begin(edge, request)
+    if (asked === undefined) return next()
+    context.res = await answered(edge, { asked, request }, async () => {
       await next()
       return context.res
     })

@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import { call, enclose, precede } from '../attach/hooks.ts'
 import type { HttpExchange } from '../http/exchange.ts'
 import { within } from '../http/scope.ts'
 import { principalOf } from '../identity.ts'
 import { isMembers } from '../json.ts'
+import { andThen, type Soon } from '../soon.ts'
+import { knock, type Visitor } from './door.ts'
 import { openEdge, type Edge, type EdgeOptions } from './options.ts'
 
 /** Header fields as `writeHead` takes them: by name, in a flat list, or in pairs. */
@@ -68,23 +71,62 @@ function watchNode(
   { recorder, covers }: Edge,
   request: IncomingMessage,
   response: ServerResponse,
-): HttpExchange | undefined {
-  // Routers cut `url` down to what is left of it for them.
-  const original: unknown = Reflect.get(request, 'originalUrl')
-  const target = typeof original === 'string' ? original : (request.url ?? '')
+): Visitor | undefined {
+  const target = targetOf(request)
   if (!covers(target)) return undefined
   const { method = '', headers } = request
   const exchange = recorder.begin({
     method,
     target,
     header: name => headers[name]?.toString(),
-    principal: () => principalOf(Reflect.get(request, 'auth')),
+    principal: () => visitor.principal ?? principalOf(Reflect.get(request, 'auth')),
   })
+  const visitor: Visitor = { exchange, claim: exchange.claim, principal: undefined, notes: undefined }
   watchRequest(request, exchange)
   watchResponse(response, exchange)
   // Whatever is done on an event of the request belongs to the exchange, also where contexts get lost between.
-  enclose(request, 'emit', (emit, args) => within(exchange, () => emit(...args)))
-  return exchange
+  enclose(request, 'emit', (emit, args) => within(visitor, () => emit(...args)))
+  return visitor
+}
+
+/** Routers cut `url` down to what is left of it for them. */
+function targetOf(request: IncomingMessage): string {
+  const original: unknown = Reflect.get(request, 'originalUrl')
+  return typeof original === 'string' ? original : (request.url ?? '')
+}
+
+function certificateOf({ socket }: IncomingMessage): Uint8Array | undefined {
+  return socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined
+}
+
+interface Exchanged {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+/** Runs the server's code for a request that may come in; answers the others. */
+function admit<T>(
+  edge: Edge,
+  { request, response }: Exchanged,
+  { visitor, run }: { readonly visitor: Visitor; readonly run: () => T },
+): Soon<T | undefined> {
+  const { method = '', headers, socket } = request
+  const entry = knock(edge, visitor, {
+    method,
+    target: targetOf(request),
+    header: name => headers[name]?.toString(),
+    address: socket.remoteAddress,
+    certificate: certificateOf(request),
+  })
+  return andThen(entry, ({ headers: fields, refused }): T | undefined => {
+    if (refused === undefined) {
+      for (const [name, value] of Object.entries(fields)) response.setHeader(name, value)
+      return within(visitor, run)
+    }
+    response.writeHead(refused.status, refused.headers)
+    response.end(refused.body)
+    return undefined
+  })
 }
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => unknown
@@ -93,10 +135,9 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => unknown
 export function observeListener(listener: Listener, options?: EdgeOptions): Listener {
   const edge = openEdge(options)
   return (request, response) => {
-    const exchange = watchNode(edge, request, response)
-    return exchange === undefined
-      ? listener(request, response)
-      : within(exchange, () => listener(request, response))
+    const run = (): unknown => listener(request, response)
+    const visitor = watchNode(edge, request, response)
+    return visitor === undefined ? run() : admit(edge, { request, response }, { visitor, run })
   }
 }
 
@@ -108,9 +149,9 @@ export function observeExpress(
 ): (request: IncomingMessage, response: ServerResponse, next: Next) => void {
   const edge = openEdge(options)
   return (request, response, next) => {
-    const exchange = watchNode(edge, request, response)
-    if (exchange === undefined) next()
-    else within(exchange, next)
+    const visitor = watchNode(edge, request, response)
+    if (visitor === undefined) next()
+    else void admit(edge, { request, response }, { visitor, run: next })
   }
 }
 

@@ -121,14 +121,34 @@ function placeOf({ stage }: GuardPart): number {
   })
 }
 
-/** Opens the parts of a guard as one, in the order of their stages; `undefined` where there is none. Throws `CONFIG_INVALID`. */
-export function openGuard(
-  given: GuardPart | readonly GuardPart[] | undefined,
-  context: GuardContext,
-): Guard | undefined {
-  const { delivery } = context.settings
-  const parts = [given ?? [], delivery === undefined ? [] : recordRequestsFirst(delivery)].flat()
-  const guards = parts.toSorted((a, b) => placeOf(a) - placeOf(b)).map(part => part.open(context))
-  parts.forEach(placeOf)
+/** Where only the door is asked, whoever gives a part that never stands there would believe it at work. */
+function checkDoors(guards: readonly Guard[]): void {
+  if (guards.every(({ door }) => door !== undefined)) return
+  throw new AppError(
+    'CONFIG_INVALID',
+    'A part of the guard that judges messages was given to the HTTP edge of a server, which refuses nothing but at its door.',
+    { hint: 'Give that part to attach() of the server behind it, or put `muniment proxy` in front.' },
+  )
+}
+
+/** Opens the parts that stand at the door of an HTTP edge. Throws `CONFIG_INVALID` where one does not. */
+export function openDoors(given: GuardParts, context: GuardContext): Guard | undefined {
+  const guards = openAll(given, context)
+  checkDoors(guards)
   return guards.length === 0 ? undefined : compose(guards)
+}
+
+type GuardParts = GuardPart | readonly GuardPart[] | undefined
+
+/** Opens the parts of a guard as one, in the order of their stages; `undefined` where there is none. Throws `CONFIG_INVALID`. */
+export function openGuard(given: GuardParts, context: GuardContext): Guard | undefined {
+  const { delivery } = context.settings
+  const guards = openAll([given ?? [], delivery === undefined ? [] : recordRequestsFirst(delivery)].flat(), context)
+  return guards.length === 0 ? undefined : compose(guards)
+}
+
+function openAll(given: GuardParts, context: GuardContext): readonly Guard[] {
+  const parts = given === undefined ? [] : [given].flat()
+  parts.forEach(placeOf)
+  return parts.toSorted((a, b) => placeOf(a) - placeOf(b)).map(part => part.open(context))
 }

@@ -1,0 +1,47 @@
+import { askDoor, refusalAnswer, type DoorAnswer } from '../guard/door.ts'
+import type { DoorRequest, PolicyNote } from '../guard/guard.ts'
+import type { HttpExchange } from '../http/exchange.ts'
+import type { Claimant } from '../http/scope.ts'
+import type { Principal } from '../record.ts'
+import { andThen, type Soon } from '../soon.ts'
+import type { Edge } from './options.ts'
+
+/** An HTTP exchange at an edge, and who was verified at its door. */
+export interface Visitor extends Claimant {
+  readonly exchange: HttpExchange
+  principal: Principal | undefined
+  notes: readonly PolicyNote[] | undefined
+}
+
+/** Whether a request may come in. */
+export interface Entry {
+  /** Fields for the answer, whoever gives it. */
+  readonly headers: Readonly<Record<string, string>>
+  /** What it is answered instead. */
+  readonly refused?: DoorAnswer
+}
+
+const open: Entry = { headers: {} }
+
+/** Asks whoever stands at the door of an edge. */
+export function knock(
+  { guard, settings }: Edge,
+  visitor: Visitor,
+  request: Omit<DoorRequest, 'tenant'>,
+): Soon<Entry> {
+  if (guard === undefined) return open
+  const { tenant, onProblem } = settings
+  return andThen(askDoor(guard, { tenant, ...request }, onProblem), (verdict): Entry => {
+    const { principal, notes, refusal, headers = {} } = verdict
+    visitor.principal = principal ?? visitor.principal
+    visitor.notes = notes
+    visitor.exchange.guarded({ notes })
+    if (refusal === undefined) return { headers }
+    const answer = refusalAnswer(refusal)
+    const refused = {
+      ...answer,
+      headers: { 'Content-Type': 'application/json', ...answer.headers, ...headers },
+    }
+    return { headers, refused }
+  })
+}
