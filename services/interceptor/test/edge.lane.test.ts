@@ -279,9 +279,9 @@ describe('a door', () => {
       expect(await turnedAway.json()).toMatchObject({ error: { code: -32_001, message: 'AUTH_FAILED' } })
       const client = newClientV2()
       const requestInit = { headers: { 'x-key': 'good' } }
-      const talk = await talkV2(client, new StreamableHTTPClientTransport(server.url, { requestInit }))
-      expect(JSON.stringify(await talk.call('echo', { text: 'hi' }))).toContain('hi')
-      await talk.close()
+      const visitor = await talkV2(client, new StreamableHTTPClientTransport(server.url, { requestInit }))
+      expect(JSON.stringify(await visitor.call('echo', { text: 'hi' }))).toContain('hi')
+      await visitor.close()
       const allowed = await fetch(server.url, post(call, { 'x-key': 'good' }))
       expect(allowed.headers.get('ratelimit')).toBe('"a";r=1;t=2')
       const seen = await recorded(4)

@@ -18,6 +18,7 @@ export type {
   Subject,
   Verdict,
 } from './guard.ts'
+export { limit, type LimitBy, type LimitOptions, type LimitRule } from './limit.ts'
 export { refusalCodes, refusalMessage, type RefusalMessage } from './refusal.ts'
 export type { MaskBeforeModelOptions, RoundTripOptions } from './mask/options.ts'
 export { maskBeforeModel } from './mask/part.ts'
