@@ -4,6 +4,7 @@ export type { Asker, Rules, Ruling } from './authorise/decide.ts'
 export { checkAuthorise, type AuthoriseOptions, type PolicyOptions } from './authorise/options.ts'
 export type { Access, Needs, Role, RoleRule, RoleRules, Targets } from './authorise/roles.ts'
 export { enforceDecisions, type DecisionOptions } from './decisions.ts'
+export { reduceErrors, type ErrorOptions } from './errors.ts'
 export type {
   DoorRefusal,
   DoorRequest,
