@@ -143,7 +143,10 @@ type GuardParts = GuardPart | readonly GuardPart[] | undefined
 /** Opens the parts of a guard as one, in the order of their stages; `undefined` where there is none. Throws `CONFIG_INVALID`. */
 export function openGuard(given: GuardParts, context: GuardContext): Guard | undefined {
   const { delivery } = context.settings
-  const guards = openAll([given ?? [], delivery === undefined ? [] : recordRequestsFirst(delivery)].flat(), context)
+  const guards = openAll(
+    [given ?? [], delivery === undefined ? [] : recordRequestsFirst(delivery)].flat(),
+    context,
+  )
   return guards.length === 0 ? undefined : compose(guards)
 }
 

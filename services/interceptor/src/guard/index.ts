@@ -23,3 +23,4 @@ export { limit, type LimitBy, type LimitOptions, type LimitRule } from './limit.
 export { refusalCodes, refusalMessage, type RefusalMessage } from './refusal.ts'
 export type { MaskBeforeModelOptions, RoundTripOptions } from './mask/options.ts'
 export { maskBeforeModel } from './mask/part.ts'
+export { validate, type ValidateOptions } from './validate.ts'
