@@ -1,4 +1,4 @@
-import { openApiKeyFiles, openApiKeyState } from '@muniment/auth'
+import { createSessions, openAuthFiles, openAuthState } from '@muniment/auth'
 import type { GuardPart } from '@muniment/interceptor/guard'
 import type { ProxyOptions } from '@muniment/interceptor/proxy'
 import { readSection, type Config } from '@muniment/runtime'
@@ -23,14 +23,12 @@ export async function authenticationOf(config: Config, proxy: ProxyOptions): Pro
   const { authSectionSchema, openAuthenticator } = await import('@muniment/auth/section')
   const { authenticate } = await import('@muniment/interceptor/guard')
   const shelves =
-    config.state.kind === 'file'
-      ? openApiKeyFiles(config.home)
-      : openApiKeyState(await openState(config.state))
+    config.state.kind === 'file' ? openAuthFiles(config.home) : openAuthState(await openState(config.state))
   const authenticator = await openAuthenticator(readSection(section, authSectionSchema), {
     shelves,
     tenant: config.interceptor.tenant,
     resources: resourcesOf(proxy),
     now: Date.now,
   })
-  return [authenticate(authenticator)]
+  return [authenticate(authenticator, { sessions: createSessions({ now: Date.now, ended: shelves.ended }) })]
 }

@@ -192,6 +192,14 @@ describe('keys data', () => {
   })
 })
 
+test('keys end-sessions is recorded', async () => {
+  expect((await keys('end-sessions')).stdout).toMatch(/^ended {2}every session begun before 2/u)
+  expect((await takeActs(home)).at(-1)).toMatchObject({
+    method: 'muniment/sessions.end',
+    details: { phase: 'done' },
+  })
+})
+
 describe('keys api', () => {
   test('create shows a key once; list and the records show what it is for, and never the key', async () => {
     await takeActs(home)

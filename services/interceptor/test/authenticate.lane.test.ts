@@ -4,6 +4,7 @@ import {
   apiKeys,
   createApiKeyAdmin,
   createAuthenticator,
+  createSessions,
   oauth,
   openMemoryShelf,
   type ApiKeyShelves,
@@ -41,7 +42,9 @@ async function front(options: Partial<ProxyOptions> = {}): Promise<URL> {
     home: lab.home,
     onProblem: () => undefined,
     routes: [{ path: '/files', upstream: upstream.url }],
-    guard: authenticate(createAuthenticator({ methods, failures: { free: 3 } })),
+    guard: authenticate(createAuthenticator({ methods, failures: { free: 3 } }), {
+      sessions: createSessions({ now: Date.now }),
+    }),
     ...options,
   })
   return new URL('/files', proxy.url)
@@ -120,6 +123,21 @@ describe('in front of a server', () => {
       [JSON.stringify(observation), request?.toString(), response?.toString()].join(''),
     )
     for (const text of texts) expect(text).not.toContain(key.slice(-43))
+  })
+
+  test('a session in the hands of another caller, or after its end, does not exist', async () => {
+    const url = await front()
+    const [mine, theirs] = [await newKey(), await newKey()]
+    const use = async (key: string, method = 'POST'): Promise<number> => {
+      const headers = { 'x-api-key': key, 'mcp-session-id': 's1' }
+      return (await fetch(url, { ...post(call, headers), method })).status
+    }
+    await use(mine)
+    const before = seen.length
+    expect(await use(theirs)).toBe(404)
+    await use(mine, 'DELETE')
+    expect(await use(mine)).toBe(404)
+    expect(seen.length).toBe(before + 1)
   })
 
   test('a credential for the server behind it, which is none of ours, is passed on', async () => {

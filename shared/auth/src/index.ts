@@ -1,7 +1,7 @@
 export { createApiKeyAdmin, type ApiKeyAdmin, type ApiKeyInfo } from './api-keys/admin.ts'
 export { apiKeyId } from './api-keys/key.ts'
 export { apiKeys, type ApiKeyMethodOptions } from './api-keys/method.ts'
-export { openApiKeyFiles, openApiKeyState, type ApiKeyShelves } from './api-keys/shelves.ts'
+export { openAuthFiles, openAuthState, type ApiKeyShelves, type AuthShelves } from './api-keys/shelves.ts'
 export {
   createAuthenticator,
   type Authenticator,
@@ -16,4 +16,5 @@ export type { IntrospectionOptions } from './oauth/introspection.ts'
 export { mutualTls, type MutualTlsOptions } from './mtls/method.ts'
 export { oauth } from './oauth/method.ts'
 export type { OAuthOptions } from './oauth/options.ts'
+export { createSessions, endAllSessions, type Sessions } from './sessions.ts'
 export { openMemoryShelf, openStateShelf, type Shelf } from './shelf.ts'

@@ -4,7 +4,7 @@ import { AppError } from '@muniment/schema'
 import type { Call, CliCommand } from '../command.ts'
 import { openKeysOf } from '../context.ts'
 import { publishControlKeys, publishIngestKey } from '../ingest-key.ts'
-import { administerApiKeys } from '../keys/api.ts'
+import { administerApiKeys, endSessions } from '../keys/api.ts'
 import { showDataKey } from '../keys/data.ts'
 import { device } from '../keys/device.ts'
 import { retire } from '../keys/retire.ts'
@@ -57,6 +57,7 @@ const actions: Readonly<Record<string, (call: Call) => Promise<number>>> = {
   retire,
   data: showDataKey,
   api: administerApiKeys,
+  'end-sessions': endSessions,
   device,
 }
 
@@ -84,6 +85,7 @@ api makes keys for programs that call a guarded server: shown once, kept as salt
     ['muniment keys api list', 'ids, names, scopes, expiry and last use of such keys'],
     ['muniment keys api revoke 5b1f…', 'by its id, which is the middle part of the key'],
     ['muniment keys device add laptop-7', 'let a machine send to the collector; device list, device revoke'],
+    ['muniment keys end-sessions', 'every session that a guard has bound to a caller is over'],
     ['muniment keys data seg/v1/t=acme/….parquet --print', "a segment's own key, for Spark or PyArrow"],
   ],
   configure: command => {

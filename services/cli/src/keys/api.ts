@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto'
 import {
   apiKeyId,
   createApiKeyAdmin,
-  openApiKeyFiles,
-  openApiKeyState,
+  endAllSessions,
+  openAuthFiles,
+  openAuthState,
   type ApiKeyAdmin,
   type ApiKeyInfo,
+  type AuthShelves,
 } from '@muniment/auth'
 import type { Config } from '@muniment/runtime'
 import { AppError } from '@muniment/schema'
@@ -16,12 +18,17 @@ import { argument, numberOption, textOption, textOptions } from '../options.ts'
 import { safe } from '../print.ts'
 
 /** On one machine files of the home folder, which guards on Node 20 can read too; else the state that all machines share. */
-async function withAdmin<T>(config: Config, use: (admin: ApiKeyAdmin) => Promise<T>): Promise<T> {
-  const by = { now: Date.now, randomBytes }
-  if (config.state.kind === 'file')
-    return await use(createApiKeyAdmin({ ...openApiKeyFiles(config.home), ...by }))
+async function withShelves<T>(config: Config, use: (shelves: AuthShelves) => Promise<T>): Promise<T> {
+  if (config.state.kind === 'file') return await use(openAuthFiles(config.home))
   await using state = await openState(config.state)
-  return await use(createApiKeyAdmin({ ...openApiKeyState(state), ...by }))
+  return await use(openAuthState(state))
+}
+
+async function withAdmin<T>(config: Config, use: (admin: ApiKeyAdmin) => Promise<T>): Promise<T> {
+  return await withShelves(
+    config,
+    async shelves => await use(createApiKeyAdmin({ ...shelves, now: Date.now, randomBytes })),
+  )
 }
 
 function instant(ms: number | undefined): string | null {
@@ -106,4 +113,18 @@ export async function administerApiKeys(call: Call): Promise<number> {
   const action = actions[name]
   if (action !== undefined) return await action(call)
   throw new AppError('INVALID_INPUT', `"${name}" is not something keys api does: create, list, revoke.`)
+}
+
+/** Ends every session that guards have bound to a caller. */
+export async function endSessions(call: Call): Promise<number> {
+  const config = await call.config()
+  const nowMs = Date.now()
+  const before = new Date(nowMs).toISOString()
+  await perform(config, { name: 'sessions.end' }, async () => {
+    await withShelves(config, async ({ ended }) => await endAllSessions(ended, nowMs))
+    return { before }
+  })
+  call.printer.answer({ ended_before: before }, () => `ended  every session begun before ${before}`)
+  call.printer.say('Guards refuse them within 5 seconds; clients begin new ones by themselves.')
+  return 0
 }

@@ -1,7 +1,7 @@
-import type { AuthOutcome, Authenticator, Principal as Verified } from '@muniment/auth'
+import type { AuthOutcome, Authenticator, Principal as Verified, Sessions } from '@muniment/auth'
 import type { Principal } from '../record.ts'
 import { andThen } from '../soon.ts'
-import type { DoorVerdict, GuardPart, PolicyNote } from './guard.ts'
+import type { DoorRequest, DoorVerdict, GuardPart, PolicyNote } from './guard.ts'
 
 function note(decision: 'accept' | 'refuse', reason: string): PolicyNote {
   return { name: 'authenticate', decision, reason }
@@ -24,15 +24,48 @@ function verdictOf(outcome: AuthOutcome, drop: readonly string[]): DoorVerdict {
   }
 }
 
+/** A server's session in the hands of somebody else, or one that is over, is one that does not exist: the client must begin anew. */
+function sessionFault(
+  sessions: Sessions,
+  request: DoorRequest,
+  principal: Verified,
+): DoorVerdict | undefined {
+  const id = request.header('mcp-session-id')
+  if (id === undefined) return undefined
+  const standing = sessions.use(id, principal)
+  if (request.method === 'DELETE' && standing === 'good') sessions.end(id)
+  if (standing === 'good') return undefined
+  return {
+    refusal: { code: 'ACCESS_DENIED', status: 404 },
+    principal: principalOf(principal),
+    notes: [note('refuse', `session_${standing}`)],
+  }
+}
+
+/** What an authenticator is given beside it. */
+export interface AuthenticateOptions {
+  /** Binds the server's sessions (`Mcp-Session-Id`) to who began them. */
+  readonly sessions?: Sessions
+}
+
 /**
  * A guard that lets in whom an authenticator of `@muniment/auth` knows, at the door of a proxy or an HTTP edge. Credentials end here: a proxy does not pass them on.
  */
-export function authenticate(authenticator: Authenticator): GuardPart {
+export function authenticate(
+  authenticator: Authenticator,
+  { sessions }: AuthenticateOptions = {},
+): GuardPart {
+  const judge = (request: DoorRequest, outcome: AuthOutcome): DoorVerdict => {
+    const fault =
+      sessions === undefined || 'refusal' in outcome
+        ? undefined
+        : sessionFault(sessions, request, outcome.principal)
+    return fault ?? verdictOf(outcome, authenticator.spends(request))
+  }
   return {
     stage: 'authenticate',
     open: () => ({
-      door: request =>
-        andThen(authenticator.check(request), outcome => verdictOf(outcome, authenticator.spends(request))),
+      door: request => andThen(authenticator.check(request), outcome => judge(request, outcome)),
       document: authenticator.document,
     }),
   }

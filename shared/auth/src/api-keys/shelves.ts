@@ -8,16 +8,27 @@ export interface ApiKeyShelves {
   readonly uses: Shelf
 }
 
-/** API keys as files of the home folder of this machine. */
-export function openApiKeyFiles(home: string): ApiKeyShelves {
+/** All that guards of one installation share. */
+export interface AuthShelves extends ApiKeyShelves {
+  /** Up to when sessions are over; see `endAllSessions`. */
+  readonly ended: Shelf
+}
+
+/** Shelves as files of the home folder of this machine. */
+export function openAuthFiles(home: string): AuthShelves {
   const folder = join(home, 'auth')
   return {
     keys: openFileShelf(join(folder, 'api-keys.json')),
     uses: openFileShelf(join(folder, 'api-key-uses.json')),
+    ended: openFileShelf(join(folder, 'sessions-ended')),
   }
 }
 
-/** API keys in the state, for installations of several machines. */
-export function openApiKeyState(state: StateLike): ApiKeyShelves {
-  return { keys: openStateShelf(state, 'auth/api-keys'), uses: openStateShelf(state, 'auth/api-key-uses') }
+/** Shelves in the state, for installations of several machines. */
+export function openAuthState(state: StateLike): AuthShelves {
+  return {
+    keys: openStateShelf(state, 'auth/api-keys'),
+    uses: openStateShelf(state, 'auth/api-key-uses'),
+    ended: openStateShelf(state, 'auth/sessions-ended'),
+  }
 }

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { createSessions, endAllSessions, openMemoryShelf } from '@muniment/auth'
+import { clockAt } from './request.ts'
+
+const alice = { id: 'alice', issuer: 'https://login.example.com', method: 'oauth' }
+const bob = { ...alice, id: 'bob' }
+const minuteMs = 60_000
+
+test('a session is whose who used it first: a stolen one is worth nothing to others, and one that was pushed on somebody is refused', () => {
+  const sessions = createSessions({ now: clockAt(1).now })
+  expect(sessions.use('s1', alice)).toBe('good')
+  expect(sessions.use('s1', bob)).toBe('of_other_principal')
+  expect(sessions.use('s1', { ...alice, issuer: 'https://other.example' })).toBe('of_other_principal')
+  expect(sessions.use('s1', { ...alice, method: 'api_key' })).toBe('of_other_principal')
+  expect(sessions.use('s1', alice)).toBe('good')
+})
+
+test('it ends when it is not used, when its time is over, and for good', () => {
+  const clock = clockAt(1)
+  const sessions = createSessions({ now: clock.now, idleMs: 30 * minuteMs, absoluteMs: 60 * minuteMs })
+  sessions.use('idle', alice)
+  sessions.use('busy', alice)
+  for (const after of [20, 20, 20]) {
+    clock.pass(after * minuteMs)
+    expect(sessions.use('busy', alice)).toBe('good')
+  }
+  expect(sessions.use('idle', alice)).toBe('over')
+  expect(sessions.use('idle', alice)).toBe('over')
+  clock.pass(minuteMs)
+  expect(sessions.use('busy', alice)).toBe('over')
+})
+
+test('it is over after it was ended, also for who replays it', () => {
+  const sessions = createSessions({ now: clockAt(1).now })
+  sessions.use('s1', alice)
+  sessions.end('s1')
+  expect(sessions.use('s1', alice)).toBe('over')
+  expect(sessions.use('s1', bob)).toBe('of_other_principal')
+})
+
+test('all are over everywhere after one command, and new ones are not', async () => {
+  const clock = clockAt(1)
+  const ended = openMemoryShelf()
+  const doors = [1, 2].map(() => createSessions({ now: clock.now, ended }))
+  for (const [door, sessions] of doors.entries()) sessions.use(`s${door}`, alice)
+  clock.pass(minuteMs)
+  await endAllSessions(ended, clock.now())
+  clock.pass(1)
+  for (const [door, sessions] of doors.entries()) {
+    sessions.use('prompts the reading', bob)
+    await ended.read()
+    await expect.poll(() => sessions.use(`s${door}`, alice)).toBe('over')
+    clock.pass(1)
+    expect(sessions.use(`new${door}`, alice)).toBe('good')
+  }
+})
