@@ -35,6 +35,8 @@ const names: readonly Answer[] = [
   'forty finds in 10 KiB',
 ]
 
+/** A loop of calls in memory leaves the event loop no turn: nothing may be dropped meanwhile. */
+const ringMaxBytes = 512 * 1024 * 1024
 const rounds = 10
 const callsPerRound = 200
 
@@ -47,7 +49,7 @@ async function open(home: string, guard?: GuardPart): Promise<Call> {
     content: [{ type: 'text', text: answers[args.given] }],
   }))
   const [near, far] = InMemoryTransport.createLinkedPair()
-  await attach(server, { home, ...(guard && { guard }) }).connect(far)
+  await attach(server, { home, ringMaxBytes, ...(guard && { guard }) }).connect(far)
   const client = new Client(info)
   await client.connect(near)
   return answer => client.callTool({ name: 'give', arguments: { given: answer } })

@@ -162,8 +162,12 @@ const issuing = (
   { idOf }: VaultKeys,
 ): { readonly ids: Ids; readonly given: Map<string, Held> } => {
   const given = new Map<string, Held>()
+  // Lists repeat values, and a keyed hash of each is most of the work.
+  const known = new Map<string, string>()
   const token = (found: Value): string => {
-    const id = idOf(conversation, packed(found))
+    const text = packed(found)
+    const id = known.get(text) ?? idOf(conversation, text)
+    known.set(text, id)
     given.set(lettersOf(id), found)
     return id
   }

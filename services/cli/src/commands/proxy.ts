@@ -129,7 +129,7 @@ export const proxyCommand: CliCommand = {
   help: `Bytes pass as they come, in both directions; records wait, sealed, under MUNIMENT_HOME until \`muniment up\` collects them, or go to Kafka where MUNIMENT_BUS says
 so. A single URL is served path for path, with everything at its origin; several share the proxy as /path=URL. /livez and /readyz are the proxy's own.
 
-On a loopback address it answers only who calls it by a loopback name (DNS rebinding). MCP_TLS_CERT and MCP_TLS_KEY serve TLS; MCP_ALLOWED_ORIGINS
+On a loopback address it answers only who calls it by a loopback name (DNS rebinding). MASK_PII_BEFORE_LLM=true masks personal data before the model reads it. MCP_TLS_CERT and MCP_TLS_KEY serve TLS; MCP_ALLOWED_ORIGINS
 lets pages call and makes the proxy answer for CORS. OAuth metadata of the upstream (RFC 9728) are passed on with the address of the proxy.
 
 The section auth of muniment.yaml says who may call: tokens of OAuth issuers, API keys (muniment keys api), client certificates. What proves that ends at the proxy.`,

@@ -12,7 +12,8 @@ export const wrapCommand: CliCommand = {
   name: 'wrap',
   summary: 'Run a stdio MCP server and record its calls',
   help: `The server sees the same bytes, signals and environment as without, and standard output stays its own. Records wait, sealed, under MUNIMENT_HOME until
-\`muniment up\` collects them, or go to Kafka where MUNIMENT_BUS says so. In a client's configuration:
+\`muniment up\` collects them, or go to Kafka where MUNIMENT_BUS says so. MASK_PII_BEFORE_LLM=true masks
+personal data before the model reads it. In a client's configuration:
 
   { "command": "npx", "args": ["muniment", "wrap", "--server-name", "files", "--", "npx", "@modelcontextprotocol/server-filesystem", "/srv/docs"] }`,
   examples: [
