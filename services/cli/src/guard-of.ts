@@ -36,11 +36,22 @@ async function masking(config: Config): Promise<GuardPart[]> {
   return [part]
 }
 
+/** What the section `guard` asks for; loaded only then. */
+async function configured({ sections: { guard } }: Config): Promise<GuardPart[]> {
+  if (guard === undefined) return []
+  const { guardPartsIn } = await import('./guard-section.ts')
+  return guardPartsIn(guard)
+}
+
 /** The parts of the guard that were asked for, here and in the configuration. Throws `CONFIG_INVALID` for rules that cannot be meant. */
 export async function guardOf(
   config: Config,
   choice: GuardChoice,
 ): Promise<{ readonly guard?: readonly GuardPart[] }> {
-  const guard = [...(await refusing(config, choice)), ...(await masking(config))]
+  const guard = [
+    ...(await refusing(config, choice)),
+    ...(await configured(config)),
+    ...(await masking(config)),
+  ]
   return guard.length === 0 ? {} : { guard }
 }

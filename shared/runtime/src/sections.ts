@@ -30,6 +30,10 @@ export const sections = {
     doc: 'Which rules may decide about callers, tools and servers, and what they may never touch; the README of `@muniment/detector` has all of it.',
     roles: ['detector'],
   },
+  guard: {
+    doc: 'What `muniment wrap` and `muniment proxy` refuse: limits, validation, errors; `infra/docs/guard.md` has all of it.',
+    roles: ['interceptor'],
+  },
   detection: {
     doc: 'Which tools bring in the words of strangers, hand out what is not public, or take data out; the README of `@muniment/detector` has all of it.',
     roles: ['detector'],
