@@ -211,13 +211,14 @@ describe(`beside a hostile bus${noMount === '' ? '' : `, no full disk (${noMount
     'that %s and a disk that is %s, no call that fails closed reaches the server unrecorded, and none hangs',
     async (mode, disk) => {
       const asked: Asked[] = []
-      const client = await talk(asked, {
-        delivery: { failClosed: ['*_pay'], deadlineMs: disk === 'sound' ? 9000 : 300 },
-      })
+      // Both record in one lane; what is to pass has all the time there is, what is to be refused need not take long.
+      const client = await talk(asked, { delivery: { failClosed: ['*_pay'], deadlineMs: 9000 } })
+      const hasty = await talk(asked, { delivery: { failClosed: ['*_pay'], deadlineMs: 300 } })
+      const tried = disk === 'sound' ? client : hasty
       await client.call('a_pay')
       bus.mode = mode
       breakDisk(disk)
-      const outcomes = await Promise.all(Array.from({ length: 20 }, (_, n) => told(client.call(`${n}_pay`))))
+      const outcomes = await Promise.all(Array.from({ length: 20 }, (_, n) => told(tried.call(`${n}_pay`))))
       expect(new Set(outcomes)).toEqual(new Set([disk === 'sound' ? 'ok' : 'refused']))
       expect(asked.filter(({ isRecorded }) => !isRecorded)).toEqual([])
       expect(asked).toHaveLength(disk === 'sound' ? 21 : 1)
@@ -225,8 +226,9 @@ describe(`beside a hostile bus${noMount === '' ? '' : `, no full disk (${noMount
       bus.mode = 'sound'
       bus.release()
       mend()
-      await expect.poll(() => told(client.call('z_pay')), { timeout: 20_000, interval: 300 }).toBe('ok')
+      await expect.poll(() => told(client.call('z_pay')), { timeout: 60_000, interval: 300 }).toBe('ok')
       await client.close()
+      await hasty.close()
       await hostOf(readSettings(options(), {})).close(10_000)
       const stories = watermarked(await lab.open(bus.kept)).map(story)
       const ended = stories.filter(line => /^call tools\/call \d+_pay /u.test(line))
@@ -235,7 +237,7 @@ describe(`beside a hostile bus${noMount === '' ? '' : `, no full disk (${noMount
         new Set([disk === 'sound' ? 'ok' : 'denied SERVICE_ERROR']),
       )
     },
-    40_000,
+    90_000,
   )
 
   test('that says yes but keeps nothing, the lane shows that something is missing', async () => {
@@ -256,7 +258,7 @@ describe(`beside a hostile bus${noMount === '' ? '' : `, no full disk (${noMount
 
 test('under wrap what fails closed does not reach the command where nothing can be recorded, and all else does', async () => {
   breakDisk('not to be written')
-  const wrap = { home: lab.home, delivery: { failClosed: ['echo'], deadlineMs: 300 } }
+  const wrap = { home: lab.home, delivery: { failClosed: ['echo'], deadlineMs: 2000 } }
   const server = join(import.meta.dirname, 'servers.ts')
   const runner = join(import.meta.dirname, 'wrap-runner.ts')
   const client = await talkToProgram(
@@ -269,14 +271,14 @@ test('under wrap what fails closed does not reach the command where nothing can 
   expect(JSON.stringify(await client.call('fail'))).toContain('out of paper')
   rmSync(join(lab.home, 'spool'))
   await expect
-    .poll(() => told(client.call('echo', { text: 'x' })), { timeout: 15_000, interval: 300 })
+    .poll(() => told(client.call('echo', { text: 'x' })), { timeout: 60_000, interval: 300 })
     .toBe('ok')
   await client.close()
   await expect
-    .poll(async () => (await lyingIn(lab)).map(story).at(-1), { timeout: 5000 })
+    .poll(async () => (await lyingIn(lab)).map(story).at(-1), { timeout: 20_000 })
     .toBe('heartbeat end')
   const stories = (await lab.collect()).map(story)
   expect(stories).toContain('call tools/call echo denied SERVICE_ERROR')
   expect(stories).toContain('begun tools/call echo')
   expect(stories.filter(line => line === 'call tools/call echo ok')).toHaveLength(1)
-}, 30_000)
+}, 90_000)
