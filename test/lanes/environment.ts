@@ -53,3 +53,9 @@ function isExecutable(file: string): boolean {
     return false
   }
 }
+
+/** A number from the environment, for tests that can be run longer than usual. */
+export function howMany(name: string, usual: number): number {
+  const value = Number(machine[name] ?? usual)
+  return Number.isSafeInteger(value) && value > 0 ? value : usual
+}

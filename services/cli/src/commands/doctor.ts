@@ -141,7 +141,7 @@ async function testWorm(call: Call): Promise<number> {
   const bucket = s3ConfigOf(await call.config())
   if (bucket === undefined) {
     call.printer.say(
-      'The archive is a folder: whoever may write to it can remove files, and only the log shows it.',
+      'The archive is a folder: its files are read-only, but whoever may write to the folder can remove them, and only the log shows it.',
     )
     call.printer.say(
       'Nothing was tested; for immutability use a bucket with Object Lock, or a file system that has it.',
