@@ -1,8 +1,9 @@
 // What the parts of a guard cost, each beside the same calls without it.
 import type { Figure } from './figure.ts'
 import { maskFigures } from './guard-mask.ts'
+import { partFigures } from './guard-parts.ts'
 
 /** Runs the suite, part by part. */
 export async function run(): Promise<readonly Figure[]> {
-  return await maskFigures()
+  return [...(await partFigures()), ...(await maskFigures())]
 }

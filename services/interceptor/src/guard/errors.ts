@@ -43,11 +43,12 @@ function reducedResult(result: Members, correlationId: string): Members {
 }
 
 /** What the caller sees in place of an answer; `undefined` where it may see the answer. */
-function reduced(message: Members, correlationId: string, keepsTools: boolean): Members | undefined {
+function reduced(message: Members, keepsTools: boolean): ((correlationId: string) => Members) | undefined {
   const { jsonrpc, id, error, result } = message
-  if (error !== undefined) return { jsonrpc, id, error: reducedError(error, correlationId) }
+  if (error !== undefined)
+    return correlationId => ({ jsonrpc, id, error: reducedError(error, correlationId) })
   if (keepsTools || !isMembers(result) || result['isError'] !== true) return undefined
-  return { jsonrpc, id, result: reducedResult(result, correlationId) }
+  return correlationId => ({ jsonrpc, id, result: reducedResult(result, correlationId) })
 }
 
 /**
@@ -60,9 +61,10 @@ export function reduceErrors(options: ErrorOptions = {}): GuardPart {
     stage: 'errors',
     open: (): Guard => ({
       response: (_, message): Rewriting | undefined => {
+        const instead = reduced(message, toolErrors === 'keep')
+        if (instead === undefined) return undefined
         const id = newId()
-        const instead = reduced(message, id, toolErrors === 'keep')
-        return instead && { message: instead, notes: [{ name: 'errors', decision: 'reduce', reason: id }] }
+        return { message: instead(id), notes: [{ name: 'errors', decision: 'reduce', reason: id }] }
       },
     }),
   }
