@@ -269,9 +269,9 @@ const NO_NAME = new Uint8Array(0)
 
 const createKeyMemory = (): KeyMemory => {
   const slots: Slots = {
-    names: Array.from({ length: SLOTS }, () => NO_NAME),
+    names: new Array<Uint8Array>(SLOTS).fill(NO_NAME),
     hints: new Int32Array(SLOTS),
-    segments: Array.from({ length: SLOTS }, () => '*'),
+    segments: new Array<string>(SLOTS).fill('*'),
   }
   const span = { start: 0, end: 0 }
   const find = (source: Source, start: number, end: number): number => {

@@ -89,16 +89,21 @@ export interface RoundTrip {
 const TOKENS_MAX = 10_000
 const ID = '[a-z]{16,64}'
 
+const HOST = MASKED_HOST.replace('.', '\\.')
+
 /** Looks for tokens and nothing else. */
-const TOKENS: Kinds = {
+const tokenKinds = (): Kinds => ({
   all: [
     { name: 'TOKEN', pattern: `\\[[A-Z_]{2,31}:${ID}\\]` },
-    { name: 'SHAPED', pattern: `${ID}@${MASKED_HOST.replace('.', '\\.')}` },
-    { name: 'SHAPED', pattern: `https://${MASKED_HOST.replace('.', '\\.')}/${ID}` },
+    { name: 'SHAPED', pattern: `${ID}@${HOST}` },
+    { name: 'SHAPED', pattern: `https://${HOST}/${ID}` },
   ].map(compileKind),
   openings: [],
   isAlone: true,
-}
+})
+
+/** Made when the first text is restored: the tables of three patterns take longer than to load all the rest. */
+let knownKinds: Kinds | undefined
 
 /** A value as it stood in the text, and as people write it. */
 type Held = Pick<Value, 'raw' | 'value' | 'level' | 'isNumber'>
@@ -150,10 +155,12 @@ const idIn = (token: string): string => LETTERS.exec(token)?.[0] ?? ''
 const tokenFinder = (unrestored: readonly string[]): ((text: string) => readonly Found[]) => {
   const selectors = unrestored.map(compileSelector)
   const withPaths = selectors.length > 0
-  return text =>
-    scan(text, { json: true, withPaths, path: '', kinds: TOKENS }).filter(
+  return text => {
+    knownKinds ??= tokenKinds()
+    return scan(text, { json: true, withPaths, path: '', kinds: knownKinds }).filter(
       ({ path }) => !selectors.some(covers => covers(path)),
     )
+  }
 }
 
 /** Gives ids to the values of one text and remembers which it gave. */
