@@ -97,6 +97,26 @@ export const readCluster = (leaf: Leaf, cluster: Cluster, start: number): void =
   cluster.end = i
 }
 
+/** So many groups of a list are passed at once; a number that begins at one of them ends before the last group that was read. */
+const LISTED = 4
+
+/**
+ * Behind the first groups of a list: as many groups as are read, of one or two digits, none with a zero first. No number begins in one
+ * but what a word explains, before it or behind its end. The start of the first group where it is no list.
+ */
+export const listEnd = (cluster: Cluster): number => {
+  const last = cluster.groups - 1
+  if (last < MAX_GROUPS - 1 || cluster.hasPlus || cluster.hasParen) return cluster.start
+  for (let group = 0; group <= last; group++) if (!isListed(cluster, group)) return cluster.start
+  return cluster.groupStart[LISTED] ?? cluster.start
+}
+
+const isListed = (cluster: Cluster, group: number): boolean => {
+  const from = (cluster.upTo[group - 1] ?? 0) * Math.min(group, 1)
+  if ((cluster.upTo[group] ?? 0) - from > 2 || cluster.digit[from] === 0) return false
+  return cluster.joint[group] !== 46 && cluster.joint[group] !== 1
+}
+
 /** Whether the group with this number ends a token: no letter, digit or further number part follows. */
 export const endsAt = (leaf: Leaf, end: number): boolean => {
   const c = at(leaf, end)

@@ -104,19 +104,42 @@ export const decodeSigns = (source: Source, range: Range): Decoded | undefined =
 }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-const VALUES = new Int8Array(128).fill(-1)
+const VALUES = new Int8Array(256).fill(-1)
 for (let i = 0; i < 64; i++) VALUES[ALPHABET.charCodeAt(i)] = i
 VALUES[45] = 62
 VALUES[95] = 63
 
+/** Signs of base64 that must give ASCII text; tokens shorter than this are not read. */
 const PROBE = 16
 
 const isText = (byte: number): boolean =>
   (byte >= 32 && byte < 127) || byte === 10 || byte === 13 || byte === 9
 
+const PLAIN_BYTES = 16
+
 /** The first bytes must be ASCII text, the later ones may be UTF-8. */
 const mayFollow = (byte: number, size: number): boolean =>
-  size < PROBE ? byte < 128 && isText(byte) : byte >= 0x80 || isText(byte)
+  size < PLAIN_BYTES ? byte < 128 && isText(byte) : byte >= 0x80 || isText(byte)
+
+/** Four signs of base64 at an offset as 24 bits, or -1 where one of them is none. */
+const quantumAt = (bytes: Uint8Array, i: number): number => {
+  const a = VALUES[bytes[i] ?? 0] ?? -1
+  const b = VALUES[bytes[i + 1] ?? 0] ?? -1
+  const c = VALUES[bytes[i + 2] ?? 0] ?? -1
+  const d = VALUES[bytes[i + 3] ?? 0] ?? -1
+  return (a | b | c | d) < 0 ? -1 : (a << 18) | (b << 12) | (c << 6) | d
+}
+
+const isPlain = (byte: number): boolean => byte < 128 && isText(byte)
+
+/** Whether the first bytes are text: nearly every long token is sorted out here, before room is made for what it holds. */
+const beginsAsText = (bytes: Uint8Array, start: number): boolean => {
+  for (let i = start; i < start + PROBE; i += 4) {
+    const bits = quantumAt(bytes, i)
+    if (bits < 0 || !isPlain(bits >> 16) || !isPlain((bits >> 8) & 255) || !isPlain(bits & 255)) return false
+  }
+  return true
+}
 
 /** Bytes of base64 or base64url text; undefined as soon as they are no text. */
 const bytesOf = (bytes: Uint8Array, range: Range): Uint8Array | undefined => {
@@ -142,6 +165,7 @@ const decoder = new TextDecoder()
 
 /** Text behind base64, or undefined when what comes out is no text. */
 export const decodeBase64 = (source: Source, range: Range): string | undefined => {
+  if (!beginsAsText(source.bytes, range.start)) return undefined
   let { end } = range
   while (end > range.start && source.bytes[end - 1] === 61) end--
   const bytes = bytesOf(source.bytes, { start: range.start, end })

@@ -1,4 +1,4 @@
-import { INVISIBLE } from './chars.ts'
+import { INVISIBLE, isHex } from './chars.ts'
 import { FOLD } from './fold.ts'
 import type { Source } from './source.ts'
 
@@ -42,4 +42,28 @@ export const unescape = (source: Source, range: { start: number; end: number }, 
     }
   }
   return size
+}
+
+const LETTERS = new Set(Array.from('"\\/bfnrt', char => char.charCodeAt(0)))
+
+/** Size of the escape at a backslash, 0 for one that RFC 8259 does not know. */
+const escapeSize = (bytes: Uint8Array, i: number): number => {
+  const sign = bytes[i + 1] ?? 0
+  if (LETTERS.has(sign)) return 2
+  if (sign !== 117) return 0
+  for (let k = i + 2; k < i + 6; k++) if (!isHex(bytes[k] ?? 0)) return 0
+  return 6
+}
+
+/** Behind the closing quote of the JSON string that opens at `from`, -1 where it is none; asked instead of the parser, which takes long to refuse. */
+export const stringEndAt = (bytes: Uint8Array, from: number, size: number): number => {
+  for (let i = from + 1; i < size;) {
+    const c = bytes[i] ?? 0
+    if (c === 34) return i + 1
+    if (c < 32) return -1
+    const step = c === 92 ? escapeSize(bytes, i) : 1
+    if (step === 0) return -1
+    i += step
+  }
+  return -1
 }

@@ -1,5 +1,5 @@
 import * as hint from './hints.ts'
-import { hintsOfLabel, keys } from './keys.ts'
+import { hashedKey, hintsAt, hintsOfLabel, type Key } from './keys.ts'
 import type { Source } from './source.ts'
 
 /** Leaves and frames are handed on and forgotten at this many, so a huge document needs no huge tables. */
@@ -29,13 +29,14 @@ export interface Records {
   safe: number
 }
 
-interface Walk extends Records {
+interface Walk extends Records, Key {
   kinds: Uint8Array
   depth: number
+  /** Kind and frame of the innermost open container. */
+  kind: number
+  frame: number
   /** Frame of each open container, up to `FRAMES_MAX`. */
   open: Int32Array
-  keyStart: number
-  keyEnd: number
   keyHints: number
   /** The last string that was read has a backslash in it. */
   hasEscape: boolean
@@ -61,7 +62,11 @@ const grown = (table: Int32Array, needed: number): Int32Array => {
   return bigger
 }
 
-const frameAt = (walk: Walk, depth: number): number => walk.open[Math.min(depth, FRAMES_MAX)] ?? 0
+/** Makes the container at the present depth the innermost. */
+const settle = (walk: Walk): void => {
+  walk.kind = walk.depth === 0 ? 0 : (walk.kinds[walk.depth] ?? 0)
+  walk.frame = walk.open[Math.min(walk.depth, FRAMES_MAX)] ?? 0
+}
 
 /** Hints a value gets: its key's own, or, where that says nothing, what its container was called. */
 const inherited = (own: number, parent: number): number =>
@@ -71,21 +76,19 @@ const inherited = (own: number, parent: number): number =>
     : own
 
 const ownHints = (walk: Walk): number => {
-  const parent = walk.frames[frameAt(walk, walk.depth) * FRAME + 3] ?? 0
-  if (walk.depth > 0 && walk.kinds[walk.depth] === ARRAY) return parent
+  const parent = walk.frames[walk.frame * FRAME + 3] ?? 0
+  if (walk.kind === ARRAY) return parent
   return inherited(walk.keyHints, parent)
 }
 
-const keyStartHere = (walk: Walk): number =>
-  walk.depth > 0 && walk.kinds[walk.depth] === OBJECT ? walk.keyStart : -1
-
 const addLeaf = (walk: Walk, start: number, end: number): number => {
   const at = walk.leafCount++ * LEAF
-  walk.leaves = grown(walk.leaves, at + LEAF)
-  walk.leaves[at] = start
-  walk.leaves[at + 1] = end
-  walk.leaves[at + 3] = keyStartHere(walk)
-  walk.leaves[at + 4] = frameAt(walk, walk.depth)
+  if (at + LEAF > walk.leaves.length) walk.leaves = grown(walk.leaves, at + LEAF)
+  const { leaves } = walk
+  leaves[at] = start
+  leaves[at + 1] = end
+  leaves[at + 3] = walk.kind === OBJECT ? walk.keyStart : -1
+  leaves[at + 4] = walk.frame
   return at
 }
 
@@ -100,21 +103,25 @@ const forget = (walk: Walk): void => {
     walk.open[depth] = depth
   }
   walk.frameCount = last + 1
+  walk.frame = last
   walk.paths = []
   walk.leafCount = 0
 }
 
+const deepen = (walk: Walk): void => {
+  const bigger = new Uint8Array(walk.kinds.length * 2)
+  bigger.set(walk.kinds)
+  walk.kinds = bigger
+}
+
 const push = (walk: Walk, kind: number): void => {
   const own = ownHints(walk)
-  const parent = frameAt(walk, walk.depth)
-  const keyStart = keyStartHere(walk)
+  const parent = walk.frame
+  const keyStart = walk.kind === OBJECT ? walk.keyStart : -1
   walk.depth++
-  if (walk.depth >= walk.kinds.length) {
-    const bigger = new Uint8Array(walk.kinds.length * 2)
-    bigger.set(walk.kinds)
-    walk.kinds = bigger
-  }
+  if (walk.depth >= walk.kinds.length) deepen(walk)
   walk.kinds[walk.depth] = kind
+  walk.kind = kind
   if (walk.depth > FRAMES_MAX) return
   const at = walk.frameCount * FRAME
   walk.frames = grown(walk.frames, at + FRAME)
@@ -125,14 +132,19 @@ const push = (walk: Walk, kind: number): void => {
   walk.frames[at + 4] = 0
   walk.frames[at + 5] = 0
   walk.open = grown(walk.open, walk.depth + 1)
-  walk.open[walk.depth] = walk.frameCount++
+  walk.frame = walk.frameCount++
+  walk.open[walk.depth] = walk.frame
 }
+
+/** Strings up to this size are read code by code: to ask the engine takes as long. */
+const NEAR = 48
 
 /** Behind the closing quote of the string that opens at `from`, or -1 when it never closes or holds a bare control character. */
 const stringEnd = (walk: Walk, from: number): number => {
-  const { bytes, size } = walk.source
+  const { bytes, size, plain } = walk.source
+  const near = plain === undefined ? size : Math.min(size, from + NEAR)
   walk.hasEscape = false
-  for (let i = from + 1; i < size; i++) {
+  for (let i = from + 1; i < near; i++) {
     const c = bytes[i] ?? 0
     if (c > 92) continue
     if (c === 34) return i + 1
@@ -141,7 +153,8 @@ const stringEnd = (walk: Walk, from: number): number => {
       i++
     } else if (c < 32) return -1
   }
-  return -1
+  const quote = plain === undefined ? -1 : plain.indexOf('"', near)
+  return quote < 0 ? -1 : quote + 1
 }
 
 const isNumberChar = (c: number): boolean =>
@@ -187,18 +200,37 @@ const numberEnd = (source: Source, from: number): number => {
   return isNumber(bytes, from, i) ? i : -1
 }
 
-const noteKey = (walk: Walk): void => {
-  const at = frameAt(walk, walk.depth) * FRAME
-  walk.frames[at + 4] = (walk.frames[at + 4] ?? 0) | walk.keyHints
+/** Like `stringEnd`, with the hash of the string. */
+const keyEnd = (walk: Walk, from: number): number => {
+  const { bytes, size } = walk.source
+  let hash = 0
+  let codes = 0
+  walk.hasEscape = false
+  for (let i = from + 1; i < size; i++) {
+    const c = bytes[i] ?? 0
+    if (c === 34) {
+      walk.keyHash = codes < 128 ? hash : -1
+      return i + 1
+    }
+    if (c < 32) return -1
+    hash = hashedKey(hash, c)
+    codes |= c
+    if (c !== 92) continue
+    walk.hasEscape = true
+    hash = hashedKey(hash, bytes[++i] ?? 0)
+    codes |= bytes[i] ?? 0
+  }
+  return -1
 }
 
 const readKey = (walk: Walk, from: number): number => {
-  const end = stringEnd(walk, from)
+  const end = keyEnd(walk, from)
   if (end < 0) return end
   walk.keyStart = from + 1
   walk.keyEnd = end - 1
-  walk.keyHints = keys.hintsAt(walk.source, from + 1, end - 1)
-  noteKey(walk)
+  walk.keyHints = hintsAt(walk.source, walk)
+  const all = walk.frame * FRAME + 4
+  walk.frames[all] = (walk.frames[all] ?? 0) | walk.keyHints
   if (walk.keepsAll || (walk.keyHints & hint.SUSPECT) !== 0) {
     const at = addLeaf(walk, from + 1, end - 1)
     walk.leaves[at + 2] = 0
@@ -216,15 +248,15 @@ const withLabel = (source: Source, known: number, start: number): number => {
 
 /** A label's value names its siblings: `{"type":"passport","number":…}`; only where it stands is noted, the meaning is asked for rarely. */
 const noteLabel = (walk: Walk, start: number, end: number): void => {
-  if ((walk.keyHints & hint.LABEL) === 0 || end - start > 42 || walk.kinds[walk.depth] !== OBJECT) return
-  const at = frameAt(walk, walk.depth) * FRAME
+  if (end - start > 42 || walk.kind !== OBJECT) return
+  const at = walk.frame * FRAME
   walk.frames[at + 5] = withLabel(walk.source, walk.frames[at + 5] ?? 0, start)
 }
 
 const readString = (walk: Walk, from: number): number => {
   const end = stringEnd(walk, from)
   if (end < 0) return end
-  noteLabel(walk, from + 1, end - 1)
+  if ((walk.keyHints & hint.LABEL) !== 0) noteLabel(walk, from + 1, end - 1)
   if (end - from < 4) return end
   const at = addLeaf(walk, from + 1, end - 1)
   walk.leaves[at + 2] = ownHints(walk)
@@ -249,12 +281,17 @@ const readNumber = (walk: Walk, from: number): number => {
   return end
 }
 
-const WORDS = ['true', 'false', 'null'].map(word => Array.from(word, char => char.charCodeAt(0)))
+/** The three words, by their first letter. */
+const WORDS: (readonly number[])[] = []
+for (const word of ['true', 'false', 'null'])
+  WORDS[word.charCodeAt(0)] = Array.from(word, char => char.charCodeAt(0))
 
 const readWord = (walk: Walk, from: number): number => {
   const { bytes } = walk.source
-  for (const word of WORDS) if (word.every((c, i) => bytes[from + i] === c)) return from + word.length
-  return -1
+  const word = WORDS[bytes[from] ?? 0]
+  if (word === undefined) return -1
+  for (let i = 1; i < word.length; i++) if (bytes[from + i] !== word[i]) return -1
+  return from + word.length
 }
 
 const readScalar = (walk: Walk, from: number, c: number): number => {
@@ -279,13 +316,14 @@ const stateAfterValue = (c: number): number => {
 
 /** A comma or a closing bracket: the state after it, or FAILED. */
 const punctuate = (walk: Walk, c: number): number => {
-  const kind = walk.depth === 0 ? 0 : walk.kinds[walk.depth]
+  const { kind } = walk
   if (c === 44 && kind !== 0) {
     walk.keyHints = 0
     return kind === OBJECT ? KEY_ONLY : VALUE
   }
   if ((c === 125 && kind === OBJECT) || (c === 93 && kind === ARRAY)) {
     walk.depth--
+    settle(walk)
     return AFTER
   }
   return FAILED
@@ -295,7 +333,7 @@ const isSpace = (c: number): boolean => c === 32 || c === 10 || c === 13 || c ==
 
 const isClose = (c: number): boolean => c === 125 || c === 93
 
-const NONE: Source = { bytes: new Uint8Array(0), size: 0, text: () => '' }
+const NONE: Source = { bytes: new Uint8Array(0), size: 0, text: () => '', plain: undefined }
 
 const createWalk = (): Walk => ({
   source: NONE,
@@ -309,9 +347,12 @@ const createWalk = (): Walk => ({
   safe: 0,
   kinds: new Uint8Array(64),
   depth: 0,
+  kind: 0,
+  frame: 0,
   open: new Int32Array(64),
   keyStart: -1,
   keyEnd: -1,
+  keyHash: -1,
   keyHints: 0,
   hasEscape: false,
 })
@@ -333,6 +374,8 @@ const open = (source: Source, start: Start): Walk => {
   walk.leafCount = 0
   walk.frameCount = 1
   walk.depth = 0
+  walk.kind = 0
+  walk.frame = 0
   walk.open[0] = 0
   walk.frames[0] = 0
   walk.frames[1] = 0
@@ -411,7 +454,8 @@ const lastLeaf = (walk: Walk): number => walk.leaves[(walk.leafCount - 1) * LEAF
 
 const overSpace = (source: Source, from: number): number => {
   let i = from
-  while (i < source.size && isSpace(source.bytes[i] ?? 0)) i++
+  const { bytes, size } = source
+  while (i < size && (bytes[i] ?? 0) <= 32 && isSpace(bytes[i] ?? 0)) i++
   return i
 }
 

@@ -115,7 +115,12 @@ const TAILS = new Set(
   ).split(' '),
 )
 
+const SIMPLE = /^[a-z0-9_]+$/
+
 const split = (name: string): string[] =>
+  SIMPLE.test(name) ? name.split('_').filter(word => word !== '') : splitAny(name)
+
+const splitAny = (name: string): string[] =>
   name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .normalize('NFD')
@@ -218,81 +223,80 @@ export const hintsOfLabel = (source: Source, start: number): number =>
 const SLOTS = 8192
 const KEY_MAX = 64
 
-/** What is known of keys seen before: one key per slot, so a flood of keys only costs time, never room. */
-export interface KeyMemory {
-  readonly hintsAt: (source: Source, start: number, end: number) => number
-  /** The key as it may stand in a path. */
-  readonly segmentAt: (source: Source, start: number, end: number) => string
+/** A key between its quotes, and the hash it is remembered under; -1 where it is not remembered. */
+export interface Key {
+  keyStart: number
+  keyEnd: number
+  keyHash: number
 }
 
-const isSame = (name: Uint8Array, bytes: Uint8Array, start: number): boolean => {
-  for (let i = 0; i < name.length; i++) if (name[i] !== bytes[start + i]) return false
-  return true
-}
-
-interface Slots {
-  readonly names: Uint8Array[]
-  readonly hints: Int32Array
-  readonly segments: string[]
-}
-
-/** Slot of a key of ASCII letters, hashed; -1 for any other, which is not remembered. */
-const slotOf = (bytes: Uint8Array, start: number, end: number): number => {
-  let hash = end - start
-  let codes = 0
-  for (let i = start; i < end; i++) {
-    const c = bytes[i] ?? 0
-    codes |= c
-    hash = (Math.imul(hash, 31) + c) | 0
-  }
-  return codes >= 128 ? -1 : (hash ^ (hash >>> 15)) & (SLOTS - 1)
-}
-
-const learn = (slots: Slots, source: Source, key: { slot: number; start: number; end: number }): void => {
-  const name = source.text().slice(key.start, key.end)
-  slots.names[key.slot] = source.bytes.slice(key.start, key.end)
-  slots.hints[key.slot] = hintsOfKey(name)
-  slots.segments[key.slot] = safeSegment(name)
-}
-
-const findSlot = (slots: Slots, source: Source, span: { start: number; end: number }): number => {
-  const { start, end } = span
-  const slot = slotOf(source.bytes, start, end)
-  const name = slots.names[slot]
-  if (name === undefined) return -1
-  if (name.length !== end - start || !isSame(name, source.bytes, start))
-    learn(slots, source, { slot, start, end })
-  return slot
-}
+/** One more code of a key's hash. */
+export const hashedKey = (hash: number, c: number): number => (Math.imul(hash, 31) + c) & 0x7f_ff_ff_ff
 
 const NO_NAME = new Uint8Array(0)
 
-const createKeyMemory = (): KeyMemory => {
-  const slots: Slots = {
-    names: new Array<Uint8Array>(SLOTS).fill(NO_NAME),
-    hints: new Int32Array(SLOTS),
-    segments: new Array<string>(SLOTS).fill('*'),
-  }
-  const span = { start: 0, end: 0 }
-  const find = (source: Source, start: number, end: number): number => {
-    if (end - start > KEY_MAX) return -1
-    span.start = start
-    span.end = end
-    return findSlot(slots, source, span)
-  }
-  return {
-    hintsAt: (source, start, end) => {
-      const slot = find(source, start, end)
-      return slot < 0
-        ? hintsOfKey(source.text().slice(start, Math.min(end, start + KEY_MAX + 1)))
-        : (slots.hints[slot] ?? 0)
-    },
-    segmentAt: (source, start, end) => {
-      const slot = find(source, start, end)
-      return slot < 0 ? '*' : (slots.segments[slot] ?? '*')
-    },
-  }
+/**
+ * What is known of keys seen before: one key per slot, so a flood of keys only costs time, never room. It holds key names that are
+ * safe to keep, at most 8,192 of them.
+ */
+const names: Uint8Array[] = Array.from({ length: SLOTS })
+const hintsBySlot = new Int32Array(SLOTS)
+const segments: string[] = Array.from({ length: SLOTS })
+
+const isSame = (name: Uint8Array, bytes: Uint8Array, key: Key): boolean => {
+  if (name.length !== key.keyEnd - key.keyStart) return false
+  for (let i = 0; i < name.length; i++) if (name[i] !== bytes[key.keyStart + i]) return false
+  return true
 }
 
-/** The one memory of the process: it holds key names that are safe to keep, at most 8,192 of them. */
-export const keys: KeyMemory = createKeyMemory()
+const learn = (slot: number, source: Source, { keyStart, keyEnd }: Key): void => {
+  const name = source.text().slice(keyStart, keyEnd)
+  names[slot] = source.bytes.slice(keyStart, keyEnd)
+  hintsBySlot[slot] = hintsOfKey(name)
+  segments[slot] = safeSegment(name)
+}
+
+/** Slot of a short key of ASCII letters; -1 for any other. */
+const slotOf = (source: Source, key: Key): number => {
+  if (key.keyHash < 0 || key.keyStart === key.keyEnd || key.keyEnd - key.keyStart > KEY_MAX) return -1
+  const slot = (key.keyHash ^ (key.keyHash >>> 15)) & (SLOTS - 1)
+  const name = names[slot] ?? NO_NAME
+  if (!isSame(name, source.bytes, key)) learn(slot, source, key)
+  return slot
+}
+
+/** What a key says. */
+export const hintsAt = (source: Source, key: Key): number => {
+  const slot = slotOf(source, key)
+  return slot >= 0 ? (hintsBySlot[slot] ?? 0) : hintsOfOther(source, key)
+}
+
+const OTHERS_MAX = 1024
+/** Hints of keys with other letters, forgotten all at once when there are too many. */
+const others = new Map<string, number>()
+
+const hintsOfOther = (source: Source, { keyStart, keyEnd }: Key): number => {
+  const name = source.text().slice(keyStart, Math.min(keyEnd, keyStart + KEY_MAX + 1))
+  const known = others.get(name)
+  if (known !== undefined) return known
+  if (others.size >= OTHERS_MAX) others.clear()
+  const hints = hintsOfKey(name)
+  others.set(name, hints)
+  return hints
+}
+
+const hashIn = (bytes: Uint8Array, start: number, end: number): number => {
+  let hash = 0
+  for (let i = start; i < end; i++) {
+    const c = bytes[i] ?? 0
+    if (c >= 128) return -1
+    hash = hashedKey(hash, c)
+  }
+  return hash
+}
+
+/** The key as it may stand in a path. */
+export const segmentAt = (source: Source, start: number, end: number): string => {
+  const slot = slotOf(source, { keyStart: start, keyEnd: end, keyHash: hashIn(source.bytes, start, end) })
+  return slot < 0 ? '*' : (segments[slot] ?? '*')
+}

@@ -31,10 +31,15 @@ export interface Leaf {
   words: number
   /** Colons before this offset were read and led nowhere. */
   colonsEnd: number
+  /** Numbers before this offset are parts of a list that was read. */
+  listEnd: number
   /** No date lies before this offset: it was looked for from an earlier word. */
   datesEnd: number
   /** Compass points before this offset begin no street: the numbers around them were read. */
   gridEnd: number
+  /** House numbers from which no street was read, each in the slot of its last bits. */
+  readonly noStreet: Int32Array
+  hasNoStreet: boolean
   /** Behind the `//` of the last URL. */
   urlStart: number
   /** Where the last digits ended. */
@@ -61,7 +66,7 @@ export interface Leaf {
 const RING = 16
 const FAR = 1000
 
-const EMPTY: Source = { bytes: new Uint8Array(0), size: 0, text: () => '' }
+const EMPTY: Source = { bytes: new Uint8Array(0), size: 0, text: () => '', plain: undefined }
 
 export const createLeaf = (): Leaf => ({
   source: EMPTY,
@@ -76,6 +81,9 @@ export const createLeaf = (): Leaf => ({
   wordHints: new Int32Array(RING),
   words: 0,
   colonsEnd: 0,
+  listEnd: 0,
+  noStreet: new Int32Array(16).fill(-1),
+  hasNoStreet: false,
   urlStart: -1000,
   gridEnd: 0,
   datesEnd: 0,

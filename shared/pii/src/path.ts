@@ -1,5 +1,5 @@
 import { FRAME, type Records } from './json.ts'
-import { keys } from './keys.ts'
+import { segmentAt } from './keys.ts'
 
 const SEGMENTS_MAX = 16
 const KEY_MAX = 64
@@ -9,7 +9,7 @@ const keyAt = (records: Records, start: number): string => {
   const { source } = records
   let end = start
   while (end - start <= KEY_MAX && end < source.size && source.bytes[end] !== 34) end++
-  return keys.segmentAt(source, start, end)
+  return segmentAt(source, start, end)
 }
 
 const below = (path: string, segment: string): string => {

@@ -47,6 +47,7 @@ export const placeholderEnd = (
 ): number => {
   const { start, to } = span
   for (const opening of openings) {
+    if (bytes[start + 1] !== opening[1] || bytes[start + 2] !== opening[2]) continue
     if (!opening.every((c, i) => bytes[start + i] === c)) continue
     const end = detailEnd(bytes, start + opening.length, to)
     if (end < to && bytes[end] === 93) return end + 1

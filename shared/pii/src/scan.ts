@@ -1,6 +1,6 @@
 import { type Kinds, markKinds } from './custom.ts'
 import { decodeBase64, decodeSigns } from './encodings.ts'
-import { unescape } from './escapes.ts'
+import { stringEndAt, unescape } from './escapes.ts'
 import { dropInvisible } from './fold.ts'
 import * as hint from './hints.ts'
 import { ESCAPED, FRAME, LEAF, NUMBER, type Records, walkJson } from './json.ts'
@@ -9,6 +9,7 @@ import { addHit, createLeaf, type Hit, type Leaf } from './leaf.ts'
 import { createOffsetMap, type OffsetMap } from './offsets.ts'
 import { pathOf, prefixed } from './path.ts'
 import { isBookkeeping } from './recognizers/secret-prefixes.ts'
+import { releaseQuiet } from './quiet.ts'
 import { bufferAt, close, fill, openText, releaseBuffers, type Source } from './source.ts'
 import { readLeaf, settleHits } from './text.ts'
 import type { Detection } from './types.ts'
@@ -153,7 +154,7 @@ const scanApart = (text: string, { depth, kinds }: Scan, own: number): readonly 
     known !== undefined && known.length > text.length ? known : new Uint8Array(2 * text.length + 64)
   apartBytes[depth] = bytes
   fill(text, bytes)
-  const source: Source = { bytes, size: text.length, text: () => text }
+  const source: Source = { bytes, size: text.length, text: () => text, plain: undefined }
   const apart: Scan = { found: [], withPaths: false, kinds, leaf: apartLeaf(depth), depth: depth + 1 }
   scanDocuments(apart, { source, level: LEVELS_MAX, own, path: '', toRaw: offset => offset })
   return apart.found
@@ -263,7 +264,7 @@ const decode = (layer: Layer, value: Value): Source => {
   const bytes = bufferAt(layer.level + 1, value.end - value.start)
   const size = unescape(layer.source, value, bytes)
   close(bytes, size)
-  return { bytes, size, text: lazyText(layer.source, value, { bytes, size }) }
+  return { bytes, size, text: lazyText(layer.source, value, { bytes, size }), plain: undefined }
 }
 
 /** The path where custom kinds ask for it: most policies have none, and paths cost time. */
@@ -303,6 +304,7 @@ const scanPlain = (scan: Scan, layer: Layer, value: Value): void => {
       bytes: source.bytes.subarray(start, end),
       size: end - start,
       text: () => source.text().slice(start, end),
+      plain: undefined,
     }
     scanDocuments(scan, inner(scan, layer, { source: part, value, map: offset => offset + start }))
   } else if (read(scan, source, rangeOf(scan, layer, value))) emit(scan, layer, value)
@@ -392,17 +394,11 @@ const lastSolid = (source: Source, first: number): number => {
   return i
 }
 
-/** A text that is nothing but one JSON string or number. The parser is asked only where it will hardly throw: to throw is slow. */
+/** A text that is nothing but one JSON string or number. */
 const isScalar = (source: Source, first: number): boolean => {
   const c = source.bytes[first] ?? 0
   if (c === 45 || (c >= 48 && c <= 57)) return WHOLE_NUMBER.test(source.text())
-  if (c !== 34 || source.bytes[lastSolid(source, first)] !== 34) return false
-  try {
-    JSON.parse(source.text())
-    return true
-  } catch {
-    return false
-  }
+  return c === 34 && stringEndAt(source.bytes, first, source.size) === lastSolid(source, first) + 1
 }
 
 /** After this many documents that broke off, what is left is read as text: looking for more would cost more than it finds. */
@@ -448,5 +444,6 @@ export const scan = (text: string, options: ScanOptions): readonly Found[] => {
   if (options.json) scanDocuments(state, layer)
   else scanStretch(state, layer, { start: 0, end: source.size, isPart: false })
   releaseBuffers()
+  releaseQuiet()
   return state.found
 }

@@ -8,6 +8,8 @@ export interface Source {
   readonly size: number
   /** The text the codes were made from; built only when somebody asks. */
   readonly text: () => string
+  /** The text, where it is long ASCII without backslashes and control signs: what is looked for there, the engine finds many codes at a time. */
+  readonly plain: string | undefined
 }
 
 const encoder = new TextEncoder()
@@ -47,19 +49,36 @@ export const close = (bytes: Uint8Array, size: number): void => {
 
 /** Folded codes of a text, with room for one more in `bytes`; false when it holds invisible units and must be read without them. ASCII is copied natively. */
 export const fill = (text: string, bytes: Uint8Array): boolean => {
-  const done = encoder.encodeInto(text, bytes)
-  const isClean = (done.read === text.length && done.written === text.length) || !foldInto(text, bytes)
+  const isClean = fillAscii(text, bytes) || !foldInto(text, bytes)
   close(bytes, text.length)
   return isClean
 }
 
+/** Copies ASCII; false for any other text, of which only a part may have been copied. */
+const fillAscii = (text: string, bytes: Uint8Array): boolean => {
+  const { read, written } = encoder.encodeInto(text, bytes)
+  return read === text.length && written === text.length
+}
+
+const PLAIN_MIN = 256
+/** Two, because the engine reads sixteen codes at a time only for a class of up to sixteen signs. */
+const CONTROLS = [/[\0-\x0f]/, /[\x10-\x1f]/] // oxlint-disable-line no-control-regex -- they are what is asked for
+
+/** Whether a text of ASCII has neither backslashes nor control signs. */
+const isPlain = (text: string): boolean =>
+  text.length >= PLAIN_MIN && !text.includes('\\') && !CONTROLS.some(signs => signs.test(text))
+
 /** The source of a whole text, with the way back to its offsets. */
 export const openText = (text: string): { source: Source; toRaw: OffsetMap } => {
   const bytes = bufferAt(0, text.length)
-  if (fill(text, bytes))
-    return { source: { bytes, size: text.length, text: () => text }, toRaw: offset => offset }
+  const isAscii = fillAscii(text, bytes)
+  if (isAscii || !foldInto(text, bytes)) {
+    close(bytes, text.length)
+    const plain = isAscii && isPlain(text) ? text : undefined
+    return { source: { bytes, size: text.length, text: () => text, plain }, toRaw: offset => offset }
+  }
   const visible = dropInvisible(text)
   fill(visible.text, bytes)
-  const source: Source = { bytes, size: visible.text.length, text: () => visible.text }
+  const source: Source = { bytes, size: visible.text.length, text: () => visible.text, plain: undefined }
   return { source, toRaw: offset => visible.from[offset] ?? text.length }
 }

@@ -1,9 +1,10 @@
-import { type Cluster, createCluster, readCluster } from './digits.ts'
-import { CLASS, isAlnum, isDigit, LETTER } from './chars.ts'
-import { at, before, type Hit, isTaken, type Leaf, noteWord, pass, passHits } from './leaf.ts'
+import { type Cluster, createCluster, listEnd, readCluster } from './digits.ts'
+import { CLASS, isAlnum, isDigit, JOIN, LETTER } from './chars.ts'
+import { at, before, type Hit, isNear, isTaken, type Leaf, noteWord, pass, passHits } from './leaf.ts'
 import type { Openings } from './placeholder.ts'
 import type { Recognizer, Word } from './recognizer.ts'
 import * as hint from './hints.ts'
+import { isQuiet } from './quiet.ts'
 import { recognizers } from './recognizers/index.ts'
 import { readCells, type Table, tableOf } from './table.ts'
 import {
@@ -59,6 +60,12 @@ const isGlued = (leaf: Leaf, start: number): boolean => {
   return CLASS[c] === LETTER && (CLASS[at(leaf, start - 2)] !== LETTER || isAlnum(at(leaf, start - 3)))
 }
 
+/** Joined by a full stop or dash to what stands before: part of that, or of nothing. */
+const isJoined = (leaf: Leaf, start: number): boolean => {
+  const c = before(leaf, start - 1)
+  return (c === 46 || c === 45) && isAlnum(before(leaf, start - 2))
+}
+
 /** Numbers of addresses are short; true when one began here. */
 const takeNumber = (leaf: Leaf, start: number): boolean => {
   cluster.groupStart[0] = start
@@ -67,7 +74,10 @@ const takeNumber = (leaf: Leaf, start: number): boolean => {
 }
 
 const takeCluster = (leaf: Leaf, start: number, isAlone: boolean): void => {
+  if (start < leaf.listEnd) return
   readCluster(leaf, cluster, start)
+  if ((leaf.own & hint.KINDS) === 0 && !isNear(leaf, hint.PHONE | hint.CARD, start))
+    leaf.listEnd = listEnd(cluster)
   if (isAlone && cluster.size < 6 && cluster.groups < 4) return
   for (const find of onDigits) {
     find(leaf, cluster)
@@ -77,7 +87,7 @@ const takeCluster = (leaf: Leaf, start: number, isAlone: boolean): void => {
 
 const takeDigits = (leaf: Leaf, start: number, end: number): void => {
   leaf.digitsEnd = end
-  if (isGlued(leaf, start)) return
+  if (isGlued(leaf, start) || isJoined(leaf, start)) return
   const isAlone = CLASS[before(leaf, start - 1)] !== LETTER
   if (isAlone && (takeNumber(leaf, start) || isLone(leaf, start, end))) return
   takeCluster(leaf, start, isAlone)
@@ -104,7 +114,17 @@ const BASE64_MIN = 20
 const BASE64_MAX = 1 << 18
 const BASE64_COUNT = 64
 
+/** Nothing but small letters and joints, as names of packages and branches are; of random signs hardly one in a thousand is so. */
+const isWorded = (leaf: Leaf, start: number, end: number): boolean => {
+  for (let i = start; i < end; i++) {
+    const c = leaf.bytes[i] ?? 0
+    if ((c < 97 || c > 122) && CLASS[c] !== JOIN) return false
+  }
+  return true
+}
+
 const takeLong = (leaf: Leaf, start: number, end: number): void => {
+  if (isWorded(leaf, start, end)) return
   const known = leaf.hits.length
   for (const find of onLong) find(leaf, start, end)
   const isSized = end - start >= BASE64_MIN && end - start <= BASE64_MAX
@@ -167,6 +187,9 @@ const readStretch = (leaf: Leaf): void => {
   leaf.gridEnd = leaf.start
   leaf.datesEnd = leaf.start
   leaf.colonsEnd = leaf.start
+  leaf.listEnd = leaf.start
+  if (leaf.hasNoStreet) leaf.noStreet.fill(-1)
+  leaf.hasNoStreet = false
   leaf.marked = 0
   const known = leaf.hits.length
   takeValue(leaf)
@@ -204,6 +227,7 @@ export const readLeaf = (leaf: Leaf, openings: Openings): void => {
   tokens.openings = openings
   leaf.openings = openings
   if (leaf.base64.length > 0) leaf.base64 = []
+  if ((leaf.own & KEYED) === 0 && isQuiet(leaf)) return
   const table = leaf.end - leaf.start < TABLE_MIN || (leaf.own & hint.KINDS) !== 0 ? undefined : tableOf(leaf)
   if (table === undefined) readStretch(leaf)
   else readTable(leaf, table)
@@ -213,9 +237,18 @@ export const readLeaf = (leaf: Leaf, openings: Openings): void => {
 const isBetter = (a: Hit, b: Hit): boolean =>
   a.end - a.start > b.end - b.start || (a.end - a.start === b.end - b.start && a.score >= b.score)
 
+const isSettled = (hits: readonly Hit[]): boolean => {
+  let end = -1
+  for (const hit of hits) {
+    if (hit.start < end) return false
+    end = hit.end
+  }
+  return true
+}
+
 /** Joins hits that overlap: the longer one gives the kind, both together the extent, so that nothing is left over. */
 export const settleHits = (hits: readonly Hit[]): readonly Hit[] => {
-  if (hits.length < 2) return hits
+  if (isSettled(hits)) return hits
   const sorted = hits.toSorted((a, b) => a.start - b.start || b.end - a.end)
   const settled: Hit[] = []
   for (const hit of sorted) {

@@ -206,10 +206,21 @@ export const hintsOfWord = (source: Source, start: number, end: number): number 
 }
 
 const endings = new Set(STREET_ENDINGS)
+
+/** Bits for the last two letters of the endings: most words are told by them. */
+const lastLetters = new Uint8Array(1024)
+
+const lastSlot = (last: number, before: number): number => (lower(last) ^ (lower(before) << 3)) & 1023
+
+const codeAt = (text: string, i: number): number => FOLD[text.charCodeAt(i)] ?? 0
+
+for (const ending of STREET_ENDINGS)
+  lastLetters[lastSlot(codeAt(ending, ending.length - 1), codeAt(ending, ending.length - 2))] = 1
 const ENDING_MAX = Math.max(...STREET_ENDINGS.map(ending => ending.length))
 
 /** Whether a word ends like the one-word street names of Germanic and Nordic languages. */
 export const isStreetName = (source: Source, start: number, end: number): boolean => {
+  if (lastLetters[lastSlot(source.bytes[end - 1] ?? 0, source.bytes[end - 2] ?? 0)] === 0) return false
   const word = source.text().slice(start, end).toLowerCase()
   for (let size = 2; size <= ENDING_MAX && size < word.length - 2; size++)
     if (endings.has(word.slice(-size))) return true

@@ -256,3 +256,53 @@ describe('what only looks like it', () => {
     expect(detect(text)).toEqual([])
   })
 })
+
+describe('a value in a long text that is otherwise read without its words', () => {
+  const words = 'the quick brown fox jumps over the lazy dog, which nobody reads; '.repeat(6)
+
+  test.each([
+    ['EMAIL', 'ada@example.org', 'ada@example.org'],
+    ['EMAIL', 'ada%40example.org', 'ada%40example.org'],
+    ['EMAIL', 'ada&commat;example.org', 'ada&commat;example.org'],
+    ['PHONE', 'call 415-555-2671 now', '415-555-2671'],
+    ['SECRET', 'password: correct!horse', 'correct!horse'],
+    ['SECRET', 'password: correct^horse', 'correct^horse'],
+    ['NAME', 'Mr Lovelace', 'Lovelace'],
+    ['NAME', 'my name is Zoe', 'Zoe'],
+    ['STREET_ADDRESS', '12 old mill road, springfield, il 62704', '12 old mill road, springfield, il 62704'],
+    ['IP_ADDRESS', '2001:db8::7334', '2001:db8::7334'],
+  ])('%s: %s', (type, said, value) => {
+    const result = { content: [{ type: 'text', text: `${words}${said} ${words}` }], note: `${words}é` }
+    expect(isFound(type, JSON.stringify({ result }), value)).toBe(true)
+  })
+
+  test('one long value hides nothing in the next', () => {
+    const rows = Array.from({ length: 6 }, (_, row) => (row === 4 ? `${words}ada@example.org` : words))
+    expect(detect(JSON.stringify(rows))).toHaveLength(1)
+  })
+})
+
+describe('a number behind a list of numbers', () => {
+  const list = Array.from({ length: 40 }, (_, i) => 1 + (i % 90)).join(' ')
+
+  test.each([
+    ['PHONE', `${list} +49 151 69682446`, '+49 151 69682446'],
+    ['PHONE', '12 34 56 78 90 12 34 56 78 91 22 office', '12 34 56 78 91 22'],
+    ['US_SSN', `${list} 123-45-6780`, '123-45-6780'],
+    ['CREDIT_CARD', `${list} 4111 1111 1111 1111`, '4111 1111 1111 1111'],
+    ['IP_ADDRESS', `${list} 192.168.7.31`, '192.168.7.31'],
+  ])('%s: %s', (type, text, value) => {
+    expect(isFound(type, text, value)).toBe(true)
+  })
+})
+
+describe('a text that is one JSON string', () => {
+  test.each([
+    ['"a \\"b\\" ada@example.org"', 1],
+    ['"\\u0061da@example.org"', 1],
+    ['"ada@example.org" and "bob@example.org"', 2],
+    ['"ada@example.org\\x"', 1],
+  ])('%s', (text, count) => {
+    expect(detect(text)).toHaveLength(count)
+  })
+})

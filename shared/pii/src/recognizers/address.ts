@@ -27,8 +27,13 @@ const add = (leaf: Leaf, start: number, end: number): void =>
 const isLittle = (leaf: Leaf, word: Word): boolean =>
   (word.hints & hint.STOP) !== 0 && !isUpper(at(leaf, word.start))
 
-/** House number there, suffix here. */
+const FAILED = 15
+
+/** House number there, suffix here. What led to nothing for one word leads to nothing for the words behind it. */
 const fromNumber = (leaf: Leaf, word: Word, start: number): boolean => {
+  if (leaf.noStreet[start & FAILED] === start) return false
+  leaf.noStreet[start & FAILED] = start
+  leaf.hasNoStreet = true
   const street = readStreet(leaf, start)
   if (street.end < word.start) return false
   const tail = readTail(leaf, street.end)

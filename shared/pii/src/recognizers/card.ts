@@ -71,7 +71,7 @@ const fits = (lengths: Int32Array, lead: number, size: number): boolean =>
 
 const isCard = (leaf: Leaf, cluster: Cluster, last: number): boolean => {
   const size = cluster.upTo[last] ?? 0
-  if (size < 12 || size > 19) return false
+  if (size < SIZE_MIN || size > 19) return false
   const lead = numberIn(cluster, 0, 4)
   const isKnown = fits(KNOWN, lead, size)
   if (!(isKnown || fits(LESS_KNOWN, lead, size)) || !passesLuhn(cluster, size)) return false
@@ -84,9 +84,20 @@ const isDenied = (leaf: Leaf, start: number): boolean =>
     distance(leaf, hint.DENY, start) <= 10 &&
     distance(leaf, hint.CARD, start) > 40)
 
+/** A look at the first four digits and the first group, which rule out most numbers. */
+const mayBeCard = (leaf: Leaf, cluster: Cluster, start: number): boolean => {
+  if (cluster.size < SIZE_MIN || cluster.hasPlus || !beginsAt(leaf, start)) return false
+  const lead = numberIn(cluster, 0, 4)
+  const first = cluster.upTo[0] ?? 0
+  if (KNOWN[lead] !== 0 && (first === 4 || first >= SIZE_MIN)) return true
+  return (KNOWN[lead] !== 0 || LESS_KNOWN[lead] !== 0) && isHinted(leaf, hint.CARD, start)
+}
+
+const SIZE_MIN = 12
+
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
   const start = cluster.groupStart[0] ?? 0
-  if (cluster.size < 12 || cluster.hasPlus || !beginsAt(leaf, start)) return
+  if (!mayBeCard(leaf, cluster, start)) return
   for (let last = cluster.groups - 1; last >= 0; last--) {
     const end = cluster.groupEnd[last] ?? 0
     if (!isCard(leaf, cluster, last) || !endsAt(leaf, end)) continue

@@ -1,5 +1,5 @@
 import { isAlnum, isAlpha, isAsciiAlnum, isDigit } from '../chars.ts'
-import { addHit, at, type Leaf, sliceOf, startsWith } from '../leaf.ts'
+import { addHit, at, type Leaf, startsWith } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
 import { MASKED_HOST } from '../shape.ts'
 
@@ -22,11 +22,21 @@ const isAtext = (c: number): boolean =>
 
 const isRareAtext = (c: number): boolean => c === 37 || c === 42 || c === 94 || c === 126 || c === 39
 
+/** Up to four letters, made small, as one number. */
+const packed = (leaf: Leaf, start: number, end: number): number => {
+  let letters = 0
+  for (let i = start; i < end; i++) letters = (letters << 8) | at(leaf, i) | 32
+  return letters
+}
+
+const packedText = (text: string): number =>
+  Array.from(text).reduce((letters, char) => (letters << 8) | char.charCodeAt(0), 0)
+
 /** File name endings that follow an `@2x` or `name@1.png` and are no top-level domain. */
 const FILES = new Set(
-  'png jpg jpeg gif svg webp css js mjs cjs ts tsx jsx json map yml yaml html htm xml pdf txt lock ico'.split(
-    ' ',
-  ),
+  'png jpg jpeg gif svg webp css js mjs cjs ts tsx jsx json map yml yaml html htm xml pdf txt lock ico'
+    .split(' ')
+    .map(packedText),
 )
 
 const localStart = (leaf: Leaf, sign: number): number => {
@@ -60,7 +70,7 @@ const labelEnd = (leaf: Leaf, from: number): number => {
 const isTopLevel = (leaf: Leaf, start: number, end: number): boolean => {
   if (end - start < 2) return false
   for (let i = start; i < end; i++) if (!isAlpha(at(leaf, i))) return startsWith(leaf, 'xn--', start)
-  return end - start > 4 || !FILES.has(sliceOf(leaf, start, end).toLowerCase())
+  return end - start > 4 || !FILES.has(packed(leaf, start, end))
 }
 
 /** End of a top level that is the whole label, or to which a number is glued by a dash (`org-2001`); else -1. */

@@ -1,22 +1,24 @@
 import { isAlnum, isAlpha, isAsciiAlnum, isDigit, isHex } from '../chars.ts'
 import type { Cluster } from '../digits.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, before, distance, type Leaf, sliceOf } from '../leaf.ts'
+import { addHit, at, before, distance, type Leaf } from '../leaf.ts'
 import type { Recognizer } from '../recognizer.ts'
 
-const octet = (leaf: Leaf, start: number, end: number): boolean => {
-  const size = end - start
-  if (size === 0 || size > 3 || (size > 1 && at(leaf, start) === 48)) return false
-  return size < 3 || Number(sliceOf(leaf, start, end)) <= 255
+/** Behind a number up to 255 without leading zeros, or -1. */
+const octetEnd = (leaf: Leaf, from: number): number => {
+  let i = from
+  let value = 0
+  for (; i < from + 4 && isDigit(at(leaf, i)); i++) value = value * 10 + at(leaf, i) - 48
+  const isPadded = i - from > 1 && at(leaf, from) === 48
+  return i === from || i - from > 3 || isPadded || value > 255 ? -1 : i
 }
 
 /** End of a dotted quad (RFC 4291, 2.2.3; RFC 3986 dec-octet), or -1. */
 const quadEnd = (leaf: Leaf, from: number): number => {
   let i = from
   for (let part = 0; part < 4; part++) {
-    const start = i
-    while (i < start + 4 && isDigit(at(leaf, i))) i++
-    if (!octet(leaf, start, i)) return -1
+    i = octetEnd(leaf, i)
+    if (i < 0) return -1
     if (part === 3) return i
     if (at(leaf, i) !== 46) return -1
     i++
@@ -51,8 +53,9 @@ const isVersion = (leaf: Leaf, start: number): boolean => {
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
   const start = cluster.groupStart[0] ?? 0
   if (cluster.groups < 4 || cluster.joint[1] !== 46 || (leaf.own & hint.DENY) !== 0) return
+  if (!isFreeBefore(leaf, start)) return
   const end = quadEnd(leaf, start)
-  if (end < 0 || !isFreeBefore(leaf, start) || !isFreeAfter(leaf, end)) return
+  if (end < 0 || !isFreeAfter(leaf, end)) return
   if ((leaf.own & hint.IP) === 0 && isVersion(leaf, start)) return
   addHit(leaf, { type: 'IP_ADDRESS', start, end, score: 0.95 })
 }
@@ -60,8 +63,10 @@ const onDigits = (leaf: Leaf, cluster: Cluster): void => {
 const isSixChar = (c: number): boolean => isHex(c) || c === 58
 
 const sixStart = (leaf: Leaf, colon: number): number => {
+  const { bytes } = leaf
+  const least = Math.max(leaf.start, colon - 40)
   let i = colon
-  while (i > leaf.start && colon - i < 40 && isSixChar(at(leaf, i - 1))) i--
+  while (i > least && isSixChar(bytes[i - 1] ?? 0)) i--
   return i
 }
 

@@ -76,15 +76,18 @@ const onWord = (leaf: Leaf, word: Word): void => {
   }
 }
 
-const FORM_MIN = 13
-const FORM_MAX = 18
+/** Sizes of the printed forms that begin with a digit: with full stops, or eighteen digits in one. */
+const isFormed = (cluster: Cluster, size: number): boolean =>
+  cluster.groups === 1 || cluster.size === size
+    ? size === 18
+    : cluster.joint[1] === 46 && (size === 14 || size === 16 || size === 18)
 
 /** Numbers whose printed form and check digits are telling without a word. */
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
   const start = cluster.groupStart[0] ?? 0
   const end = at(leaf, cluster.end) === 88 ? cluster.end + 1 : cluster.end
   const size = end - start
-  if (size < FORM_MIN || size > FORM_MAX || cluster.start !== start || (leaf.own & hint.DENY) !== 0) return
+  if (!isFormed(cluster, size) || cluster.start !== start || (leaf.own & hint.DENY) !== 0) return
   if (!beginsAt(leaf, start) || !endsAt(leaf, end) || !isNationalForm(sliceOf(leaf, start, end))) return
   addHit(leaf, { type: 'OTHER', start, end, score: 0.9 })
 }

@@ -145,10 +145,19 @@ const shapeScore = (leaf: Leaf, cluster: Cluster, last: number): number => {
 
 const WORDS = /^[ ,.]{0,2}(?:x|ext\.?|extension|#)[ .:]{0,2}[0-9]{1,6}/i
 
+/** Up to two signs, and the first letter or sign of an extension. */
+const mayExtend = (leaf: Leaf, end: number): boolean => {
+  let i = end
+  while (i < end + 2 && isGap(at(leaf, i))) i++
+  const c = at(leaf, i) | 32
+  return c === 120 || c === 101 || c === 35
+}
+
+const isGap = (c: number): boolean => c === 32 || c === 44 || c === 46
+
 /** Includes an extension of up to six digits that follows. */
 const withExtension = (leaf: Leaf, end: number): number => {
-  const c = at(leaf, end)
-  if (c !== 32 && c !== 120 && c !== 44 && c !== 101 && c !== 35) return end
+  if (at(leaf, end) === 46 || !mayExtend(leaf, end)) return end
   const found = WORDS.exec(sliceOf(leaf, end, Math.min(leaf.end, end + 20)))
   return found === null ? end : end + found[0].length
 }
@@ -226,10 +235,22 @@ const mayBePhone = (leaf: Leaf, cluster: Cluster): boolean => {
 
 const GROUPS_MAX = 6
 
+/** How every shape begins that tells without a word: a sign, a zero, an area code of three digits, or the country code before one. */
+const isShaped = (cluster: Cluster): boolean => {
+  const first = cluster.digit[0] ?? 0
+  if (cluster.hasPlus || cluster.hasParen || first === 0 || sizeOf(cluster, 0) === 3) return true
+  return first === 1 && sizeOf(cluster, 0) === 1 && cluster.groups > 1 && sizeOf(cluster, 1) === 3
+}
+
+/** The group that a number without shape or word before it must end with: a word right behind can only follow the last. */
+const firstLast = (cluster: Cluster, called: boolean): number =>
+  called || isShaped(cluster) ? 0 : cluster.groups - 1
+
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
   if (!mayBePhone(leaf, cluster)) return
   const called = isCalled(leaf, cluster.start)
-  for (let last = Math.min(cluster.groups, GROUPS_MAX) - 1; last >= 0; last--) {
+  const least = firstLast(cluster, called)
+  for (let last = Math.min(cluster.groups, GROUPS_MAX) - 1; last >= least; last--) {
     const end = cluster.groupEnd[last] ?? 0
     if ((cluster.upTo[last] ?? 0) > DIGITS_MAX || !endsNumber(leaf, end)) continue
     const score = scoreOf(leaf, cluster, { last, called })

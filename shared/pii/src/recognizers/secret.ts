@@ -9,10 +9,15 @@ import { hasPrefix, hookStart, isMarked } from './secret-prefixes.ts'
 const isJwt = (leaf: Leaf, start: number, end: number): boolean =>
   end - start > 30 && startsWith(leaf, 'eyJ', start) && sliceOf(leaf, start, end).split('.').length >= 3
 
+/** Least size of a credential, less one. */
+const LEFT_MIN = 15
+const NAMED_MAX = 40
+
 /** Behind the first `=` with enough left for a credential, else the start. */
 const afterEquals = (leaf: Leaf, start: number, end: number): number => {
-  const limit = Math.min(end - 15, start + 40)
-  for (let i = start; i < limit; i++) if (at(leaf, i) === 61) return i + 1
+  const { bytes } = leaf
+  const limit = Math.min(end - LEFT_MIN, start + NAMED_MAX)
+  for (let i = start; i < limit; i++) if (bytes[i] === 61) return i + 1
   return start
 }
 
@@ -83,24 +88,25 @@ const isKnown = (leaf: Leaf, start: number, end: number): boolean =>
 
 /** Behind the slash before a credential of a known form, as in `url/hf_…`; -1 where there is none. */
 const afterSlash = (leaf: Leaf, start: number, end: number): number => {
-  const limit = Math.min(end - 15, start + SLASHED_MAX)
-  for (let i = start; i < limit; i++) if (at(leaf, i) === 47 && isKnown(leaf, i + 1, end)) return i + 1
+  const { bytes } = leaf
+  const limit = Math.min(end - LEFT_MIN, start + SLASHED_MAX)
+  for (let i = start; i < limit; i++) if (bytes[i] === 47 && isKnown(leaf, i + 1, end)) return i + 1
   return -1
 }
 
 const SLASHED_MAX = 200
 
-const secretStart = (leaf: Leaf, start: number, end: number): number => {
+const secretStart = (leaf: Leaf, span: { start: number; from: number; end: number }): number => {
+  const { start, from, end } = span
   const hook = hookStart(leaf, start, end)
   if (hook >= 0) return hook
-  const from = afterEquals(leaf, start, end)
   return isKnown(leaf, from, end) ? from : afterSlash(leaf, from, end)
 }
 
 const onLong = (leaf: Leaf, start: number, end: number): void => {
   if (isChecksum(leaf, start)) return
-  const known = secretStart(leaf, start, end)
   const from = afterEquals(leaf, start, end)
+  const known = secretStart(leaf, { start, from, end })
   if (known >= 0) addHit(leaf, { type: 'SECRET', start: known, end, score: 0.95 })
   else if (isRandom(leaf, from, end)) addHit(leaf, { type: 'SECRET', start: from, end, score: 0.7 })
 }
