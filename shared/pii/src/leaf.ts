@@ -55,6 +55,8 @@ export interface Leaf {
   hasSigns: boolean
   /** Long tokens that may be base64: start and end in turns. */
   base64: number[]
+  /** A find touches what may be another, which can be read only once it is masked. */
+  isGlued: boolean
   /** Nothing from this offset on is part of a hit yet. */
   done: number
   /** How many hits have been left behind. */
@@ -94,6 +96,7 @@ export const createLeaf = (): Leaf => ({
   marked: 0,
   hasSigns: false,
   base64: [],
+  isGlued: false,
   done: 0,
   passed: 0,
   passedEnd: 0,
@@ -146,12 +149,14 @@ export const noteWord = (leaf: Leaf, hints: number, end: number): void => {
   leaf.wordHints[slot] = hints
 }
 
-/** Words before what is masked stay as near as they are to its start: masking changes lengths and must not change context. */
+/** Words before what is masked stay as near as they are to its start, words in it are none: masking must not change context. */
 export const pass = (leaf: Leaf, start: number, end: number): void => {
   const first = Math.max(0, leaf.words - RING)
   for (let n = leaf.words - 1; n >= first; n--) {
     const slot = n & (RING - 1)
-    if ((leaf.wordEnd[slot] ?? 0) <= start) leaf.wordEnd[slot] = (leaf.wordEnd[slot] ?? 0) + end - start
+    const wordEnd = leaf.wordEnd[slot] ?? 0
+    if (wordEnd <= start) leaf.wordEnd[slot] = wordEnd + end - start
+    else if (wordEnd <= end) leaf.wordHints[slot] = 0
   }
   if (leaf.digitsEnd <= start) leaf.digitsEnd += end - start
 }

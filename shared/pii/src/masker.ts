@@ -1,6 +1,6 @@
 import { type Action, type ActionKind, type Ids, keyedIds, normalise, replacement } from './actions.ts'
 import { compileKind, type Kinds } from './custom.ts'
-import { openingsOf } from './placeholder.ts'
+import { openingsOf, quoteAt } from './placeholder.ts'
 import { compilePolicy, type Origin, type Plan, type Policy, policyIssues, type Surface } from './policy.ts'
 import { type Found, scan } from './scan.ts'
 import { version } from './version.ts'
@@ -56,9 +56,6 @@ export interface Masker {
 }
 
 const FINDINGS_MAX = 1000
-
-/** Quotes for a bare number that turns into a string, escaped once per string around it. */
-export const quoteAt = (level: number): string => `${'\\'.repeat(2 ** level - 1)}"`
 
 interface Tally {
   readonly counts: { type: string; path: string; count: number; action: ActionKind }[]

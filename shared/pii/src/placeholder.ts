@@ -54,3 +54,6 @@ export const placeholderEnd = (
   }
   return -1
 }
+
+/** Quotes for a bare number that turns into a string, escaped once per string around it. */
+export const quoteAt = (level: number): string => `${'\\'.repeat(2 ** level - 1)}"`

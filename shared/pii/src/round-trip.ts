@@ -1,14 +1,7 @@
 import { type Ids, lettersOf, type Value } from './actions.ts'
 import { compileKind, type Kinds } from './custom.ts'
-import {
-  createExplainer,
-  type Masked,
-  maskedBy,
-  type MaskOptions,
-  type Piece,
-  quoteAt,
-  splice,
-} from './masker.ts'
+import { createExplainer, type Masked, maskedBy, type MaskOptions, type Piece, splice } from './masker.ts'
+import { quoteAt } from './placeholder.ts'
 import type { Policy } from './policy.ts'
 import { type Found, scan } from './scan.ts'
 import { compileSelector } from './selector.ts'

@@ -5,6 +5,7 @@ import { dropInvisible } from './fold.ts'
 import * as hint from './hints.ts'
 import { ESCAPED, FRAME, LEAF, NUMBER, type Records, walkJson } from './json.ts'
 import { hintsOfLabel } from './keys.ts'
+import { isGlued, withHidden } from './hidden.ts'
 import { addHit, createLeaf, type Hit, type Leaf } from './leaf.ts'
 import { createOffsetMap, type OffsetMap } from './offsets.ts'
 import { pathOf, prefixed } from './path.ts'
@@ -60,6 +61,8 @@ interface Value {
 
 interface Scan {
   readonly found: Found[]
+  /** Something was found right beside what was not. */
+  hasGlued: boolean
   readonly withPaths: boolean
   readonly kinds: Kinds
   readonly leaf: Leaf
@@ -102,7 +105,12 @@ const emit = (scan: Scan, layer: Layer, value: Value | undefined): void => {
   const { leaf } = scan
   const level = value === undefined || leaf.isNumber ? layer.level : layer.level + 1
   const more = { isNumber: leaf.isNumber, path: scan.withPaths ? pathAt(layer, value) : '', level }
-  for (const hit of settleHits(leaf.hits)) scan.found.push(placed(layer, hit, more))
+  for (const hit of settleHits(leaf.hits)) {
+    scan.found.push(placed(layer, hit, more))
+    scan.hasGlued = scan.hasGlued || isGlued(leaf, hit)
+  }
+  scan.hasGlued = scan.hasGlued || leaf.isGlued
+  leaf.isGlued = false
   leaf.hits = []
 }
 
@@ -155,7 +163,14 @@ const scanApart = (text: string, { depth, kinds }: Scan, own: number): readonly 
   apartBytes[depth] = bytes
   fill(text, bytes)
   const source: Source = { bytes, size: text.length, text: () => text, plain: undefined }
-  const apart: Scan = { found: [], withPaths: false, kinds, leaf: apartLeaf(depth), depth: depth + 1 }
+  const apart: Scan = {
+    found: [],
+    hasGlued: false,
+    withPaths: false,
+    kinds,
+    leaf: apartLeaf(depth),
+    depth: depth + 1,
+  }
   scanDocuments(apart, { source, level: LEVELS_MAX, own, path: '', toRaw: offset => offset })
   return apart.found
 }
@@ -435,15 +450,21 @@ const scanDocuments = (scan: Scan, layer: Layer): void => {
 
 const leaf = createLeaf()
 
-/** Every find in a text, ordered by place and without overlaps. */
-export const scan = (text: string, options: ScanOptions): readonly Found[] => {
+const scanOnce = (text: string, options: ScanOptions): Scan => {
   const { source, toRaw } = openText(text)
   const { withPaths, kinds } = options
-  const state: Scan = { found: [], withPaths, kinds, leaf, depth: 0 }
+  const state: Scan = { found: [], hasGlued: false, withPaths, kinds, leaf, depth: 0 }
   const layer: Layer = { source, level: 0, own: 0, path: options.path, toRaw }
   if (options.json) scanDocuments(state, layer)
   else scanStretch(state, layer, { start: 0, end: source.size, isPart: false })
   releaseBuffers()
   releaseQuiet()
-  return state.found
+  return state
+}
+
+/** Every find in a text, ordered by place and without overlaps; with it, what can be read only once the finds beside it are masked. */
+export const scan = (text: string, options: ScanOptions): readonly Found[] => {
+  const { found, hasGlued } = scanOnce(text, options)
+  if (!hasGlued || options.kinds.isAlone) return found
+  return withHidden(text, found, masked => scanOnce(masked, options).found)
 }

@@ -12,6 +12,7 @@ import {
   createTokens,
   DIGITS,
   LONG,
+  LONG_MIN,
   MASKED,
   readTokens,
   SIGN,
@@ -132,6 +133,17 @@ const takeLong = (leaf: Leaf, start: number, end: number): void => {
     leaf.base64.push(start, end)
 }
 
+const LATE_MAX = 8
+
+/** Notes a long token with finds in it that has room for another one outside of the last of them. */
+const noteRest = (leaf: Leaf, start: number, end: number): void => {
+  if (leaf.done <= start) return
+  let open = end - start
+  for (const hit of leaf.hits.slice(-LATE_MAX))
+    open -= Math.max(0, Math.min(end, hit.end) - Math.max(start, hit.start))
+  if (open >= LONG_MIN) leaf.isGlued = true
+}
+
 const takeMark = (leaf: Leaf, kind: number, n: number): void => {
   const start = tokens.start[n] ?? 0
   const end = tokens.end[n] ?? 0
@@ -152,15 +164,21 @@ const isMarked = (leaf: Leaf, i: number): boolean => {
   return i < (leaf.marks[leaf.marked - 1]?.end ?? 0)
 }
 
+/** Whether a token lies in what is found or marked already; finds before it are passed. */
+const isPassed = (leaf: Leaf, kind: number, n: number): boolean => {
+  const start = tokens.start[n] ?? 0
+  if (leaf.marks.length > 0 && isMarked(leaf, start)) return true
+  if (leaf.hits.length === 0) return false
+  if (kind === LONG) noteRest(leaf, start, tokens.end[n] ?? 0)
+  if (isTaken(leaf, start)) return true
+  passHits(leaf, start)
+  return false
+}
+
 const takeToken = (leaf: Leaf, n: number): void => {
   const kind = tokens.kind[n] ?? 0
-  const start = tokens.start[n] ?? 0
-  if (leaf.marks.length > 0 && isMarked(leaf, start)) return
-  if (leaf.hits.length > 0) {
-    if (isTaken(leaf, start)) return
-    passHits(leaf, start)
-  }
-  if (kind === DIGITS) takeDigits(leaf, start, tokens.end[n] ?? 0)
+  if (isPassed(leaf, kind, n)) return
+  if (kind === DIGITS) takeDigits(leaf, tokens.start[n] ?? 0, tokens.end[n] ?? 0)
   else if (kind === WORD) takeWord(leaf, n)
   else takeMark(leaf, kind, n)
 }

@@ -16,7 +16,7 @@ export const MASKED = 6
 export const SLASHES = 7
 
 const CAPACITY = 2048
-const LONG_MIN = 16
+export const LONG_MIN = 16
 const WORD_MAX = 20
 
 /** Tokens of one window of a text; reused, so nothing may be kept of it. */

@@ -99,23 +99,44 @@ describe('laws', () => {
     )
   })
 
-  // The same texts in every run: of values glued to the digits of another, about one text in 10,000 still breaks this law.
   test('masking twice changes nothing', () => {
     fc.assert(
       fc.property(fc.oneof(document, prose), text => {
         const once = mask(text)
         expect(mask(once)).toBe(once)
       }),
-      { numRuns: 5000, seed: 4 },
+      { numRuns: 3000 },
     )
   })
 
   test.each([
     ['né 123-45-6780DE89 3704 0044 0532 0130 00', 'digits of another number are no date of birth'],
     ['ada@example.org-2001:db8::8a2e:370:7334', 'a number glued to a host ends it'],
+    ['call 123-45-6780-2001:db8::8a2e:370:7334', 'a number joined to a find is read again'],
+    [
+      'mada@example.orgghp_0123456789abcdefghijABCDEFGHIJ0123456ada@example.org',
+      'a find begins inside a word',
+    ],
+    ['415-555-2671/ghp_0123456789abcdefghijABCDEFGHIJ012345', 'a credential is joined to a find'],
+    ['AKIAIOSFODNN7EXAMPLE=password=hunter2x', 'a credential is used as a name'],
+    ['AKIAIOSFODNN7EXAMPLEGz.id +49 151 69682446', 'words in a find explain nothing'],
+    ['born 1990-01-02 and born 1991-03-04', 'each word has its date'],
+    ['born 1990-01-02{xborn 1991-03-04', 'a date that is masked is the date of its word'],
   ])('masking %s twice changes nothing: %s', text => {
     const once = mask(text)
     expect(mask(once)).toBe(once)
+  })
+
+  test('two dates of birth are both found', () => {
+    expect(mask('born 1990-01-02 and born 1991-03-04')).toBe('born [DATE_OF_BIRTH] and born [DATE_OF_BIRTH]')
+  })
+
+  test('what is hidden by a find is found in its own place', () => {
+    const text = '{"note":"x 415-555-2671/ghp_0123456789abcdefghijABCDEFGHIJ012345"}'
+    expect(detect(text).map(({ type, start, end }) => [type, text.slice(start, end)])).toEqual([
+      ['PHONE', '415-555-2671'],
+      ['SECRET', 'ghp_0123456789abcdefghijABCDEFGHIJ012345'],
+    ])
   })
 
   test('everything outside the finds stays as it was', () => {

@@ -1,6 +1,6 @@
 import { isDigit } from '../chars.ts'
 import * as hint from '../hints.ts'
-import { addHit, at, type Leaf, sliceOf } from '../leaf.ts'
+import { addHit, at, isMaskedAt, type Leaf, sliceOf } from '../leaf.ts'
 import type { Recognizer, Word } from '../recognizer.ts'
 
 /** First letters of the months in English, German, French, Spanish, Italian, Portuguese and Dutch. */
@@ -15,9 +15,12 @@ const REACH = 48
 
 const DATE_MAX = 24
 
-/** First digit in reach, or -1: every date has one. */
+/** First digit in reach, which every date has; -1 where there is none, or something masked before it. */
 const digitAfter = (leaf: Leaf, from: number, to: number): number => {
-  for (let i = from; i < to; i++) if (isDigit(at(leaf, i))) return i
+  for (let i = from; i < to; i++) {
+    if (isDigit(at(leaf, i))) return i
+    if (isMaskedAt(leaf, i)) return -1
+  }
   return -1
 }
 
@@ -33,7 +36,8 @@ const onWord = (leaf: Leaf, word: Word): void => {
   const found = DATE.exec(sliceOf(leaf, base, Math.min(to, digit + DATE_MAX)))
   if (found === null) return
   const start = base + found.index
-  addHit(leaf, { type: 'DATE_OF_BIRTH', start, end: start + found[0].length, score: 0.85 })
+  leaf.datesEnd = start + found[0].length
+  addHit(leaf, { type: 'DATE_OF_BIRTH', start, end: leaf.datesEnd, score: 0.85 })
 }
 
 const MONTH_MAX = 12

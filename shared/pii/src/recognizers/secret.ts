@@ -107,6 +107,8 @@ const onLong = (leaf: Leaf, start: number, end: number): void => {
   if (isChecksum(leaf, start)) return
   const from = afterEquals(leaf, start, end)
   const known = secretStart(leaf, { start, from, end })
+  if (from > start && isKnown(leaf, start, from - 1))
+    addHit(leaf, { type: 'SECRET', start, end: from - 1, score: 0.95 })
   if (known >= 0) addHit(leaf, { type: 'SECRET', start: known, end, score: 0.95 })
   else if (isRandom(leaf, from, end)) addHit(leaf, { type: 'SECRET', start: from, end, score: 0.7 })
 }
