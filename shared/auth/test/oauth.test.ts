@@ -144,6 +144,7 @@ describe('refused is a token', () => {
     ['for no audience', { claims: { aud: undefined } }, 'token_aud_refused'],
     ['of another issuer', { claims: { iss: 'https://evil.example' } }, 'token_iss_refused'],
     ['of no issuer', { claims: { iss: undefined } }, 'token_iss_refused'],
+    ['of an issuer that is no text', { claims: { iss: 5 } }, 'token_iss_refused'],
     ['that expired', { claims: { exp: startMs / 1000 - 31 } }, 'token_expired'],
     ['that never expires', { claims: { exp: undefined } }, 'token_exp_refused'],
     ['that is not valid yet', { claims: { nbf: startMs / 1000 + 31 } }, 'token_nbf_refused'],
