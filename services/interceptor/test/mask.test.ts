@@ -503,14 +503,14 @@ describe('who decides', () => {
     },
   )
 
-  test('one who may relax is named with who vouches for him', async () => {
-    const guard = open({ relaxFor: ['https://id.example|ops'] })
-    const subject: Subject = {
-      ...subjectOf({ header: 'false' }),
-      principal: { id: 'ops', method: 'oauth', issuer: 'https://evil.example' },
-    }
+  test.each(['https://id.example|ops', 'ops'])('%s is nobody whom somebody else vouches for', async name => {
+    const guard = open({ relaxFor: [name] })
+    const evil = { id: 'ops', method: 'oauth', issuer: 'https://evil.example' }
+    const subject: Subject = { ...subjectOf({ header: 'false' }), principal: evil }
     await guard.request?.(subject, { id: 1, method: 'tools/call' })
-    expect(JSON.stringify(await guard.response?.(subject, { id: 1, result: mail }))).not.toContain('olga')
+    const told = await guard.response?.(subject, { id: 1, result: mail })
+    expect(JSON.stringify(told)).not.toContain('olga')
+    expect(told?.notes).toMatchObject([{ decision: 'masked' }])
   })
 
   test('what belongs to no request is masked once a request of the connection asked for it, and never less', async () => {
