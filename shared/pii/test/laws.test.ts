@@ -281,3 +281,32 @@ describe('hostile input', () => {
     expect(mask(text)).toContain('{"phone":"[PHONE]"}')
   })
 })
+
+describe('a value in a carrier', () => {
+  const coded = (value: string, code: (char: string) => string): string => Array.from(value, code).join('')
+  const hex = (char: string): string => char.charCodeAt(0).toString(16).padStart(2, '0')
+  const carriers: Readonly<Record<string, (value: string) => string>> = {
+    base64: value => btoa(`the value is ${value} and more`),
+    'a data URI': value => `data:text/plain;base64,${btoa(`the value is ${value} and more`)}`,
+    'percent signs': value => coded(value, char => `%${hex(char)}`),
+    entities: value => coded(value, char => `&#x${hex(char)};`),
+  }
+  const values = ['ada@example.org', '+49 151 69682446', '4111 1111 1111 1111', '192.168.7.31']
+
+  test.each(Object.entries(carriers))(
+    'is masked in %s, in JSON at any depth and in any chunks',
+    (_, carry) => {
+      for (const value of values) {
+        const carried = carry(value)
+        const note = JSON.stringify({ note: `see ${carried} there` })
+        for (const text of [`see ${carried} there`, note, JSON.stringify({ text: note })]) {
+          const once = mask(text)
+          expect(once).not.toContain(carried)
+          expect(mask(once)).toBe(once)
+          expect(parses(once)).toBe(parses(text))
+          expect(chunked(text, [7, 9, 11])).toBe(once)
+        }
+      }
+    },
+  )
+})
