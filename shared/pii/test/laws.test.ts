@@ -105,7 +105,7 @@ describe('laws', () => {
         const once = mask(text)
         expect(mask(once)).toBe(once)
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     )
   })
 
@@ -282,22 +282,27 @@ describe('hostile input', () => {
   })
 })
 
-describe('a value in a carrier', () => {
-  const coded = (value: string, code: (char: string) => string): string => Array.from(value, code).join('')
-  const hex = (char: string): string => char.charCodeAt(0).toString(16).padStart(2, '0')
-  const carriers: Readonly<Record<string, (value: string) => string>> = {
-    base64: value => btoa(`the value is ${value} and more`),
-    'a data URI': value => `data:text/plain;base64,${btoa(`the value is ${value} and more`)}`,
-    'percent signs': value => coded(value, char => `%${hex(char)}`),
-    entities: value => coded(value, char => `&#x${hex(char)};`),
-  }
-  const values = ['ada@example.org', '+49 151 69682446', '4111 1111 1111 1111', '192.168.7.31']
+function coded(plain: string, code: (char: string) => string): string {
+  return Array.from(plain, code).join('')
+}
 
+function hexOf(char: string): string {
+  return char.charCodeAt(0).toString(16).padStart(2, '0')
+}
+
+const carriers: Readonly<Record<string, (plain: string) => string>> = {
+  base64: plain => btoa(`the value is ${plain} and more`),
+  'a data URI': plain => `data:text/plain;base64,${btoa(`the value is ${plain} and more`)}`,
+  'percent signs': plain => coded(plain, char => `%${hexOf(char)}`),
+  entities: plain => coded(plain, char => `&#x${hexOf(char)};`),
+}
+
+describe('a value in a carrier', () => {
   test.each(Object.entries(carriers))(
     'is masked in %s, in JSON at any depth and in any chunks',
     (_, carry) => {
-      for (const value of values) {
-        const carried = carry(value)
+      for (const plain of ['ada@example.org', '+49 151 69682446', '4111 1111 1111 1111', '192.168.7.31']) {
+        const carried = carry(plain)
         const note = JSON.stringify({ note: `see ${carried} there` })
         for (const text of [`see ${carried} there`, note, JSON.stringify({ text: note })]) {
           const once = mask(text)
