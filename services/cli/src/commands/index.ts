@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.ts'
 import { dlqCommand } from './dlq.ts'
 import { eraseCommand } from './erase.ts'
 import { holdCommand } from './hold.ts'
+import { installCommand } from './install.ts'
 import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
 import { policyCommand } from './policy.ts'
@@ -26,6 +27,7 @@ import { wrapCommand } from './wrap.ts'
 const everyday: readonly CliCommand[] = [
   upCommand,
   wrapCommand,
+  installCommand,
   proxyCommand,
   tailCommand,
   queryCommand,

@@ -1,5 +1,6 @@
 import { AppError } from '@muniment/schema'
 import type { CliCommand } from '../command.ts'
+import { readCliConfig } from '../config.ts'
 import { guardOf } from '../guard-of.ts'
 import { ensureIngestKey } from '../ingest-key.ts'
 import { attachOptions } from '../interceptor-options.ts'
@@ -36,6 +37,10 @@ personal data before the model reads it. In a client's configuration:
       .argument('<command>', 'the server')
       .argument('[args...]', 'its arguments')
       .option('--server-name <name>', 'how the server is called in events; default what it calls itself')
+      .option(
+        '--home <folder>',
+        'what MUNIMENT_HOME says, for clients that start servers in folders of their own',
+      )
       .option('--enforce', 'refuse what `muniment block` and rules decided; see muniment block --help')
       .option(
         '--fail-closed <patterns>',
@@ -55,7 +60,8 @@ personal data before the model reads it. In a client's configuration:
   run: async ({ args, options, config, io, printer }) => {
     const [command, ...rest] = args
     if (command === undefined) throw new AppError('INVALID_INPUT', 'Say which server to run, after --.')
-    const settings = await config()
+    const home = textOption(options, 'home')
+    const settings = home === undefined ? await config() : readCliConfig({ ...io.env, MUNIMENT_HOME: home })
     const names = textOptions(options, 'envAllow')
     const env = names.length === 0 ? io.env : allowedEnvironment(io.env, names)
     for (const { variable, problem } of wrongKeys(env)) printer.say(`muniment: ${safe(variable)} ${problem}.`)
