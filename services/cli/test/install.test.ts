@@ -259,18 +259,22 @@ describe('muniment install', () => {
   })
 
   test.each([
-    ['y', 0, true],
-    ['', 1, false],
-    ['no', 1, false],
-  ])('on a terminal it asks; "%s" exits %i', async (answer, exitCode, isWritten) => {
+    ['y\n', 0, true],
+    ['\n', 1, false],
+    ['no\n', 1, false],
+    ['\u0003', 1, false],
+    ['\u0004', 1, false],
+  ])('on a terminal it asks; %j exits %i', async (answer, exitCode, isWritten) => {
     const { file } = await placed(commented)
     const stdin = Object.assign(new PassThrough(), { isTTY: true })
     const screen = Object.assign(new PassThrough(), { isTTY: true })
-    stdin.end(`${answer}\n`)
+    stdin.end(answer)
     const io = { stdin, stdout: screen, stderr: screen, env: {}, signal: new AbortController().signal }
     expect(await run(['install', 'claude', '--server', 'files', '--file', file], io)).toBe(exitCode)
     expect((await readFile(file, 'utf8')) !== commented).toBe(isWritten)
-    expect(String(screen.read())).toContain('\u001b[31m-')
+    const seen = String(screen.read())
+    expect(seen).toContain('\u001b[31m-')
+    expect(seen).toContain(isWritten ? 'Written.' : 'Nothing was written.')
   })
 
   test.each([

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { AppError } from '@muniment/schema'
@@ -12,10 +11,11 @@ import { rewritten, type Wish } from './wrapping.ts'
 async function answer({ stdin, stderr, signal }: Io, question: string): Promise<string> {
   const terminal = createInterface({ input: stdin, output: stderr })
   try {
-    return await Promise.race([
-      terminal.question(question, { signal }),
-      once(terminal, 'close', { signal }).then(() => ''),
-    ])
+    return await terminal.question(question, { signal })
+  } catch (error) {
+    // Ctrl-C and Ctrl-D close the question, which is an answer too.
+    if (error instanceof Error && error.name === 'AbortError') return ''
+    throw error
   } finally {
     terminal.close()
   }
