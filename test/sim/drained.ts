@@ -23,6 +23,12 @@ function lagging({ logs, groups }: Broker): string | undefined {
   return undefined
 }
 
+function straying({ groups }: Broker): string | undefined {
+  for (const { name, strays } of groups.values())
+    for (const member of strays()) return `${member.name} has not heard that ${name} goes on without it`
+  return undefined
+}
+
 /** Where each partition's archive ends, and how many manifests there are. */
 async function archivePositions({
   site: { store },
@@ -49,7 +55,7 @@ export async function whatIsLeft(world: World): Promise<string> {
   const { broker } = world.site
   const full = world.producers.find(({ disk }) => disk.sizeBytes() > 0)
   if (full !== undefined) return `the spool of ${full.process.name} is not empty`
-  const lag = lagging(broker)
+  const lag = straying(broker) ?? lagging(broker)
   if (lag !== undefined) return lag
   const { ends, manifests } = await archivePositions(world)
   for (const name of archivedTopics)

@@ -10,6 +10,8 @@ export interface Group {
   readonly offsets: Map<string, number>
   /** Those the coordinator believes to be alive. */
   readonly members: () => readonly Member[]
+  /** Those that were taken for dead, live, and have not heard of it: what they do may still arrive. */
+  readonly strays: () => readonly Member[]
   readonly join: (member: Member) => void
   /** In order: the member has given everything back. */
   readonly leave: (member: Member) => void
@@ -45,6 +47,7 @@ function share(broker: Broker, members: readonly Member[]): Map<Member, TopicPar
 export function createGroup(broker: Broker, name: string): Group {
   const { time, trace } = broker.surroundings
   const members = new Set<Member>()
+  const strays = new Set<Member>()
   let isDue = false
   let isRunning = false
 
@@ -57,6 +60,7 @@ export function createGroup(broker: Broker, name: string): Group {
   function evict(member: Member): void {
     if (!members.has(member)) return
     remove(member, 'is taken for dead')
+    strays.add(member)
     member.onEvicted()
   }
 
@@ -95,7 +99,9 @@ export function createGroup(broker: Broker, name: string): Group {
     name,
     offsets: new Map(),
     members: () => [...members],
+    strays: () => [...strays].filter(({ process }) => process.isAlive()),
     join: member => {
+      strays.delete(member)
       members.add(member)
       const { process } = member
       process.onCrash(() => time.after(sessionTimeoutMs, () => remove(member, 'has died')))

@@ -53,6 +53,9 @@ const blindMs = 8000
 
 function take(state: State, slot: Slot): Batch | undefined {
   const { random } = state.broker.surroundings
+  // A seek holds from the next batch on, also for one that is being fetched.
+  slot.offset = slot.sought ?? slot.offset
+  slot.sought = undefined
   const log = state.broker.logs.get(slot.place.topic)?.[slot.place.partition] ?? []
   const start = slot.offset > log.length ? 0 : slot.offset
   const most = random.chance(0.3) ? 1 + random.int(4) : (state.options.maxBatchRecords ?? 2000)
