@@ -167,7 +167,7 @@ function interceptor({ value }: Read): Config['interceptor'] {
     serverName: value('server_name'),
     ringMaxBytes: value('ring.max_bytes'),
     spoolMaxBytes: value('spool.max_bytes'),
-    delivery: { failClosed: listOf(value('fail_closed')), deadlineMs: value('fail_closed.deadline_ms') },
+    delivery: { failClosed: listOf(value('fail_closed')), deadlineMs: value('record.deadline_ms') },
   }
 }
 

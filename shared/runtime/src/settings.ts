@@ -184,8 +184,8 @@ export const settings = {
       matching(/^[^\0\r\n]{1,4096}$/u, 'patterns without white space in them, separated by commas'),
     ),
   },
-  'fail_closed.deadline_ms': {
-    env: 'MUNIMENT_FAIL_CLOSED_DEADLINE_MS',
+  'record.deadline_ms': {
+    env: 'MUNIMENT_RECORD_DEADLINE_MS',
     doc: 'How long such a request may wait for its record before it is refused.',
     roles: ['interceptor'],
     default: '2000',

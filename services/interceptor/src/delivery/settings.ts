@@ -13,7 +13,7 @@ function checkedDeadline(value: number): number {
   if (value >= 1 && value <= maxDeadlineMs) return value
   throw new AppError(
     'CONFIG_INVALID',
-    `The setting MUNIMENT_FAIL_CLOSED_DEADLINE_MS is ${value}, not a number from 1 to ${maxDeadlineMs}.`,
+    `The setting MUNIMENT_RECORD_DEADLINE_MS is ${value}, not a number from 1 to ${maxDeadlineMs}.`,
   )
 }
 
@@ -30,7 +30,7 @@ export function deliveryOf(
   const given = delivery === 'fail-closed' ? { failClosed: ['*'] } : (delivery ?? {})
   const failClosed = given.failClosed ?? patternsOf(environment)
   requestMatcher(failClosed)
-  const named = environment['MUNIMENT_FAIL_CLOSED_DEADLINE_MS'] ?? ''
+  const named = environment['MUNIMENT_RECORD_DEADLINE_MS'] ?? ''
   const deadlineMs = 'deadlineMs' in given ? given.deadlineMs : undefined
   const deadline = deadlineMs ?? (named === '' ? defaultDeadlineMs : Number(named))
   return failClosed.length === 0 ? undefined : { failClosed, deadlineMs: checkedDeadline(deadline) }
