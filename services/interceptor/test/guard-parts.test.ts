@@ -2,6 +2,7 @@ import { InMemoryTransport as MemoryV1 } from '@modelcontextprotocol/sdk/inMemor
 import { InMemoryTransport as MemoryV2 } from '@modelcontextprotocol/server'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createLineGate, type LineGate } from '../src/attach/gate.ts'
+import { wrapStdio } from '../src/attach/stdio.ts'
 import { openGuard } from '../src/guard/compose.ts'
 import { stages, type Guard, type GuardPart, type Stage, type Subject } from '../src/guard/guard.ts'
 import { createJudge, type Judge } from '../src/guard/judge.ts'
@@ -238,6 +239,14 @@ test('a part without a place does not open', () => {
   const nameless: object = { stage: 'somewhere', open: () => ({}) }
   expect(() => openGuard([masking, Object.assign(masking, {})], context)).not.toThrow()
   expect(() => openGuard([{ ...masking, ...nameless }], context)).toThrow('names no place')
+})
+
+test('a part that stands only at a door is refused where there is none', async () => {
+  const guard = part('authenticate', { door: () => ({ refusal: { code: 'AUTH_FAILED' }, notes: [] }) })
+  expect(() => attach(serverV1(), { home: lab.home, guard })).toThrow(/sees only messages/u)
+  await expect(
+    wrapStdio({ home: lab.home, guard, command: process.execPath, args: ['-e', ''] }),
+  ).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
 })
 
 test('who was verified at the door is known to the parts behind it', async () => {

@@ -1,4 +1,4 @@
-import { openGuard } from '../guard/compose.ts'
+import { openMessages } from '../guard/compose.ts'
 import type { Guard } from '../guard/guard.ts'
 import { hostOf, type Host } from '../host.ts'
 import { readSettings } from '../main-env.ts'
@@ -16,7 +16,7 @@ const recorders = new WeakMap<AttachOptions, Recorder>()
 /** What stands for no options, so that they are read once too. */
 export const noOptions: AttachOptions = {}
 
-export function recorderOf(options: AttachOptions, open = openGuard): Recorder {
+export function recorderOf(options: AttachOptions, open = openMessages): Recorder {
   const known = recorders.get(options)
   if (known !== undefined) return known
   const settings = readSettings(options)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import { AppError } from '@muniment/schema'
-import { needMasking, openGuard } from '../guard/compose.ts'
+import { needMasking, openMessages } from '../guard/compose.ts'
 import { createJudge, type Judge } from '../guard/judge.ts'
 import { openHost } from '../host.ts'
 import type { LineTap } from '../lines.ts'
@@ -284,7 +284,7 @@ export async function wrapStdio(options: WrapOptions): Promise<number> {
   const closeDeadlineMs = options.closeDeadlineMs ?? defaultCloseDeadlineMs
   try {
     needMasking(settings, options.guard)
-    const guard = openGuard(options.guard, {
+    const guard = openMessages(options.guard, {
       settings,
       follow: host.follow,
       recordFirst: host.core.recordFirst,

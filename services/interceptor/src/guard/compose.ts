@@ -140,13 +140,30 @@ export function openDoors(given: GuardParts, context: GuardContext): Guard | und
 
 type GuardParts = GuardPart | readonly GuardPart[] | undefined
 
+function openWithRecord(given: GuardParts, context: GuardContext): readonly Guard[] {
+  const { delivery } = context.settings
+  return openAll([given ?? [], delivery === undefined ? [] : recordRequestsFirst(delivery)].flat(), context)
+}
+
 /** Opens the parts of a guard as one, in the order of their stages; `undefined` where there is none. Throws `CONFIG_INVALID`. */
 export function openGuard(given: GuardParts, context: GuardContext): Guard | undefined {
-  const { delivery } = context.settings
-  const guards = openAll(
-    [given ?? [], delivery === undefined ? [] : recordRequestsFirst(delivery)].flat(),
-    context,
-  )
+  const guards = openWithRecord(given, context)
+  return guards.length === 0 ? undefined : compose(guards)
+}
+
+function judgesMessages({ request, response, other }: Guard): boolean {
+  return request !== undefined || response !== undefined || other !== undefined
+}
+
+/** The same where only messages pass. Throws `CONFIG_INVALID` for a part that stands at a door and nowhere else, too: it would do nothing. */
+export function openMessages(given: GuardParts, context: GuardContext): Guard | undefined {
+  const guards = openWithRecord(given, context)
+  if (guards.some(guard => guard.door !== undefined && !judgesMessages(guard)))
+    throw new AppError(
+      'CONFIG_INVALID',
+      'A part of the guard that judges HTTP requests was given to a place that sees only messages.',
+      { hint: 'Give that part to the HTTP edge of the server, or put `muniment proxy` in front.' },
+    )
   return guards.length === 0 ? undefined : compose(guards)
 }
 
