@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import * as http from 'node:http'
-import * as https from 'node:https'
 import { TLSSocket } from 'node:tls'
 import { AppError } from '@muniment/schema'
 import type { SealedRecord } from '../batch.ts'
+import { createTlsServer, isLoopbackAddress, listenOn } from '../http/listen.ts'
 import { createByteRate } from './rate.ts'
 import { createReplays } from './replays.ts'
 import { take, type Intake, type Taken } from './take.ts'
@@ -166,33 +165,15 @@ function serverOf({ tls }: CollectorOptions): http.Server {
   const { cert, key, clientCa } = tls
   // Whoever has no certificate may have a key.
   const mutual = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }
-  try {
-    return https.createServer({ ...bounds, cert, key, minVersion: 'TLSv1.2', ...mutual })
-  } catch (cause) {
-    throw new AppError('CONFIG_INVALID', 'The certificate and key to serve TLS with cannot be used.', {
-      hint: 'Give a PEM certificate chain and the private key that belongs to it.',
-      cause,
-    })
-  }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+  return createTlsServer({ ...bounds, cert, key, ...mutual })
 }
 
 async function listen(server: http.Server, { host, port, tls }: CollectorOptions): Promise<string> {
-  if (tls === undefined && !isLoopback(host))
+  if (tls === undefined && !isLoopbackAddress(host))
     throw new AppError('CONFIG_INVALID', `A collector does not take keys on ${host} without TLS.`, {
       hint: 'Set MCP_TLS_CERT and MCP_TLS_KEY, or listen on 127.0.0.1 behind something that ends TLS.',
     })
-  try {
-    await once(server.listen(port, host), 'listening')
-  } catch (cause) {
-    throw new AppError('CONFIG_INVALID', `Nothing can listen on ${host}:${port}.`, { cause })
-  }
-  const bound = server.address()
-  const actual = typeof bound === 'object' && bound !== null ? bound.port : port
-  return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${actual}`
+  return `${tls === undefined ? 'http' : 'https'}://${await listenOn(server, host, port)}`
 }
 
 function monotonicMs(): number {

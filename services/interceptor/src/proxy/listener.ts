@@ -1,8 +1,7 @@
 import * as http from 'node:http'
-import * as https from 'node:https'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { AppError } from '@muniment/schema'
+import { createTlsServer } from '../http/listen.ts'
 import type { Principal } from '../record.ts'
 import type { ProxyLimits, ProxyTls } from './options.ts'
 
@@ -38,12 +37,5 @@ export function createServer(tls: ProxyTls | undefined, limits: Required<ProxyLi
   if (tls === undefined) return http.createServer(bounds)
   const { cert, key, clientCa } = tls
   const mutual = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }
-  try {
-    return https.createServer({ ...bounds, cert, key, minVersion: 'TLSv1.2', ...mutual })
-  } catch (cause) {
-    throw new AppError('CONFIG_INVALID', 'The certificate and key to serve TLS with cannot be used.', {
-      hint: 'Give a PEM certificate chain and the private key that belongs to it.',
-      cause,
-    })
-  }
+  return createTlsServer({ ...bounds, cert, key, ...mutual })
 }

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import * as http from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { AppError } from '@muniment/schema'
 import { needMasking, openGuard } from '../guard/compose.ts'
 import type { Guard } from '../guard/guard.ts'
 import { openHost, type Host } from '../host.ts'
 import { createBudget } from '../http/content.ts'
+import { isLoopbackAddress, listenOn } from '../http/listen.ts'
 import { createHttpRecorder, type HttpRecorder } from '../http/recorder.ts'
 import { readSettings } from '../main-env.ts'
 import type { Settings } from '../options.ts'
@@ -159,10 +158,6 @@ function refuseUnread({ recorder, busy }: State, error: Error, socket: Duplex): 
   socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n\r\n`)
 }
 
-function isLoopbackAddress(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
-}
-
 function readAdmission(options: ProxyOptions, host: string): Admission {
   const { publicOrigin, allowedOrigins = [], limits } = options
   if (publicOrigin !== undefined) readOrigins([publicOrigin])
@@ -172,17 +167,6 @@ function readAdmission(options: ProxyOptions, host: string): Admission {
     allowedOrigins: readOrigins(allowedOrigins),
     maxBodyBytes: limits?.maxBodyBytes ?? defaultLimits.maxBodyBytes,
     viaName: `muniment-${randomBytes(6).toString('hex')}`,
-  }
-}
-
-async function listen(server: http.Server, host: string, port: number): Promise<void> {
-  try {
-    await once(server.listen(port, host), 'listening')
-  } catch (cause) {
-    throw new AppError('CONFIG_INVALID', `Nothing can listen on ${host}:${port}.`, {
-      hint: 'Choose another address or port; perhaps something listens there already.',
-      cause,
-    })
   }
 }
 
@@ -290,16 +274,15 @@ function open(options: ProxyOptions, address: string): Opened {
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const { host: address = '127.0.0.1', port = 0 } = options
   const { server, state, host, stop } = open(options, address)
+  let place: string
   try {
-    await listen(server, address, port)
+    place = await listenOn(server, address, port)
   } catch (error) {
     await host.close(0)
     throw error
   }
-  const bound = server.address()
-  const actual = typeof bound === 'object' && bound !== null ? bound.port : port
   return {
-    url: `${state.scheme}://${address.includes(':') ? `[${address}]` : address}:${actual}`,
+    url: `${state.scheme}://${place}`,
     close: async deadlineMs => {
       stop()
       await drain(server, state, deadlineMs)
