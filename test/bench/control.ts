@@ -86,7 +86,7 @@ async function withHome<T>(work: (home: string) => Promise<T>): Promise<T> {
   try {
     return await work(home)
   } finally {
-    await rm(home, { recursive: true, force: true })
+    await rm(home, { recursive: true, force: true, maxRetries: 10 })
   }
 }
 

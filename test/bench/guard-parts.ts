@@ -88,6 +88,6 @@ export async function partFigures(): Promise<readonly Figure[]> {
       added('limit, validate and errors add, p50', guarded),
     ]
   } finally {
-    await rm(home, { recursive: true, force: true })
+    await rm(home, { recursive: true, force: true, maxRetries: 10 })
   }
 }

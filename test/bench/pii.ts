@@ -133,7 +133,7 @@ function startUp(): Start {
     )
     return { ms: loaded.ms - bare.ms, mebibytes: loaded.mebibytes - bare.mebibytes }
   })
-  rmSync(dirname(door), { recursive: true })
+  rmSync(dirname(door), { recursive: true, maxRetries: 10 })
   return { ms: median(runs.map(each => each.ms)), mebibytes: median(runs.map(each => each.mebibytes)) }
 }
 

@@ -206,7 +206,7 @@ describe('the passwords', () => {
     execFileSync('sh', [join(root, 'infra/docker/secrets.sh'), folder], { stdio: 'ignore' })
   })
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
   test('are made for every secret of the compose file, once', () => {
     const files = Object.values(compose.secrets).map(({ file }) => file)

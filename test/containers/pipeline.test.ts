@@ -74,7 +74,7 @@ describeLanes(['kafka', 's3', 'secrets'], 'the services of the compose file, as 
   afterAll(async () => {
     for (const worker of workers.values()) await worker.stop()
     await Promise.all([site.broker.stop(), site.s3.stop(), site.secretsManager.stop()])
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   }, 60_000)
 
   test('a call observed as `interceptor` ends in the archive, which ends in a checkpoint', async () => {

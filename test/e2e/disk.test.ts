@@ -25,7 +25,7 @@ function mount(options: string): Mount {
     folder,
     [Symbol.dispose]: () => {
       execFileSync('umount', ['-l', folder])
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }

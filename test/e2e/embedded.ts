@@ -38,7 +38,7 @@ export async function openEmbedded(under?: string): Promise<Installation> {
     workers: new Map([['up', up]]),
     [Symbol.asyncDispose]: async () => {
       await up.stop()
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }

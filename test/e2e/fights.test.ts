@@ -12,7 +12,7 @@ const perRound = 12
 test(`two archivers and two notaries, each pair without a word to each other, come to one archive in ${fightMs} ms`, async () => {
   await using stack = new AsyncDisposableStack()
   const folder = serverFolder('fight')
-  stack.defer(() => rmSync(folder, { recursive: true, force: true }))
+  stack.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
   const store = { kind: 'file', directory: join(folder, 'archive') } as const
   const [one, two] = [placeIn(join(folder, 'one'), store), placeIn(join(folder, 'two'), store)]
   await (await keysIn(one)).logSigner()

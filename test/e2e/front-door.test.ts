@@ -52,7 +52,7 @@ async function run(
     onErrorText(stderr, () => void child.kill('SIGINT'))
   })
   const [code] = await once(child, 'close')
-  rmSync(home, { recursive: true, force: true })
+  rmSync(home, { recursive: true, force: true, maxRetries: 10 })
   return { code, stdout, stderr }
 }
 

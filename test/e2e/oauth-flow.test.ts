@@ -72,7 +72,7 @@ afterAll(async () => {
   await proxy.close(1000)
   upstream.close()
   issuer.close()
-  await rm(home, { recursive: true, force: true })
+  await rm(home, { recursive: true, force: true, maxRetries: 10 })
 })
 
 interface Tokens {

@@ -65,7 +65,7 @@ export async function openProduction(): Promise<Production> {
     [Symbol.asyncDispose]: async () => {
       await Promise.all(Array.from(workers.values(), async worker => await worker.stop()))
       await endAll(site)
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
     },
   }
 }

@@ -100,7 +100,7 @@ describe('an archive that somebody laid hands on', () => {
   }, 120_000)
 
   afterAll(async () => {
-    rmSync(it.folder, { recursive: true, force: true })
+    rmSync(it.folder, { recursive: true, force: true, maxRetries: 10 })
   })
 
   async function verify(
@@ -132,6 +132,6 @@ describe('an archive that somebody laid hands on', () => {
     expect(
       named.some(object => [first, second].some(name => name.endsWith(object) || object.endsWith(name))),
     ).toBe(true)
-    rmSync(copy, { recursive: true, force: true })
+    rmSync(copy, { recursive: true, force: true, maxRetries: 10 })
   })
 })

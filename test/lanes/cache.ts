@@ -46,7 +46,7 @@ async function make(tool: Tool, progress: Progress): Promise<void> {
     await tool.make(join(scratch, tool.name))
     renameSync(join(scratch, tool.name), toolPath(tool.name))
   } finally {
-    rmSync(scratch, { recursive: true, force: true })
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 10 })
   }
   progress(`${tool.title}: done in ${((performance.now() - begin) / 1000).toFixed(1)} s`)
 }

@@ -52,7 +52,7 @@ export async function startServer(spec: ServerSpec): Promise<Server> {
     await untilReady(started, { isReady: spec.isReady, logFile, timeoutMs: readyTimeoutMs })
     return started
   }
-  const forget = (): void => rmSync(spec.folder, { recursive: true, force: true })
+  const forget = (): void => rmSync(spec.folder, { recursive: true, force: true, maxRetries: 10 })
   let child = await launch().catch((error: unknown) => {
     forget()
     throw error

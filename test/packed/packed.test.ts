@@ -52,7 +52,7 @@ beforeAll(async () => {
   installTarballs()
 }, 120_000)
 
-afterAll(() => rmSync(app, { recursive: true, force: true }))
+afterAll(() => rmSync(app, { recursive: true, force: true, maxRetries: 10 }))
 
 const observedCall = `
 const home = process.argv[2]

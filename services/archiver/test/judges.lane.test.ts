@@ -49,7 +49,7 @@ describeLanes(['judges'], 'foreign witnesses and logs', () => {
       child.kill('SIGKILL')
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     }
-    await rm(folder, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
   })
 
   function launch(command: string, args: readonly string[]): ChildProcess {

@@ -14,7 +14,7 @@ let home = ''
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'muniment-control-'))
 })
-afterEach(async () => rm(home, { recursive: true, force: true }))
+afterEach(async () => rm(home, { recursive: true, force: true, maxRetries: 10 }))
 
 const run = async (...args: string[]): Promise<Ran> => muniment(args, { env: { MUNIMENT_HOME: home } })
 const why = ['--reason', 'key leaked']

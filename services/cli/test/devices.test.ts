@@ -71,7 +71,7 @@ test.each([
 ])('muniment %j exits with %i and says what to do', async (args, exitCode, hint) => {
   const home = await mkdtemp(join(tmpdir(), 'muniment-devices-'))
   const ran = await muniment(args, { env: { MUNIMENT_HOME: home } })
-  await rm(home, { recursive: true })
+  await rm(home, { recursive: true, maxRetries: 10 })
   expect(ran.exitCode).toBe(exitCode)
   expect(ran.stderr).toMatch(hint)
 })

@@ -21,7 +21,7 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'muniment-erase-'))
   await run('keys', 'init')
 })
-afterEach(async () => rm(home, { recursive: true, force: true }))
+afterEach(async () => rm(home, { recursive: true, force: true, maxRetries: 10 }))
 
 async function run(...args: string[]): Promise<Ran> {
   return await muniment(args, { env: { MUNIMENT_HOME: home } })
@@ -150,9 +150,9 @@ describe('erasing a tenant', () => {
     pass(200_000)
     await keys.admin.tenants.rewrap()
     await keys.admin.retire('root', root)
-    await rm(join(home, 'state'), { recursive: true })
+    await rm(join(home, 'state'), { recursive: true, maxRetries: 10 })
     await cp(backup, join(home, 'state'), { recursive: true })
-    await rm(backup, { recursive: true })
+    await rm(backup, { recursive: true, maxRetries: 10 })
     const asked = await run('query', 'select count(*) as n from events', '--json', '--no-tail')
     // Not taken for an erasure: nobody knows what else was brought back.
     expect(asked).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringContaining('KEY_WRONG') })

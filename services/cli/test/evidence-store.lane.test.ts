@@ -41,7 +41,7 @@ describeLanes(['s3'], 'the store that evidence is written to', () => {
   })
   afterEach(async () => {
     vi.unstubAllEnvs()
-    await rm(home, { recursive: true, force: true })
+    await rm(home, { recursive: true, force: true, maxRetries: 10 })
   })
   afterAll(async () => {
     await proxy[Symbol.asyncDispose]()

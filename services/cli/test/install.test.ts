@@ -182,7 +182,7 @@ let home = ''
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'muniment-install-'))
 })
-afterAll(async () => rm(home, { recursive: true, force: true }))
+afterAll(async () => rm(home, { recursive: true, force: true, maxRetries: 10 }))
 
 async function placed(text: string | Uint8Array): Promise<{ folder: string; file: string }> {
   const folder = await mkdtemp(join(home, 'client-'))

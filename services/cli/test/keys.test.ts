@@ -16,7 +16,7 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'muniment-keys-'))
   await keys('init')
 })
-afterAll(async () => rm(home, { recursive: true, force: true }))
+afterAll(async () => rm(home, { recursive: true, force: true, maxRetries: 10 }))
 
 async function keys(...args: string[]): Promise<Ran> {
   return await muniment(['keys', ...args], { env: { MUNIMENT_HOME: home } })

@@ -13,7 +13,7 @@ test('appends lines to a file that only its owner may read', () => {
   }
   expect(readFileSync(path, 'utf8')).toBe('one\ntwo\n')
   expect(statSync(path).mode & 0o777).toBe(0o600)
-  rmSync(folder, { recursive: true })
+  rmSync(folder, { recursive: true, maxRetries: 10 })
 })
 
 test.runIf(existsSync('/dev/full'))('tells once that the disk is full, and throws nothing', () => {

@@ -39,7 +39,7 @@ beforeAll(() => {
   mkdirSync(at('open'))
   chmodSync(at('open'), 0o777)
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
 /** Settings with nothing left to say. */
 const settled = (): Record<string, string> => ({

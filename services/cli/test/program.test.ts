@@ -9,7 +9,7 @@ let home = ''
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'muniment-cli-'))
 })
-afterAll(async () => rm(home, { recursive: true, force: true }))
+afterAll(async () => rm(home, { recursive: true, force: true, maxRetries: 10 }))
 
 const env = (): Record<string, string> => ({ MUNIMENT_HOME: home })
 

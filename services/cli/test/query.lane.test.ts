@@ -18,7 +18,7 @@ beforeAll(async () => {
   await run('keys', 'init')
   await archive()
 })
-afterAll(async () => rm(home, { recursive: true, force: true }))
+afterAll(async () => rm(home, { recursive: true, force: true, maxRetries: 10 }))
 
 async function run(...args: string[]): Promise<Ran> {
   return await muniment(args, { env: { MUNIMENT_HOME: home } })

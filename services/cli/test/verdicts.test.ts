@@ -12,7 +12,7 @@ let home = ''
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'muniment-verdicts-'))
 })
-afterEach(async () => rm(home, { recursive: true, force: true }))
+afterEach(async () => rm(home, { recursive: true, force: true, maxRetries: 10 }))
 
 const run = async (...args: string[]): Promise<Ran> => muniment(args, { env: { MUNIMENT_HOME: home } })
 

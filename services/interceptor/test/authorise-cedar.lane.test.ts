@@ -39,7 +39,7 @@ describe('Cedar policies', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'muniment-cedar-'))
   })
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
   function file(text: string, name = `p${++written}.cedar`): string {
     writeFileSync(join(folder, name), text)

@@ -31,7 +31,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'muniment-collector-'))
   server = await makeCertificate(folder, 'collector')
 })
-afterAll(() => rm(folder, { recursive: true, force: true }))
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
 beforeEach(async () => {
   open = new AsyncDisposableStack()
   lab = open.use(await openLab())

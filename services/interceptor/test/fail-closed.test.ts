@@ -165,7 +165,7 @@ describe('a server whose requests fail closed', () => {
   })
 
   test('is asked nothing that cannot be recorded; others go on, and each refusal is recorded when that works again', async () => {
-    await rm(join(lab.home, 'spool'), { recursive: true, force: true })
+    await rm(join(lab.home, 'spool'), { recursive: true, force: true, maxRetries: 10 })
     await writeFile(join(lab.home, 'spool'), 'in the way')
     const client = await talk({ delivery: { failClosed: ['send'], deadlineMs: 200 } })
     expect(await told(client.call('other'))).toBe('ok')
@@ -284,7 +284,7 @@ describe('a server behind a proxy that fails closed', () => {
   })
 
   test('is asked nothing that cannot be recorded, and everything else', async () => {
-    await rm(join(lab.home, 'spool'), { recursive: true, force: true })
+    await rm(join(lab.home, 'spool'), { recursive: true, force: true, maxRetries: 10 })
     await writeFile(join(lab.home, 'spool'), 'in the way')
     proxy = await start(60)
     expect(await post('send')).toContain('SERVICE_ERROR')

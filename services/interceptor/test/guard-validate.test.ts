@@ -142,7 +142,7 @@ describe('paths', () => {
     await symlink(join(root, 'loop'), join(root, 'loop'))
     guard = open({ paths: { roots: [root], maxFileBytes: 1000 } })
   })
-  afterAll(() => rm(join(root, '..'), { recursive: true, force: true }))
+  afterAll(() => rm(join(root, '..'), { recursive: true, force: true, maxRetries: 10 }))
 
   test.each<[string, string]>([
     ['a file inside', 'inside/a.txt'],

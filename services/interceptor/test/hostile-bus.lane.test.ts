@@ -47,7 +47,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'muniment-hostile-'))
   certificate = await makeCertificate(folder, 'bus')
 })
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(() => rmSync(folder, { recursive: true, maxRetries: 10 }))
 
 async function bodyOf(request: IncomingMessage): Promise<readonly SealedRecord[]> {
   const parts: Buffer[] = []
@@ -120,9 +120,9 @@ let unmount: () => unknown
 function breakDisk(mode: DiskMode): void {
   const spool = join(lab.home, 'spool')
   if (mode === 'not to be written') {
-    rmSync(spool, { force: true, recursive: true })
+    rmSync(spool, { force: true, recursive: true, maxRetries: 10 })
     writeFileSync(spool, 'in the way')
-    mend = () => rmSync(spool, { force: true, recursive: true })
+    mend = () => rmSync(spool, { force: true, recursive: true, maxRetries: 10 })
   }
   if (mode === 'full') {
     mkdirSync(spool, { recursive: true })
@@ -146,7 +146,7 @@ function whyNoMount(): string {
   } catch (error) {
     return String(error).split('\n')[0] ?? 'no mount'
   } finally {
-    rmSync(probe, { recursive: true, force: true })
+    rmSync(probe, { recursive: true, force: true, maxRetries: 10 })
   }
 }
 

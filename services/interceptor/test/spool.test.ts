@@ -20,7 +20,7 @@ let dir: string
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'muniment-spool-'))
 })
-afterEach(() => rm(dir, { recursive: true, force: true }))
+afterEach(() => rm(dir, { recursive: true, force: true, maxRetries: 10 }))
 
 const record = (n: number, lane = 'a/0'): SealedRecord => ({
   key: lane,
@@ -124,7 +124,7 @@ describe('spool files', () => {
   test('that were removed under a writer that was taken for dead are written again', async () => {
     await using spool = fileSpool()
     await spool.append([record(0)])
-    await rm(laneDir(), { recursive: true })
+    await rm(laneDir(), { recursive: true, maxRetries: 10 })
     await spool.append([record(1)])
     expect(numbersOf(await drained(dir))).toEqual([1])
   })

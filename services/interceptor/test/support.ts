@@ -144,7 +144,7 @@ export async function openLab(): Promise<Lab> {
     decide: decider(home, keys),
     open: records => openRecords(keys, records),
     collect: async () => watermarked(await openRecords(keys, await drained(join(home, 'spool')))),
-    [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true, maxRetries: 10 }),
   }
 }
 

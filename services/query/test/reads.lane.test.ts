@@ -13,7 +13,7 @@ async function bytesOf(rows: readonly (readonly unknown[])[]): Promise<Buffer> {
 
 async function countIn(parquet: Buffer): Promise<unknown> {
   const folder = mkdtempSync(join(tmpdir(), 'query-parquet-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
+  onTestFinished(() => rmSync(folder, { recursive: true, maxRetries: 10 }))
   const file = join(folder, 'answer.parquet')
   writeFileSync(file, parquet)
   const connection = await (await DuckDBInstance.create(':memory:')).connect()

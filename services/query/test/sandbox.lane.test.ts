@@ -14,7 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'query-test-'))
 const pool = createProcessPool({ keepsSpare: true, codeCache: join(folder, 'code') })
 afterAll(async () => {
   await pool[Symbol.asyncDispose]()
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
 })
 
 async function parquet(select: string): Promise<Uint8Array> {

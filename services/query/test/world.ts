@@ -31,7 +31,7 @@ export interface World extends AsyncDisposable {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'query-test-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
 export async function createWorld(change: Partial<QueryEngineOptions> = {}): Promise<World> {
   // One folder for compiled code, a catalogue for each world.

@@ -41,7 +41,7 @@ describeLanes(['judges'], 'foreign readers of our log and proofs', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'muniment-judged-'))
   })
-  afterAll(async () => rm(folder, { recursive: true, force: true }))
+  afterAll(async () => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
 
   test('torchwood and fsck find nothing in a log that grows over every interesting size', async () => {
     const directory = join(folder, 'grown')

@@ -40,7 +40,7 @@ async function query(parquet: Buffer, sql: string): Promise<unknown[][]> {
     const result = await connection.runAndReadAll(`WITH file AS (FROM read_parquet('${path}')) ${sql}`)
     return result.getRows()
   } finally {
-    await rm(folder, { recursive: true })
+    await rm(folder, { recursive: true, maxRetries: 10 })
   }
 }
 

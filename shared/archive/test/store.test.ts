@@ -15,7 +15,7 @@ async function folder(): Promise<string> {
 }
 
 afterAll(async () => {
-  for (const path of folders) await rm(path, { recursive: true })
+  for (const path of folders) await rm(path, { recursive: true, maxRetries: 10 })
 })
 
 storeContract('memory', () => Promise.resolve(createMemoryStore()))

@@ -29,7 +29,7 @@ let folder = ''
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'muniment-api-keys-'))
 })
-afterAll(async () => rm(folder, { recursive: true, force: true }))
+afterAll(async () => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
 beforeEach(() => {
   clock = clockAt(startMs)
   shelves = { keys: openMemoryShelf(), uses: openMemoryShelf() }

@@ -38,7 +38,7 @@ describe.skipIf(!hasOpenssl())('a client certificate', () => {
     other = createAuthority(join(folder, 'other'), 'root')
     middle = root.below('middle')
   })
-  afterAll(async () => rm(folder, { recursive: true, force: true }))
+  afterAll(async () => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
 
   test.each([
     ['a URI', 'URI:spiffe://example/alice', 'spiffe://example/alice'],

@@ -17,7 +17,7 @@ beforeAll(async () => {
     generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'pem', type: 'spki' }),
   )
 })
-afterAll(async () => rm(folder, { recursive: true, force: true }))
+afterAll(async () => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
 
 async function open(value: unknown): Promise<Authenticator> {
   return await openAuthenticator(authSectionSchema.parse(value), {

@@ -28,7 +28,7 @@ beforeEach(() => {
 
 afterEach(() => {
   database.connection.close()
-  rmSync(dir, { recursive: true, force: true })
+  rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
 })
 
 function record(number: number, bytes: number): OutgoingRecord {

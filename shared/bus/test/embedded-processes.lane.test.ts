@@ -22,7 +22,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(children.map(kill))
-  await rm(dir, { recursive: true, force: true })
+  await rm(dir, { recursive: true, force: true, maxRetries: 10 })
 })
 
 async function kill(child: ChildProcess): Promise<void> {

@@ -20,14 +20,14 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await rm(dir, { recursive: true, force: true })
+  await rm(dir, { recursive: true, force: true, maxRetries: 10 })
 })
 
 describeBus('embedded', async () => {
   const own = await mkdtemp(join(tmpdir(), 'muniment-bus-'))
   return {
     open: ({ topicPrefix, deps }) => openEmbeddedBus({ kind: 'embedded', dir: own, topicPrefix }, deps),
-    [Symbol.asyncDispose]: () => rm(own, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: () => rm(own, { recursive: true, force: true, maxRetries: 10 }),
   }
 })
 

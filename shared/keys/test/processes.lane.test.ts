@@ -11,7 +11,7 @@ const run = promisify(execFile)
 
 test('secrets in files that several processes create on first use are the same for all of them', async () => {
   const home = await mkdtemp(join(tmpdir(), 'muniment-secrets-'))
-  onTestFinished(async () => await rm(home, { recursive: true, force: true }))
+  onTestFinished(async () => await rm(home, { recursive: true, force: true, maxRetries: 10 }))
   const program = fileURLToPath(new URL('first-use.ts', import.meta.url))
   const runs = [1, 2, 3].map(async () => (await run(process.execPath, [program, home])).stdout)
   const outputs = await Promise.all(runs)

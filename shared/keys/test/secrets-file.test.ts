@@ -14,7 +14,7 @@ async function folder(): Promise<string> {
 }
 
 afterAll(async () => {
-  for (const dir of folders) await rm(dir, { recursive: true, force: true })
+  for (const dir of folders) await rm(dir, { recursive: true, force: true, maxRetries: 10 })
 })
 
 secretsContract('memory', async () => await openSecrets({ kind: 'memory' }))

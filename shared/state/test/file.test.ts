@@ -11,7 +11,7 @@ async function folder(): Promise<string> {
 
 async function ownFolder(): Promise<string> {
   const dir = await folder()
-  onTestFinished(async () => await rm(dir, { recursive: true, force: true }))
+  onTestFinished(async () => await rm(dir, { recursive: true, force: true, maxRetries: 10 }))
   return dir
 }
 
@@ -19,7 +19,7 @@ stateContract('file', async () => {
   const dir = await folder()
   return {
     open: async () => await openState({ kind: 'file', dir }),
-    [Symbol.asyncDispose]: async () => await rm(dir, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => await rm(dir, { recursive: true, force: true, maxRetries: 10 }),
   }
 })
 
@@ -81,7 +81,7 @@ describe('the state in a folder', () => {
   test('says DISK_UNUSABLE where nothing can be written any more', async () => {
     const dir = await ownFolder()
     await using state = await openState({ kind: 'file', dir })
-    await rm(join(dir, '~new'), { recursive: true })
+    await rm(join(dir, '~new'), { recursive: true, maxRetries: 10 })
     await writeFile(join(dir, '~new'), 'in the way')
     await expect(state.put('a', Buffer.from('x'), undefined)).rejects.toMatchObject({
       code: 'DISK_UNUSABLE',

@@ -26,7 +26,7 @@ function count(dir: string, times: number): Counting {
 
 test('the state in a folder loses no step of three processes that count at once, one of them killed on the way', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'muniment-state-'))
-  onTestFinished(async () => await rm(dir, { recursive: true, force: true }))
+  onTestFinished(async () => await rm(dir, { recursive: true, force: true, maxRetries: 10 }))
   const steady = [count(dir, 150), count(dir, 150)]
   const victim = count(dir, 100_000)
   await steady[0]?.ended

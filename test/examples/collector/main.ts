@@ -58,5 +58,5 @@ assert.match(JSON.stringify(event.request?.body), /write to \[EMAIL\]/u)
 
 collector.kill()
 assert.deepEqual(await once(collector, 'exit'), [0, null])
-rmSync(folder, { recursive: true })
+rmSync(folder, { recursive: true, maxRetries: 10 })
 process.exit(0)

@@ -46,7 +46,7 @@ describeLanes(['pyarrow'], 'an archive read by PyArrow', () => {
     await ask(['keys', 'init'], { MUNIMENT_HOME: folder })
     await fill(folder)
   })
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
   test('gives the same calls per tool as muniment query, from segments and bundles', async () => {
     const env = { MUNIMENT_HOME: folder }

@@ -98,6 +98,6 @@ describeLanes(['kafka'], 'the Kafka lane', () => {
     expect(existsSync(`/proc/${pid}`)).toBe(true)
     runner.kill('SIGKILL')
     await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 5000 }).toBe(false)
-    rmSync(dirname(dataFolder), { recursive: true, force: true })
+    rmSync(dirname(dataFolder), { recursive: true, force: true, maxRetries: 10 })
   }, 60_000)
 })

@@ -17,7 +17,7 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.unstubAllEnvs()
-  rmSync(cache, { recursive: true, force: true })
+  rmSync(cache, { recursive: true, force: true, maxRetries: 10 })
 })
 
 test.each(['kafka', 's3', 'secrets'] as const)(
