@@ -13,6 +13,7 @@ import { createFold, type Fold } from './behaviour/fold.ts'
 import { decodeState, emptyState, encodeState, type PartitionState } from './behaviour/state.ts'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import type { RulePack } from './sigma/pack.ts'
+import { signalRecord } from './signal-record.ts'
 
 const group = 'muniment.detector.behaviour'
 
@@ -118,13 +119,18 @@ function parseSignal(record: BusRecord): Signal | undefined {
   }
 }
 
+/** What a batch leads to. */
+interface Folded {
+  readonly alerts: readonly OutgoingRecord[]
+  /** For the partitions where servers are looked at as a whole. */
+  readonly signals: readonly OutgoingRecord[]
+  readonly refused: readonly BusRecord[]
+}
+
 /** Folds the records not folded yet; the state's offset moves with each, so that a replayed batch continues where it stopped. */
-function foldBatch(
-  stage: Stage,
-  owned: Owned,
-  batch: Batch,
-): { readonly alerts: OutgoingRecord[]; readonly refused: BusRecord[] } {
+function foldBatch(stage: Stage, owned: Owned, batch: Batch): Folded {
   const alerts: OutgoingRecord[] = []
+  const signals: OutgoingRecord[] = []
   const refused: BusRecord[] = []
   // All alerts of a lane go to one partition of `mcp.alerts`, so that their numbers stay contiguous there.
   const partition = batch.partition % stage.alertPartitions
@@ -135,14 +141,16 @@ function foldBatch(
     else {
       const found = owned.fold.step(owned.state, signal, record.timestampMs)
       for (const alert of found) alerts.push({ ...alertRecord(alert), partition })
+      for (const made of owned.state.outbox.splice(0))
+        signals.push(signalRecord(`${made.tenant}/server:${made.server ?? ''}`, made))
     }
     owned.state.offset = record.offset + 1
   }
   owned.state.offset = Math.max(owned.state.offset, batch.nextOffset)
-  return { alerts, refused }
+  return { alerts, signals, refused }
 }
 
-async function publish(stage: Stage, output: ReturnType<typeof foldBatch>): Promise<void> {
+async function publish(stage: Stage, output: Folded): Promise<void> {
   const { bus, signal, log } = stage
   for (const record of output.refused) {
     const error = new AppError('SCHEMA_UNKNOWN', 'a record is no signal that this version knows')
@@ -151,8 +159,11 @@ async function publish(stage: Stage, output: ReturnType<typeof foldBatch>): Prom
       { signal, log },
     )
   }
-  if (output.alerts.length === 0) return
-  await retryWhileUnreachable(() => bus.publish(topic.alerts, output.alerts), { signal, log })
+  for (const [name, records] of [
+    [topic.signals, output.signals],
+    [topic.alerts, output.alerts],
+  ] as const)
+    if (records.length > 0) await retryWhileUnreachable(() => bus.publish(name, records), { signal, log })
 }
 
 function isDue(stage: Stage, owned: Owned): boolean {

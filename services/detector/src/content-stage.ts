@@ -1,11 +1,13 @@
 import type { KeyObject } from 'node:crypto'
 import { publishDeadLetter, type Batch, type Bus, type BusRecord, type OutgoingRecord } from '@muniment/bus'
-import { AppError, isAppError, laneOf, topic, type MunimentEvent, type Signal } from '@muniment/schema'
+import { AppError, isAppError, laneOf, topic, type MunimentEvent } from '@muniment/schema'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import { toldBy, type Copy } from './copies.ts'
 import { emit } from './emit.ts'
 import type { ToolLabels } from './flow/labels.ts'
 import { arrangeRules, signalOf, type EventRules } from './signal.ts'
+import { signalRecord } from './signal-record.ts'
+import { aliveOf, minuteOf, tickOf } from './times.ts'
 import { warmUp } from './warm-up.ts'
 import type { RulePack } from './sigma/pack.ts'
 
@@ -34,6 +36,8 @@ interface Stage extends ContentStageOptions {
   readonly keys: Map<string, Promise<KeyObject>>
   /** What was passed on in batches whose publish has succeeded. */
   readonly forwarded: Set<string>
+  /** The minute that each partition of events has come to. */
+  readonly minutes: Map<number, number>
 }
 
 interface Refused {
@@ -73,6 +77,11 @@ function isTime(value: unknown): boolean {
   return typeof value === 'string' && Number.isFinite(Date.parse(value))
 }
 
+interface Announced {
+  readonly event: MunimentEvent
+  readonly incoming: BusRecord
+}
+
 /** What is read below is there; the masker, which alone writes events, answers for the rest. */
 function isEvent(value: Fields): boolean {
   const isNamed = typeof value['id'] === 'string' && typeof value['tenant'] === 'string'
@@ -97,20 +106,6 @@ function parseEvent(record: BusRecord): MunimentEvent {
   if (!isMunimentEvent(value))
     throw new AppError('SCHEMA_UNKNOWN', 'an event lacks its id, time, tenant, kind or source')
   return value
-}
-
-function signalRecord(key: string, signal: Signal): OutgoingRecord {
-  return {
-    key,
-    value: Buffer.from(JSON.stringify(signal)),
-    headers: {
-      'content-type': 'application/json',
-      mun_lane: signal.lane,
-      mun_seq: String(signal.seq),
-      mun_from: String(signal.gap?.from_seq ?? signal.seq),
-      mun_tenant: signal.tenant,
-    },
-  }
 }
 
 /** What was told before needs no telling again: a server's tools, callers and arguments are known after the first time. */
@@ -168,8 +163,18 @@ function announceLoss(
     output.signals.push({ ...record, partition })
 }
 
+function announceTime({ minutes, signalPartitions }: Stage, output: Output, of: Announced): void {
+  const { partition } = of.incoming
+  const minute = minuteOf(of.event, of.incoming)
+  if (minute <= (minutes.get(partition) ?? -1)) return
+  minutes.set(partition, minute)
+  const record = signalRecord('tick', tickOf(minute, partition, of.event))
+  for (let to = 0; to < signalPartitions; to++) output.signals.push({ ...record, partition: to })
+}
+
 async function handle(stage: Stage, output: Output, incoming: BusRecord): Promise<void> {
   const event = parseEvent(incoming)
+  announceTime(stage, output, { event, incoming })
   const lane = incoming.headers['mun_lane'] ?? laneOf(event.source)
   if (isCovered(output, event, lane)) return
   cover(output, event, lane)
@@ -178,7 +183,13 @@ async function handle(stage: Stage, output: Output, incoming: BusRecord): Promis
     else if (!isReplayed(lane)) announceGap(output, event, lane)
     return
   }
-  if (event.kind === 'heartbeat' || event.kind === 'begun') return
+  if (event.kind === 'heartbeat') {
+    // All of a tenant are looked at in one place: on an evening many fall silent, and that is one alert.
+    if (!isReplayed(lane))
+      output.signals.push(signalRecord(`alive:${event.tenant}`, aliveOf(event, lane, incoming)))
+    return
+  }
+  if (event.kind === 'begun') return
   const { pack, arranged, labels } = stage
   const key = await keyOf(stage, event.tenant)
   const { signal, copies } = emit(event, lane, { pack, arranged, labels, key })
@@ -267,6 +278,7 @@ export function createContentStage(options: ContentStageOptions): Task {
         signalPartitions: described.length,
         keys: new Map(),
         forwarded: new Set(),
+        minutes: new Map(),
       }
       warmUp(pack, stage.arranged)
       const consumer = options.bus.consume({

@@ -134,7 +134,8 @@ export function factsFrom(plain: Readonly<Record<string, Scalar | undefined>>, c
   return Object.assign(look, { spend: budget() })
 }
 
-function partOf(body: unknown, ...path: readonly string[]): unknown {
+/** What lies at a path of names, where all of it is there. */
+export function partOf(body: unknown, ...path: readonly string[]): unknown {
   return path.reduce<unknown>((value, key) => (isObject(value) ? value[key] : undefined), body)
 }
 

@@ -1,11 +1,12 @@
 import type { KeyObject } from 'node:crypto'
-import { laneOf, type Alert, type MunimentEvent } from '@muniment/schema'
-import { createFold } from './behaviour/fold.ts'
+import { laneOf, type Alert, type MunimentEvent, type Signal } from '@muniment/schema'
+import { createFold, foldWhole } from './behaviour/fold.ts'
 import { emptyState, type PartitionState } from './behaviour/state.ts'
 import { emit } from './emit.ts'
 import { createToolLabels, type ToolLabels } from './flow/labels.ts'
 import type { RulePack } from './sigma/pack.ts'
 import { arrangeRules, signalOf, type Fired } from './signal.ts'
+import { minuteOf, tickOf } from './times.ts'
 
 /** What rules make of one event of the past. */
 interface Replayed {
@@ -28,17 +29,23 @@ export function createReplay(
   const arranged = arrangeRules(pack)
   const fold = createFold(pack, 0)
   const state = emptyState(0)
+  const fed = (signals: readonly Signal[], timestampMs: number): readonly Alert[] =>
+    signals.flatMap(signal => foldWhole(fold, state, { signal, timestampMs }))
+  let reached = -1
   return {
     state,
     next: event => {
       const lane = laneOf(event.source)
       const timeMs = Date.parse(event.time)
+      const minute = minuteOf(event, { timestampMs: timeMs })
+      const ticks = minute > reached ? [tickOf(minute, 0, event)] : []
+      reached = Math.max(reached, minute)
       if (event.gap !== undefined)
-        return { fired: [], alerts: fold.step(state, signalOf(event, `${lane}#gap`, []), timeMs) }
-      if (event.kind === 'heartbeat' || event.kind === 'begun') return { fired: [], alerts: [] }
+        return { fired: [], alerts: fed([...ticks, signalOf(event, `${lane}#gap`, [])], timeMs) }
+      if (event.kind === 'heartbeat' || event.kind === 'begun')
+        return { fired: [], alerts: fed(ticks, timeMs) }
       const { fired, signal, copies } = emit(event, lane, { pack, arranged, labels, key })
-      const signals = [signal, ...copies.map(copy => copy.signal)]
-      return { fired, alerts: signals.flatMap(each => fold.step(state, each, timeMs)) }
+      return { fired, alerts: fed([...ticks, signal, ...copies.map(copy => copy.signal)], timeMs) }
     },
   }
 }

@@ -1,6 +1,6 @@
 import { createSecretKey } from 'node:crypto'
 import type { Signal } from '@muniment/schema'
-import { createFold } from './behaviour/fold.ts'
+import { createFold, foldWhole } from './behaviour/fold.ts'
 import { emptyState } from './behaviour/state.ts'
 import { classify } from './classify.ts'
 import { everyMs, exampleEvents, exampleStartMs } from './example-events.ts'
@@ -8,6 +8,7 @@ import { createReplay } from './replay.ts'
 import type { RulePack } from './sigma/pack.ts'
 import type { Example, Rule } from './sigma/rule.ts'
 import { arrangeRules } from './signal.ts'
+import { tickOf } from './times.ts'
 
 /** A test of a rule that did not end as the rule says it must. */
 export interface FailedExample {
@@ -17,8 +18,22 @@ export interface FailedExample {
 }
 
 function markOf(aspect: unknown, method: unknown): string {
+  if (aspect === 'call') return ''
   if (typeof aspect === 'string') return `#${aspect}`
   return typeof method === 'string' ? '#server' : ''
+}
+
+const minuteMs = 60_000
+
+/** What the content stage says of time before each signal, where a minute has begun. */
+function ticked(signals: readonly Signal[]): readonly Signal[] {
+  let reached = -1
+  return signals.flatMap(signal => {
+    const minute = Math.floor(Date.parse(signal.time) / minuteMs)
+    const ticks = minute > reached ? [tickOf(minute, 0, { id: signal.event_id, tenant: signal.tenant })] : []
+    reached = Math.max(reached, minute)
+    return signal.lane.endsWith('#tick') ? ticks : [...ticks, signal]
+  })
 }
 
 /** The signals of an example: each entry repeated at its pace, one after the other. */
@@ -67,7 +82,9 @@ function firesOnEvents(pack: RulePack, rule: Rule, example: Example): boolean {
 function firesOnSignals(pack: RulePack, rule: Rule, example: Example): boolean {
   const fold = createFold(pack, 0)
   const state = emptyState(0)
-  const alerts = signalsOf(example).flatMap(signal => fold.step(state, signal, Date.parse(signal.time)))
+  const alerts = ticked(signalsOf(example)).flatMap(signal =>
+    foldWhole(fold, state, { signal, timestampMs: Date.parse(signal.time) }),
+  )
   return alerts.some(alert => alert.finding_info.analytic.name === rule.name)
 }
 

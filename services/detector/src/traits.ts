@@ -1,7 +1,8 @@
-import { createHash, createHmac, type KeyObject } from 'node:crypto'
+import { createHash, type KeyObject } from 'node:crypto'
 import type { MunimentEvent } from '@muniment/schema'
 import type { Document } from './content/document.ts'
 import { principalOf } from './event-facts.ts'
+import { keyedHash } from './keyed.ts'
 
 /** One member of a known set: which set, the name under which it is known, and where it stands. */
 type Member = [set: string, member: string, path: string]
@@ -32,10 +33,6 @@ function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
 function fieldsIn(value: unknown, name: string): Readonly<Record<string, unknown>> {
   const found = isFields(value) ? value[name] : undefined
   return isFields(found) ? found : {}
-}
-
-function keyed(value: string, key: KeyObject): string {
-  return createHmac('sha256', key).update(value).digest('hex').slice(0, 24)
 }
 
 /** A name that servers or people made up may be anything; only what reads like an identifier is shown as it is. */
@@ -85,6 +82,6 @@ export function traitsOf(event: MunimentEvent, documents: readonly Document[], k
   const hosts = isCall ? hostsIn(documents) : new Map<string, string>()
   const handles = handlesOf(event, params)
   const tool = nameOf(event.target ?? '')
-  for (const [host, path] of hosts) members.push([`destination ${tool}`, keyed(host, key), path])
-  return { members, handles: [...new Set(handles.map(each => keyed(each, key)))] }
+  for (const [host, path] of hosts) members.push([`destination ${tool}`, keyedHash(key, host, 24), path])
+  return { members, handles: [...new Set(handles.map(each => keyedHash(key, each, 24)))] }
 }

@@ -10,6 +10,8 @@ import { createToolLabels, detectionSectionSchema } from '../src/flow/labels.ts'
 import { isCopied, marksOf } from '../src/flow/marks.ts'
 import { loadRules } from '../src/index.ts'
 import { arrangeRules } from '../src/signal.ts'
+import { addDistinct, countDistinct, hashOfName } from '../src/stats/distinct.ts'
+import { slotName, slotOf } from '../src/stats/profile.ts'
 import { call, event } from './fleet.ts'
 
 const key = createSecretKey(Buffer.alloc(32, 7))
@@ -174,4 +176,20 @@ test.each([
 test('a call of a tool that is no part of a flow carries no marks', () => {
   const plain = emit(event(1, { target: 'add' }), 'lab/0', judge)
   expect(plain.signal.flow).toBeUndefined()
+})
+
+test.each([10, 64, 65, 200, 1_000, 20_000])(
+  '%i different values are counted as exactly as registers can, in bounded room',
+  many => {
+    const distinct: number[] = []
+    for (let round = 0; round < 2; round += 1)
+      for (let at = 0; at < many; at += 1) addDistinct(distinct, hashOfName(`value-${at}`))
+    expect(distinct.length).toBeLessThanOrEqual(256)
+    expect(Math.abs(countDistinct(distinct) - many)).toBeLessThanOrEqual(many <= 64 ? 0 : many * 0.16)
+  },
+)
+
+test('hours of working days and of weekends are kept apart, and named as people do', () => {
+  expect(slotName(slotOf(Date.UTC(2026, 2, 3, 14, 20)))).toBe('on weekdays around 14:00 UTC')
+  expect(slotName(slotOf(Date.UTC(2026, 2, 7, 3)))).toBe('on weekends around 03:00 UTC')
 })

@@ -45,6 +45,23 @@ export const signalSchema = z.object({
     })
     .optional(),
   conversation: z.string().optional(),
+  /** Keyed hash, 32 bits, of the arguments of a call, by which different ones are counted. */
+  args: z.number().int().optional(),
+  /** What the calls of one tool in one window of five minutes add up to, as one partition saw them. */
+  tally: z
+    .object({
+      window: z.number().int(),
+      calls: z.number().int(),
+      errors: z.number().int(),
+      bytes: z.number().int(),
+      /** How many calls took 2^(n/2) ms, by n. */
+      steps: z.record(z.string(), z.number().int()),
+    })
+    .optional(),
+  /** How far the clock of an interceptor is ahead of the bus. */
+  ahead_ms: z.number().optional(),
+  /** The interceptor said that its lane ends. */
+  ends: z.literal(true).optional(),
   /** Keyed hash of a session, task, state handle or token. */
   handle: z.string().optional(),
   pii: z.record(z.string(), z.number()).optional(),

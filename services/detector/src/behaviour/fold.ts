@@ -4,15 +4,19 @@ import type { Link } from '../sigma/link.ts'
 import type { RulePack } from '../sigma/pack.ts'
 import { correlate, type Correlated } from './correlate.ts'
 import { addToGroup } from './groups.ts'
+import { moveClock } from './clock.ts'
 import { observeFlow } from './flow.ts'
 import { observeHandle } from './handles.ts'
 import { observeServer } from './known.ts'
 import { observeNames } from './names.ts'
+import { judgeSeries, takeTally, type SeriesNews } from './series.ts'
 import { observeSets } from './sets.ts'
 import type { Observation } from './observation.ts'
+import { observeAlive, observeSilence, type LaneNews } from './lanes.ts'
 import { isLost, noteFound, noteLost } from './lost.ts'
 import { observeRates } from './rate.ts'
 import { bound, type PartitionState } from './state.ts'
+import { closeTallies, countCall } from './tally.ts'
 
 /** Findings below this are evidence, not a reason to wake somebody. */
 const alertScore = 0.5
@@ -60,6 +64,8 @@ interface Step {
   /** Newest number folded before of `signal.lane`. */
   readonly before: number | undefined
   readonly fields: Observation['fields']
+  /** The lane of what this fold itself makes. */
+  readonly ownLane: string
 }
 
 /** Whether the record was folded before; or claims that numbers are lost which are still to come: whoever may publish can forge that. */
@@ -133,6 +139,7 @@ function onPrincipal(step: Step): readonly Observation[] {
   const { parts, state, signal } = step
   const found = [...signal.hits.flatMap(hit => onHit(step, hit)), ...onGroups(step, '')]
   if (signal.kind === 'notification' || signal.kind === 'stream') return found
+  countCall(state, signal)
   const news = observeRates(state, parts.behaviours, signal)
   const flows = observeFlow(state, parts.behaviours, signal)
   return [
@@ -203,7 +210,40 @@ function onCoverage(step: Step): readonly Observation[] {
   return [observation(step, rule, { score: 0.9, sentence, evidence })]
 }
 
+function onLane(step: Step, { rule, tenant, lane, timeMs, sentence, evidence }: LaneNews): Observation {
+  const about = { ...step, fields: { ...nobody, lane } }
+  return { ...observation(about, rule, { score: 0.6, sentence, evidence }), tenant, timeMs }
+}
+
+function onAlive(step: Step): readonly Observation[] {
+  return observeAlive(step.state, step.parts.behaviours, step.signal).map(news => onLane(step, news))
+}
+
+function onTally({ state, signal }: Step): readonly Observation[] {
+  takeTally(state, signal)
+  return []
+}
+
+function onSeries(step: Step, news: SeriesNews): Observation {
+  const { rule, tenant, server, tool, timeMs, sentence, evidence } = news
+  const about = { ...step, fields: { ...nobody, server, target: tool, lane: undefined } }
+  return { ...observation(about, rule, { score: 0.6, sentence, evidence }), tenant, timeMs }
+}
+
+/** Time has passed: windows are complete, and who should have been heard of by now was not. */
+function onTick(step: Step): readonly Observation[] {
+  const { parts, state, signal, ownLane } = step
+  const clock = moveClock(state, signal)
+  if (clock === undefined) return []
+  state.outbox.push(...closeTallies(state, ownLane, clock.toMs))
+  const series = judgeSeries(state, parts.behaviours, clock).map(news => onSeries(step, news))
+  const silent = observeSilence(state, parts.behaviours, clock)
+  return [...series, ...silent.map(news => onLane(step, news))]
+}
+
 const nobody = { principal: undefined, server: undefined, target: undefined, client: undefined }
+
+type Taken = Pick<Step, 'parts' | 'state' | 'signal' | 'ownLane'>
 
 /** Who looks at which aspect of an event; everything else of it belongs to its principal. */
 const lookers: readonly (readonly [aspect: string, look: (step: Step) => readonly Observation[]])[] = [
@@ -212,16 +252,20 @@ const lookers: readonly (readonly [aspect: string, look: (step: Step) => readonl
   ['#handle', onHandle],
   ['#gap', onGap],
   ['#cover', onCoverage],
+  ['#alive', onAlive],
+  ['#tally', onTally],
+  ['#tick', onTick],
 ]
 
-function observe(parts: Parts, state: PartitionState, signal: Signal): readonly Observation[] {
+function observe({ parts, state, signal, ownLane }: Taken): readonly Observation[] {
   const mark = signal.lane.lastIndexOf('#')
   const aspect = mark < 0 ? '' : signal.lane.slice(mark)
   const lane = mark < 0 ? signal.lane : signal.lane.slice(0, mark)
   const { principal, server, target, client } = signal
   const isAboutLane = aspect === '#gap' || aspect === '#cover'
   const fields = isAboutLane ? { ...nobody, lane } : { principal, server, target, client, lane }
-  const step: Step = { parts, state, signal, lane, fields, before: state.watermarks.get(signal.lane)?.[0] }
+  const before = state.watermarks.get(signal.lane)?.[0]
+  const step: Step = { parts, state, signal, lane, fields, before, ownLane }
   if (aspect === '') return onPrincipal(step)
   const look = lookers.find(([of]) => aspect.startsWith(of))?.[1]
   return look === undefined ? onGroups(step, aspect) : look(step)
@@ -246,11 +290,24 @@ export function createFold(pack: RulePack, partition: number): Fold {
         return []
       }
       if (isIgnored(state, signal)) return []
-      const found = observe(parts, state, signal)
+      const found = observe({ parts, state, signal, ownLane: laneOf(state) })
       advance(state, signal, timestampMs)
       if (found.length === 0) return []
       const place = { lane: laneOf(state), policyDigest: pack.digest }
       return found.flatMap(each => addToGroup(state, place, each) ?? [])
     },
   }
+}
+
+/** Folds a signal, and the signals that come of it, as if all partitions were one. */
+export function foldWhole(fold: Fold, state: PartitionState, on: Folded): readonly Alert[] {
+  const alerts = [...fold.step(state, on.signal, on.timestampMs)]
+  for (const made of state.outbox.splice(0)) alerts.push(...fold.step(state, made, on.timestampMs))
+  return alerts
+}
+
+/** A signal, and when the bus got it. */
+interface Folded {
+  readonly signal: Signal
+  readonly timestampMs: number
 }

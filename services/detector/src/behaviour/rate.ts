@@ -1,17 +1,16 @@
 import type { Signal } from '@muniment/schema'
 import type { Behaviour, Rule } from '../sigma/rule.ts'
+import { addDistinct, countDistinct, hashOfName } from '../stats/distinct.ts'
+import { slotName, slotOf, slots } from '../stats/profile.ts'
 import type { Observation } from './observation.ts'
 import { bound, type PartitionState, type RateState } from './state.ts'
 
 /** A principal has one per rule that counts its calls. */
 const mostRates = 100_000
 const mostPast = 48
-/** Distinct names that one window remembers; beyond it the count stays. */
-const mostSeen = 256
 /** Names of principals may come from their clients; what is kept of them is bounded. */
 const longestKey = 512
 const longestName = 64
-const hourMs = 3_600_000
 /** How fast an hour of the day forgets what it used to bring. */
 const follow = 0.3
 
@@ -20,8 +19,8 @@ interface Metric {
   readonly behaviour: Behaviour
   /** What the signal adds, 0 where nothing. */
   readonly amount: (signal: Signal) => number
-  /** Names counted once a window, in place of amounts. */
-  readonly name?: (signal: Signal) => string | undefined
+  /** What is counted once a window, in place of amounts: hashes of 32 bits. */
+  readonly name?: (signal: Signal) => number | undefined
   readonly shown: (amount: number) => string
 }
 
@@ -49,8 +48,14 @@ const metrics: readonly Metric[] = [
     behaviour: 'fanout',
     amount: () => 1,
     name: ({ server = '', target }) =>
-      target === undefined ? undefined : `${server}/${target}`.slice(0, longestName),
+      target === undefined ? undefined : hashOfName(`${server}/${target}`.slice(0, longestName)),
     shown: count => `${count} different tools`,
+  },
+  {
+    behaviour: 'targets',
+    amount: () => 1,
+    name: ({ args }) => args,
+    shown: count => `${count} different requests`,
   },
 ]
 
@@ -58,13 +63,9 @@ function at(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }
 
-function hourOf(timeMs: number): number {
-  return Math.floor(timeMs / hourMs) % 24
-}
-
 /** Keeps what a window brought: among the newest ones, and for its hour of the day. */
 function close(known: RateState, windowMs: number): Pick<RateState, 'past' | 'byHour'> {
-  const hour = hourOf(known.window * windowMs)
+  const hour = slotOf(known.window * windowMs)
   const usual = known.byHour[hour] ?? 0
   const next = known.count > usual ? known.count : usual + follow * (known.count - usual)
   return {
@@ -77,9 +78,11 @@ function close(known: RateState, windowMs: number): Pick<RateState, 'past' | 'by
 function open(rule: Rule, known: RateState | undefined, window: number): RateState {
   const { floor = 60, factor = 3, learn = 6, unlearned = 3_000, window: windowMs = 300_000 } = rule.settings
   const { past, byHour } =
-    known === undefined ? { past: [], byHour: Array.from({ length: 24 }, () => 0) } : close(known, windowMs)
+    known === undefined
+      ? { past: [], byHour: Array.from({ length: slots }, () => 0) }
+      : close(known, windowMs)
   const sorted = past.toSorted((left, right) => left - right)
-  const [low, high] = [at(sorted, 0.1), Math.max(at(sorted, 0.9), byHour[hourOf(window * windowMs)] ?? 0)]
+  const [low, high] = [at(sorted, 0.1), Math.max(at(sorted, 0.9), byHour[slotOf(window * windowMs)] ?? 0)]
   const limit = past.length < learn ? unlearned : Math.max(floor, Math.ceil(high * factor))
   return { window, count: 0, limit, low, high, past, byHour, seen: [], isTold: false }
 }
@@ -87,10 +90,9 @@ function open(rule: Rule, known: RateState | undefined, window: number): RateSta
 function explain({ shown }: Metric, rate: RateState, rule: Rule): string {
   const { learn = 6, window: windowMs = 300_000 } = rule.settings
   const isLearning = rate.past.length < learn
-  const hour = String(hourOf(rate.window * windowMs)).padStart(2, '0')
   const usual = isLearning
     ? 'still learning what is usual'
-    : `usual ${shown(rate.low)} to ${shown(rate.high)} around ${hour}:00 UTC`
+    : `usual ${shown(rate.low)} to ${shown(rate.high)} ${slotName(slotOf(rate.window * windowMs))}`
   return `${shown(rate.count)} in ${windowMs / 60_000} min and rising, ${usual}`
 }
 
@@ -106,15 +108,20 @@ function rateOf(state: PartitionState, rule: Rule, signal: Signal): RateState {
   return rate
 }
 
+/** Whether the signal opens a window: quiet ones are part of what is usual, but not those without failure or without a name. */
+function isCounted(metric: Metric, signal: Signal): boolean {
+  if (metric.name !== undefined) return metric.name(signal) !== undefined
+  return metric.behaviour !== 'errors' || metric.amount(signal) > 0
+}
+
 function add(rate: RateState, metric: Metric, signal: Signal): void {
   if (metric.name === undefined) {
     rate.count += metric.amount(signal)
     return
   }
   const name = metric.name(signal)
-  if (name === undefined || rate.seen.length >= mostSeen || rate.seen.includes(name)) return
-  rate.seen.push(name)
-  rate.count += 1
+  if (name === undefined || !addDistinct(rate.seen, name)) return
+  rate.count = countDistinct(rate.seen)
 }
 
 /** What was noticed about a principal's calls. */
@@ -130,11 +137,7 @@ export function observeRates(
 ): readonly RateNews[] {
   return metrics.flatMap(metric => {
     const rule = rules.get(metric.behaviour)
-    if (
-      rule === undefined ||
-      (metric.name === undefined && metric.amount(signal) === 0 && metric.behaviour === 'errors')
-    )
-      return []
+    if (rule === undefined || !isCounted(metric, signal)) return []
     const rate = rateOf(state, rule, signal)
     add(rate, metric, signal)
     if (rate.isTold || rate.count <= rate.limit) return []

@@ -1,7 +1,10 @@
 import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
 import { AppError } from '@muniment/schema'
+import type { Signal } from '@muniment/schema'
+import type { Distinct } from '../stats/distinct.ts'
 import type { Entry } from './correlate.ts'
+import type { OpenTally, Tally } from './tally.ts'
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
@@ -15,10 +18,10 @@ export interface RateState {
   low: number
   high: number
   past: number[]
-  /** What windows of each hour of the day (UTC) used to bring. */
+  /** What windows of each hour (UTC) of working days, then of weekends, used to bring. */
   byHour: number[]
-  /** Names counted in this window. */
-  readonly seen: string[]
+  /** What was counted once in this window. */
+  readonly seen: Distinct
   isTold: boolean
 }
 
@@ -75,6 +78,41 @@ export interface FlowState {
   }[]
 }
 
+/** What is known of the calls of a server, or of one of its tools. */
+export interface SeriesState {
+  readonly tenant: string
+  readonly server: string
+  readonly tool: string | undefined
+  /** The newest window that was judged; -1 for none. */
+  judged: number
+  /** How many windows were judged that say something. */
+  windows: number
+  readonly open: ({ readonly window: number } & Tally)[]
+  /** What is usual of each level, and for how many windows in a row it was exceeded. */
+  readonly usual: number[]
+  readonly above: number[]
+  /** Calls in a window, by hour of working days and weekends; of servers only. */
+  readonly profile: number[]
+  /** How many windows of each of these hours were judged. */
+  readonly seen: number[]
+  /** Calls that were due since the last one. */
+  missing: number
+  /** Most calls that were due in a pause that ended by itself, slowly forgotten. */
+  longest: number
+  isSilent: boolean
+}
+
+/** An interceptor that gives signs of life. */
+interface InstanceState {
+  readonly tenant: string
+  readonly sinceMs: number
+  /** When it was last heard of, by a clock that is not ahead of the bus. */
+  seenMs: number
+  /** The time that it said. */
+  readonly timeMs: number
+  isTold: boolean
+}
+
 /** First and last number of each, both included. */
 export type LostRanges = readonly (readonly [first: number, last: number])[]
 
@@ -100,6 +138,17 @@ export interface PartitionState {
   /** Who used a handle first. */
   readonly handles: Map<string, string>
   readonly flows: Map<string, FlowState>
+  readonly tallies: Map<string, OpenTally>
+  readonly series: Map<string, SeriesState>
+  /** What time each partition of events has come to. */
+  readonly ticks: Map<string, number>
+  readonly instances: Map<string, InstanceState>
+  /** Number of the next signal that the fold makes. */
+  tallySeq: number
+  /** What time all partitions of events have come to. */
+  clockMs: number
+  /** Signals that the fold has made and that are still to be published; empty in a snapshot. */
+  readonly outbox: Signal[]
   /** Entries forgotten to keep within bounds, by map. */
   readonly evicted: Record<string, number>
 }
@@ -113,7 +162,8 @@ type Maps = Pick<PartitionState, Exclude<MapName, 'servers'>>
 
 /** A state that knows nothing, for a partition read from `offset` on. */
 export function emptyState(offset: number): PartitionState {
-  return { epoch: offset, offset, alertSeq: 0, ...mapsOf({}), servers: new Map(), evicted: {} }
+  const numbers = { epoch: offset, offset, alertSeq: 0, tallySeq: 0, clockMs: 0 }
+  return { ...numbers, ...mapsOf({ v: version }), servers: new Map(), evicted: {}, outbox: [] }
 }
 
 /** Drops the entries not renewed for longest until the map is within its bound, and counts them. */
@@ -127,18 +177,20 @@ export function bound(state: PartitionState, name: MapName, most: number): void 
   }
 }
 
-const version = 4
-/** Version 3 lacked some of the maps, which then begin empty. */
-const readable: ReadonlySet<unknown> = new Set([3, version])
+const version = 5
+/** Older ones lacked some of the maps, which then begin empty, and counted in another way what is usual of principals, which is learnt anew. */
+const readable: ReadonlySet<unknown> = new Set([3, 4, version])
 
 /** The snapshot of a state: JSON under zstd. */
 export async function encodeState(state: PartitionState): Promise<Uint8Array> {
-  const { epoch, offset, alertSeq, evicted, servers, ...maps } = state
+  const { epoch, offset, alertSeq, tallySeq, clockMs, evicted, servers, outbox: _, ...maps } = state
   const flat = {
     v: version,
     epoch,
     offset,
     alertSeq,
+    tallySeq,
+    clockMs,
     evicted,
     ...Object.fromEntries(Object.entries(maps).map(([name, map]) => [name, [...map]])),
     servers: [...servers].map(([key, server]) => [key, { ...server, tools: [...server.tools] }]),
@@ -149,7 +201,12 @@ export async function encodeState(state: PartitionState): Promise<Uint8Array> {
 type Entries<Of> = Of extends Map<infer Key, infer Value> ? readonly (readonly [Key, Value])[] : never
 type FlatMaps = { readonly [Name in keyof Maps]?: Entries<Maps[Name]> }
 
-interface FlatState extends FlatMaps, Pick<PartitionState, 'epoch' | 'offset' | 'alertSeq' | 'evicted'> {
+interface FlatState
+  extends
+    FlatMaps,
+    Pick<PartitionState, 'epoch' | 'offset' | 'alertSeq' | 'evicted'>,
+    Partial<Pick<PartitionState, 'tallySeq' | 'clockMs'>> {
+  readonly v: number
   readonly servers: readonly (readonly [
     string,
     Omit<ServerState, 'tools'> & { readonly tools: readonly (readonly [string, readonly string[]])[] },
@@ -160,17 +217,21 @@ function isFlatState(value: unknown): value is FlatState {
   return typeof value === 'object' && value !== null && 'v' in value && readable.has(value.v)
 }
 
-function mapsOf(flat: FlatMaps): Maps {
+function mapsOf(flat: FlatMaps & { readonly v: number }): Maps {
   return {
     watermarks: new Map(flat.watermarks),
     lost: new Map(flat.lost),
-    rates: new Map(flat.rates),
+    rates: new Map(flat.v === version ? flat.rates : []),
     groups: new Map(flat.groups),
     correlations: new Map(flat.correlations),
     sets: new Map(flat.sets),
     names: new Map(flat.names),
     handles: new Map(flat.handles),
     flows: new Map(flat.flows),
+    tallies: new Map(flat.tallies),
+    series: new Map(flat.series),
+    ticks: new Map(flat.ticks),
+    instances: new Map(flat.instances),
   }
 }
 
@@ -182,9 +243,10 @@ export async function decodeState(bytes: Uint8Array): Promise<PartitionState> {
       hint: 'Run the version that wrote it, or delete the snapshot to start from the oldest signal.',
     })
   }
-  const { epoch, offset, alertSeq, evicted } = flat
+  const { epoch, offset, alertSeq, tallySeq = 0, clockMs = 0, evicted } = flat
   const servers = new Map(
     flat.servers.map(([key, server]) => [key, { ...server, tools: new Map(server.tools) }]),
   )
-  return { epoch, offset, alertSeq, evicted, ...mapsOf(flat), servers }
+  const numbers = { epoch, offset, alertSeq, tallySeq, clockMs }
+  return { ...numbers, evicted, ...mapsOf(flat), servers, outbox: [] }
 }

@@ -1,6 +1,7 @@
-import { hash, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { Document, Source } from '../content/document.ts'
 import { readings } from '../content/decode.ts'
+import { keyedHash } from '../keyed.ts'
 
 /** Words of a shingle: fewer are everyday phrases. */
 const shingleWords = 6
@@ -56,9 +57,7 @@ export function marksOf(documents: readonly Document[], source: Source, key: Key
     if (document.source !== source) continue
     for (const text of isBlob(document.text) ? readings(document.text) : [document.text]) collect(found, text)
   }
-  // A secret before the text is enough where only a part of the hash is shown.
-  const secret = key.export().toString('hex')
-  const mark = (text: string): string => hash('sha256', `${secret}${text}`).slice(0, 12)
+  const mark = (text: string): string => keyedHash(key, text, 12)
   return [...Array.from(found.tokens, text => `t${mark(text)}`), ...Array.from(found.shingles, mark)]
 }
 

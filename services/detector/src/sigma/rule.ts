@@ -25,6 +25,13 @@ const behaviours = [
   'handle_shared',
   'data_flow',
   'trifecta',
+  'targets',
+  'tool_errors',
+  'tool_latency',
+  'tool_bytes',
+  'server_silence',
+  'lane_clock',
+  'lane_silent',
   'lane_gap',
   'lane_hole',
 ] as const
