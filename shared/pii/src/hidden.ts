@@ -1,14 +1,16 @@
 import { isAlnum, isDigit } from './chars.ts'
 import { at, type Hit, type Leaf } from './leaf.ts'
-import { placeholder, quoteAt } from './placeholder.ts'
-import type { Found } from './scan.ts'
+import { placeholder } from './placeholder.ts'
 
-/** A letter, digit or low line, or a sign that joins one, right before or behind. */
+/** Signs that stand in passwords, and in code, which is told from passwords by what follows. */
+const ODD = new Uint8Array(256)
+for (const sign of '_!#$%&*+=@^{}~`') ODD[sign.charCodeAt(0)] = 1
+
+/** A letter or digit, an odd sign, or one that may join what stands on its other side, right before or behind. */
 const isHeld = (leaf: Leaf, i: number, step: number): boolean => {
   const c = at(leaf, i)
-  if (isAlnum(c) || c === 95) return true
-  const next = at(leaf, i + step)
-  return (c === 45 || c === 46 || c === 58) && (isAlnum(next) || next === 58)
+  if (isAlnum(c) || ODD[c] === 1) return true
+  return (c === 45 || c === 46 || c === 58) && at(leaf, i + step) > 32
 }
 
 /** A slash or the sign of a percent code before a letter or digit, or a blank before a digit. */
@@ -18,29 +20,38 @@ const isFollowed = (leaf: Leaf, end: number): boolean => {
   return ((c === 47 || c === 37) && isAlnum(next)) || (c > 0 && c <= 32 && isDigit(next))
 }
 
-/** Whether what was found touches what was not: masked, it might let that be read. */
-export const isGlued = (leaf: Leaf, { start, end }: Hit): boolean =>
+const isGlued = (leaf: Leaf, { start, end }: Hit): boolean =>
   isHeld(leaf, start - 1, -1) || isHeld(leaf, end, 1) || isFollowed(leaf, end)
 
+/** Whether what was found touches what was not: masked, it might let that be read. */
+export const mayHide = (leaf: Leaf): boolean => {
+  for (const hit of leaf.hits) if (isGlued(leaf, hit)) return true
+  return leaf.isGlued
+}
+
+interface Span {
+  readonly start: number
+  readonly end: number
+}
+
 /** A placeholder in a masked text, and what it stands for. */
-interface Stretch {
+interface Stretch<T> {
   readonly from: number
   readonly to: number
-  readonly one: Found
+  readonly one: T
 }
 
-interface Form {
+interface Form<T> {
   readonly text: string
-  readonly stretches: readonly Stretch[]
+  readonly stretches: readonly Stretch<T>[]
 }
 
-const insteadOf = ({ type, kind, isNumber, level }: Found): string => {
-  const quote = isNumber ? quoteAt(level) : ''
-  return `${quote}${placeholder(kind ?? type)}${quote}`
-}
-
-const masked = (text: string, found: readonly Found[]): Form => {
-  const stretches: Stretch[] = []
+const masked = <T extends Span>(
+  text: string,
+  found: readonly T[],
+  insteadOf: (one: T) => string,
+): Form<T> => {
+  const stretches: Stretch<T>[] = []
   let out = ''
   let behind = 0
   for (const one of found) {
@@ -54,22 +65,22 @@ const masked = (text: string, found: readonly Found[]): Form => {
 }
 
 /** The offset in the text that was masked; inside a placeholder, where what it stands for starts or ends. */
-const unmasked = ({ stretches }: Form, offset: number, side: 'start' | 'end'): number => {
+const unmasked = <T extends Span>({ stretches }: Form<T>, offset: number, side: 'start' | 'end'): number => {
   const least = side === 'start' ? offset : offset - 1
   const last = stretches.findLast(({ from }) => from <= least)
   if (last === undefined) return offset
   return offset < last.to ? last.one[side] : offset - last.to + last.one.end
 }
 
-const placed = (form: Form, one: Found): Found => ({
+const placed = <T extends Span>(form: Form<T>, one: T): T => ({
   ...one,
   start: unmasked(form, one.start, 'start'),
   end: unmasked(form, one.end, 'end'),
 })
 
 /** In order; finds that overlap become one, of the kind that begins first. */
-const joined = (found: readonly Found[]): readonly Found[] => {
-  const all: Found[] = []
+const joined = <T extends Span>(found: readonly T[]): readonly T[] => {
+  const all: T[] = []
   for (const one of found.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
     const last = all.at(-1)
     if (last === undefined || one.start >= last.end) all.push(one)
@@ -78,21 +89,50 @@ const joined = (found: readonly Found[]): readonly Found[] => {
   return all
 }
 
-/** Each round masks what the last one found; few texts take a second. */
+/** Each round masks what the last one found; few texts take a second, and only short ones may take more than three. */
 const ROUNDS_MAX = 3
+const READ_MAX = 1 << 14
+
+/** How a text is read once finds are masked. */
+interface Reading<T> {
+  readonly insteadOf: (one: T) => string
+  readonly read: (masked: string) => readonly T[]
+}
 
 /** Finds with those that are hidden by them: read from the text as it will stand once they are masked, so that to mask it twice changes nothing. */
-export const withHidden = (
+export const withHidden = <T extends Span>(
   text: string,
-  found: readonly Found[],
-  read: (masked: string) => readonly Found[],
-): readonly Found[] => {
+  found: readonly T[],
+  { insteadOf, read }: Reading<T>,
+): readonly T[] => {
   let all = found
-  for (let round = 0; round < ROUNDS_MAX; round++) {
-    const form = masked(text, all)
+  for (let round = 0; round < ROUNDS_MAX || round * text.length < READ_MAX; round++) {
+    const form = masked(text, all, insteadOf)
     const more = read(form.text)
     if (more.length === 0) return all
     all = joined([...all, ...more.map(one => placed(form, one))])
   }
   return all
+}
+
+const moved = ({ type, kind, start, end, score }: Hit, by: number): Hit => ({
+  type,
+  kind,
+  start: start + by,
+  end: end + by,
+  score,
+})
+
+const insteadOf = ({ type, kind }: Hit): string => placeholder(kind ?? type)
+
+/** The finds of a leaf, settled, with those that are hidden by them. */
+export const withHiddenIn = (
+  leaf: Leaf,
+  settled: readonly Hit[],
+  read: (masked: string) => readonly Hit[],
+): Hit[] => {
+  const { start, end } = leaf
+  const found = settled.map(hit => moved(hit, -start))
+  const all = withHidden(leaf.source.text().slice(start, end), found, { insteadOf, read })
+  return all.map(hit => moved(hit, start))
 }

@@ -55,7 +55,7 @@ export interface Leaf {
   hasSigns: boolean
   /** Long tokens that may be base64: start and end in turns. */
   base64: number[]
-  /** A find touches what may be another, which can be read only once it is masked. */
+  /** Something was passed over that may be read otherwise once the finds beside it or in it are masked. */
   isGlued: boolean
   /** Nothing from this offset on is part of a hit yet. */
   done: number

@@ -1,3 +1,4 @@
+import { isUpper } from './chars.ts'
 import { type Kinds, markKinds } from './custom.ts'
 import { decodeBase64, decodeSigns } from './encodings.ts'
 import { stringEndAt, unescape } from './escapes.ts'
@@ -5,10 +6,11 @@ import { dropInvisible } from './fold.ts'
 import * as hint from './hints.ts'
 import { ESCAPED, FRAME, LEAF, NUMBER, type Records, walkJson } from './json.ts'
 import { hintsOfLabel } from './keys.ts'
-import { isGlued, withHidden } from './hidden.ts'
+import { mayHide, withHidden, withHiddenIn } from './hidden.ts'
 import { addHit, createLeaf, type Hit, type Leaf } from './leaf.ts'
 import { createOffsetMap, type OffsetMap } from './offsets.ts'
 import { pathOf, prefixed } from './path.ts'
+import { placeholder, quoteAt } from './placeholder.ts'
 import { isBookkeeping } from './recognizers/secret-prefixes.ts'
 import { releaseQuiet } from './quiet.ts'
 import { bufferAt, close, fill, openText, releaseBuffers, type Source } from './source.ts'
@@ -61,8 +63,8 @@ interface Value {
 
 interface Scan {
   readonly found: Found[]
-  /** Something was found right beside what was not. */
-  hasGlued: boolean
+  /** Something was found behind a document that broke off, which may break off elsewhere once that is masked. */
+  isUnsteady: boolean
   readonly withPaths: boolean
   readonly kinds: Kinds
   readonly leaf: Leaf
@@ -105,12 +107,7 @@ const emit = (scan: Scan, layer: Layer, value: Value | undefined): void => {
   const { leaf } = scan
   const level = value === undefined || leaf.isNumber ? layer.level : layer.level + 1
   const more = { isNumber: leaf.isNumber, path: scan.withPaths ? pathAt(layer, value) : '', level }
-  for (const hit of settleHits(leaf.hits)) {
-    scan.found.push(placed(layer, hit, more))
-    scan.hasGlued = scan.hasGlued || isGlued(leaf, hit)
-  }
-  scan.hasGlued = scan.hasGlued || leaf.isGlued
-  leaf.isGlued = false
+  for (const hit of settleHits(leaf.hits)) scan.found.push(placed(layer, hit, more))
   leaf.hits = []
 }
 
@@ -128,7 +125,7 @@ const markLeaf = (scan: Scan, path: string): void => {
   markKinds(kinds, leaf, path)
 }
 
-const read = (scan: Scan, source: Source, range: Range): boolean => {
+const readOnce = (scan: Scan, source: Source, range: Range): void => {
   const { leaf } = scan
   leaf.source = source
   leaf.bytes = source.bytes
@@ -141,7 +138,33 @@ const read = (scan: Scan, source: Source, range: Range): boolean => {
   if (!scan.kinds.isAlone) readLeaf(leaf, scan.kinds.openings)
   if (leaf.marks.length > 0) leaf.hits.push(...leaf.marks)
   if (leaf.hasSigns || leaf.base64.length > 0) readEncoded(scan)
-  return leaf.hits.length > 0
+}
+
+/** One leaf per depth of encodings for what is read again, made once. */
+const againLeaves: Leaf[] = []
+
+/** Reads a leaf as it will stand once what was found in it is masked. */
+const readAgain = (scan: Scan, masked: string, range: Range): readonly Hit[] => {
+  const again: Scan = { ...scan, leaf: (againLeaves[scan.depth] ??= createLeaf()) }
+  const bytes = new Uint8Array(2 * masked.length + 64)
+  fill(masked, bytes)
+  const { leaf } = again
+  leaf.hits = []
+  leaf.isPart = scan.leaf.isPart
+  const source: Source = { bytes, size: masked.length, text: () => masked, plain: undefined }
+  readOnce(again, source, { start: 0, end: masked.length, own: range.own, path: range.path })
+  return settleHits(leaf.hits)
+}
+
+/** Reads one stretch, and once more what its finds may hide; false when nothing is found. */
+const read = (scan: Scan, source: Source, range: Range): boolean => {
+  const { leaf, kinds } = scan
+  leaf.isGlued = false
+  readOnce(scan, source, range)
+  if (leaf.hits.length === 0) return false
+  if (!kinds.isAlone && mayHide(leaf))
+    leaf.hits = withHiddenIn(leaf, settleHits(leaf.hits), masked => readAgain(scan, masked, range))
+  return true
 }
 
 const ENCODED_MAX = 1 << 18
@@ -165,7 +188,7 @@ const scanApart = (text: string, { depth, kinds }: Scan, own: number): readonly 
   const source: Source = { bytes, size: text.length, text: () => text, plain: undefined }
   const apart: Scan = {
     found: [],
-    hasGlued: false,
+    isUnsteady: false,
     withPaths: false,
     kinds,
     leaf: apartLeaf(depth),
@@ -368,19 +391,23 @@ const readRecords = (scan: Scan, layer: Layer, records: Records): void => {
 const scanStretch = (
   scan: Scan,
   layer: Layer,
-  range: { start: number; end: number; isPart: boolean },
+  range: { start: number; end: number; isPart: boolean; isBroken: boolean },
 ): void => {
   scan.leaf.isPart = range.isPart
-  if (read(scan, layer.source, { start: range.start, end: range.end, own: layer.own, path: layer.path }))
+  if (read(scan, layer.source, { start: range.start, end: range.end, own: layer.own, path: layer.path })) {
     emit(scan, layer, undefined)
+    scan.isUnsteady = scan.isUnsteady || range.isBroken
+  }
   scan.leaf.isPart = false
 }
 
-/** Whether a bracket may open a document: what follows it must be able to. */
+/** Whether a bracket may open a document: what follows it must be able to, which what an earlier masking left is not. */
 const mayOpen = (source: Source, i: number, to: number): boolean => {
   const c = source.bytes[i] ?? 0
   if (!isOpening(c)) return false
-  const next = source.bytes[firstSolid(source, i + 1, to)] ?? 0
+  const after = firstSolid(source, i + 1, to)
+  const next = source.bytes[after] ?? 0
+  if (next === 91 && isUpper(source.bytes[after + 1] ?? 0)) return false
   return c === 123 ? next === 34 || next === 125 : INSIDE.has(next)
 }
 
@@ -442,7 +469,7 @@ const scanDocuments = (scan: Scan, layer: Layer): void => {
       broken += isDocument ? 1 : 0
       const from = ~end
       end = broken > BROKEN_MAX ? source.size : nextDocument(source, from)
-      scanStretch(scan, layer, { start: from, end, isPart: from > first })
+      scanStretch(scan, layer, { start: from, end, isPart: from > first, isBroken: isDocument })
     }
     i = firstSolid(source, end, source.size)
   }
@@ -453,18 +480,23 @@ const leaf = createLeaf()
 const scanOnce = (text: string, options: ScanOptions): Scan => {
   const { source, toRaw } = openText(text)
   const { withPaths, kinds } = options
-  const state: Scan = { found: [], hasGlued: false, withPaths, kinds, leaf, depth: 0 }
+  const state: Scan = { found: [], isUnsteady: false, withPaths, kinds, leaf, depth: 0 }
   const layer: Layer = { source, level: 0, own: 0, path: options.path, toRaw }
   if (options.json) scanDocuments(state, layer)
-  else scanStretch(state, layer, { start: 0, end: source.size, isPart: false })
+  else scanStretch(state, layer, { start: 0, end: source.size, isPart: false, isBroken: false })
   releaseBuffers()
   releaseQuiet()
   return state
 }
 
+const insteadOf = ({ type, kind, isNumber, level }: Found): string => {
+  const quote = isNumber ? quoteAt(level) : ''
+  return `${quote}${placeholder(kind ?? type)}${quote}`
+}
+
 /** Every find in a text, ordered by place and without overlaps; with it, what can be read only once the finds beside it are masked. */
 export const scan = (text: string, options: ScanOptions): readonly Found[] => {
-  const { found, hasGlued } = scanOnce(text, options)
-  if (!hasGlued || options.kinds.isAlone) return found
-  return withHidden(text, found, masked => scanOnce(masked, options).found)
+  const { found, isUnsteady } = scanOnce(text, options)
+  if (!isUnsteady || options.kinds.isAlone) return found
+  return withHidden(text, found, { insteadOf, read: masked => scanOnce(masked, options).found })
 }

@@ -1,65 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createMasker, createMaskStream, detect, mask, maskSlices } from '../src/index.ts'
-
-const personal = fc.constantFrom(
-  'ada@example.org',
-  '415-555-2671',
-  '+49 151 69682446',
-  '123-45-6780',
-  '4111 1111 1111 1111',
-  '192.168.7.31',
-  'DE89 3704 0044 0532 0130 00',
-  '12 Old Mill Road, Springfield, IL 62704',
-  'ghp_0123456789abcdefghijABCDEFGHIJ012345',
-  '2001:db8::8a2e:370:7334',
-)
-const around = fc.constantFrom(
-  'call ',
-  ' and ',
-  '\n',
-  ', ',
-  'id ',
-  ' "',
-  'é ',
-  ' phone: ',
-  '[EMAIL] ',
-  ' \\ ',
-  '',
-  ' ssn ',
-  '\t',
-  '…',
-)
-const prose = fc
-  .array(fc.oneof(personal, around, fc.string({ maxLength: 6 })), { maxLength: 12 })
-  .map(parts => parts.join(''))
-const key = fc.constantFrom(
-  'email',
-  'phone',
-  'note',
-  'id',
-  'ssn',
-  'name',
-  'address',
-  'value',
-  'type',
-  'ip',
-  'x y',
-)
-const leaf = fc.oneof(prose, personal, fc.integer(), fc.constantFrom(4155552671, 123456780, true, null))
-const value = fc.letrec(tie => ({
-  any: fc.oneof(
-    { maxDepth: 4 },
-    leaf,
-    fc.array(tie('any'), { maxLength: 3 }),
-    fc.dictionary(key, tie('any'), { maxKeys: 4 }),
-  ),
-})).any
-const document = fc.oneof(
-  value.map(one => JSON.stringify(one)),
-  value.map(one => JSON.stringify(one, undefined, 2)),
-  value.map(one => JSON.stringify({ result: { content: [{ type: 'text', text: JSON.stringify(one) }] } })),
-)
+import { document, prose } from './texts.ts'
 
 const parses = (text: string): boolean => {
   try {
@@ -105,8 +47,7 @@ describe('laws', () => {
         const once = mask(text)
         expect(mask(once)).toBe(once)
       }),
-      // The same texts in every run: of random ones some in 100,000 still break the law (README).
-      { numRuns: 3000, seed: 4 },
+      { numRuns: 1000 },
     )
   })
 
@@ -123,6 +64,17 @@ describe('laws', () => {
     ['AKIAIOSFODNN7EXAMPLEGz.id +49 151 69682446', 'words in a find explain nothing'],
     ['born 1990-01-02 and born 1991-03-04', 'each word has its date'],
     ['born 1990-01-02{xborn 1991-03-04', 'a date that is masked is the date of its word'],
+    [
+      'né 123-45-6780, born 1990-01-02eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abcdefghijk',
+      'each word is searched from where the last search ended',
+    ],
+    ['ada@example.org--192.168.7.31', 'two signs join as one does'],
+    ['[415-555-2671 4111 1111 1111 11110', 'a bracket before a number opens no document once that is masked'],
+    ['[ada@example.org, 123-45-6780', 'nor does one before a placeholder'],
+    [
+      'password=hunter2x{&LU-uada@example.orge(&:e',
+      'what looks like a call is a password once the address in it is masked',
+    ],
   ])('masking %s twice changes nothing: %s', text => {
     const once = mask(text)
     expect(mask(once)).toBe(once)

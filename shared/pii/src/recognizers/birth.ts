@@ -15,25 +15,32 @@ const REACH = 48
 
 const DATE_MAX = 24
 
-/** First digit in reach, which every date has; -1 where there is none, or something masked before it. */
+/** First digit in reach, which every date has; where there is none, or something masked before it, the complement of where the search ended. */
 const digitAfter = (leaf: Leaf, from: number, to: number): number => {
   for (let i = from; i < to; i++) {
     if (isDigit(at(leaf, i))) return i
-    if (isMaskedAt(leaf, i)) return -1
+    if (isMaskedAt(leaf, i)) return ~i
   }
-  return -1
+  return ~to
 }
 
-/** The first date within a short reach of the word; what an earlier word has searched is not searched again. */
+/** Where the search for a word's date begins: what an earlier word has searched is not searched again, and never in the middle of a number. */
+const searchStart = (leaf: Leaf, word: Word): number => {
+  let i = Math.max(word.end, leaf.datesEnd - DATE_MAX)
+  if (i > word.end && isDigit(at(leaf, i - 1))) while (isDigit(at(leaf, i))) i++
+  return i
+}
+
+/** The first date within a short reach of the word. */
 const onWord = (leaf: Leaf, word: Word): void => {
-  const from = Math.max(word.end, leaf.datesEnd - DATE_MAX)
   const to = Math.min(leaf.end, word.end + REACH)
   if (to <= leaf.datesEnd) return
-  leaf.datesEnd = to
+  const from = searchStart(leaf, word)
   const digit = digitAfter(leaf, from, to)
+  leaf.datesEnd = digit < 0 ? ~digit : Math.min(to, digit + DATE_MAX)
   if (digit < 0) return
   const base = Math.max(from, digit - MONTH_MAX)
-  const found = DATE.exec(sliceOf(leaf, base, Math.min(to, digit + DATE_MAX)))
+  const found = DATE.exec(sliceOf(leaf, base, leaf.datesEnd))
   if (found === null) return
   const start = base + found.index
   leaf.datesEnd = start + found[0].length

@@ -1,5 +1,5 @@
 import { isAsciiAlnum } from '../chars.ts'
-import { at, type Leaf, startsWith } from '../leaf.ts'
+import { at, isMaskedAt, type Leaf, startsWith } from '../leaf.ts'
 
 const NAME_MAX = 24
 const BLANKS_MAX = 3
@@ -68,15 +68,18 @@ const quotedEnd = (leaf: Leaf, from: number, quote: number): number => {
   return -1
 }
 
+/** What is too long for a password may hold one, once other finds in it are masked. */
 const bareEnd = (leaf: Leaf, from: number): number => {
   let i = from
-  while (i - from <= BARE_MAX && !isBareEnd(at(leaf, i))) i++
-  return i - from > BARE_MAX ? -1 : i
+  while (i - from <= BARE_MAX && !isBareEnd(at(leaf, i)) && !isMaskedAt(leaf, i)) i++
+  if (i - from <= BARE_MAX) return i
+  leaf.isGlued = true
+  return -1
 }
 
 const SCHEMES = ['Bearer ', 'Basic ', 'Token ']
 
-/** The value at an offset: up to its closing quote, or up to the next blank or bracket; undefined where there is none of a credible size. */
+/** The value at an offset: up to its closing quote, or up to the next blank, bracket, or thing that was masked before; undefined where there is none of a credible size. */
 export const valueAt = (leaf: Leaf, from: number): Span | undefined => {
   let start = from
   for (const scheme of SCHEMES) if (startsWith(leaf, scheme, start)) start += scheme.length

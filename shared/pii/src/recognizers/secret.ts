@@ -148,7 +148,11 @@ const fromName = (leaf: Leaf, word: Word): void => {
   const found = sign < 0 ? undefined : valueAt(leaf, sign)
   if (found === undefined) return
   const value = sliceOf(leaf, found.start, found.end)
-  if (!isCredible(value, (word.hints & hint.SECRET) !== 0) || !isOdd(value) || isCall(value)) return
+  if (!isCredible(value, (word.hints & hint.SECRET) !== 0) || !isOdd(value)) return
+  if (isCall(value)) {
+    leaf.isGlued = true
+    return
+  }
   addHit(leaf, { type: 'SECRET', start: found.start, end: found.end, score: 0.85 })
 }
 
