@@ -9,6 +9,7 @@ export {
   type AuthOutcome,
 } from './authenticator.ts'
 export type { AuthRefusal } from './challenge.ts'
+export { createOAuthClient, type OAuthClient, type OAuthClientOptions } from './client/client.ts'
 export type { FailureOptions } from './failures.ts'
 export { openFileShelf } from './file-shelf.ts'
 export type { AuthRequest, Method, Principal } from './method.ts'

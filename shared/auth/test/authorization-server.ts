@@ -33,6 +33,10 @@ const [on, off, alg] = [{ enabled: true }, { enabled: false }, 'ES256']
 /** Scopes by resource. */
 type Resources = Readonly<Record<string, string>>
 
+function scopesOf(resources: Resources): string[] {
+  return ['openid', 'offline_access', ...Object.values(resources).flatMap(scopes => scopes.split(' '))]
+}
+
 function features(resources: Resources, ttlS: number): object {
   return {
     devInteractions: off,
@@ -83,6 +87,8 @@ function providerAt(issuer: string, kid: string, { resources, ttlS, adapter }: O
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid, alg, use: 'sig' }] },
     cookies: { keys: ['made-up'] },
     clientAuthMethods: ['none', 'client_secret_basic'],
+    // Clients name the scopes of a resource when they register.
+    scopes: scopesOf(resources),
     responseTypes: ['code'],
     pkce: { required: () => true },
     rotateRefreshToken: true,
@@ -103,7 +109,7 @@ function providerAt(issuer: string, kid: string, { resources, ttlS, adapter }: O
         clientId: oidc.client.clientId,
         accountId: oidc.session.accountId,
       })
-      grant.addOIDCScope('openid')
+      grant.addOIDCScope(scopesOf(resources).join(' '))
       for (const [resource, scope] of Object.entries(resources)) grant.addResourceScope(resource, scope)
       await grant.save()
       return grant
