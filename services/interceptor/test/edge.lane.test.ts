@@ -1,21 +1,15 @@
 import { getRequestListener } from '@hono/node-server'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node'
-import { createMcpHandler, WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server'
-import express from 'express'
-import fastify from 'fastify'
-import { Hono } from 'hono'
-import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createMcpHandler } from '@modelcontextprotocol/server'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { hostOf } from '../src/host.ts'
-import type { EdgeOptions } from '../src/edge/options.ts'
 import type { GuardPart } from '../src/guard/index.ts'
-import { observeExpress, observeFastify, observeFetch, observeHono, observeListener } from '../src/http.ts'
+import { observeFetch, observeListener } from '../src/http.ts'
 import { attach } from '../src/index.ts'
 import { readSettings } from '../src/main-env.ts'
 import { converse, newClientV2, talkV2 } from './conversation.ts'
-import { call, listen, post, type Listening } from './http-lab.ts'
+import { nodeSessions, servers } from './edges.ts'
+import { call, listen, post } from './http-lab.ts'
 import { serverV2 } from './servers.ts'
 import { legacyStory } from './stories.ts'
 import { openLab, story, type Lab, type Seen } from './support.ts'
@@ -34,110 +28,9 @@ async function recorded(least = 0): Promise<Seen[]> {
   return (await lab.collect()).filter(({ observation }) => observation.kind !== 'heartbeat')
 }
 
-type Make = () => ReturnType<typeof serverV2>
-
 function attached(): ReturnType<typeof serverV2> {
   return attach(serverV2(), { home: lab.home })
 }
-
-type NodeHandler = (request: IncomingMessage, response: ServerResponse, body?: unknown) => Promise<void>
-
-/** Sessions on Node, as an application serves them; the door wants a token. */
-function nodeSessions(make: Make): NodeHandler {
-  const transports = new Map<string, NodeStreamableHTTPServerTransport>()
-  return async (request, response, body) => {
-    if (request.headers.authorization === 'wrong') {
-      response.writeHead(401).end()
-      return
-    }
-    const known = transports.get(request.headers['mcp-session-id']?.toString() ?? '')
-    const transport =
-      known ??
-      new NodeStreamableHTTPServerTransport({
-        sessionIdGenerator: randomUUID,
-        onsessioninitialized: id => void transports.set(id, transport),
-      })
-    if (known === undefined) await make().connect(transport)
-    await transport.handleRequest(request, response, body)
-  }
-}
-
-function webSessions(make: Make): (request: Request) => Promise<Response> {
-  const transports = new Map<string, WebStandardStreamableHTTPServerTransport>()
-  return async request => {
-    if (request.headers.get('authorization') === 'wrong') return new Response(null, { status: 401 })
-    const known = transports.get(request.headers.get('mcp-session-id') ?? '')
-    const transport =
-      known ??
-      new WebStandardStreamableHTTPServerTransport({
-        sessionIdGenerator: randomUUID,
-        onsessioninitialized: id => void transports.set(id, transport),
-      })
-    if (known === undefined) await make().connect(transport)
-    return transport.handleRequest(request)
-  }
-}
-
-/** A body that was read on events, in whose turn contexts are not those of the request. */
-function byEvents(handler: NodeHandler): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      const text = Buffer.concat(chunks).toString()
-      void handler(request, response, text === '' ? undefined : JSON.parse(text))
-    })
-  }
-}
-
-type Serve = (make: Make, options: EdgeOptions) => Promise<Listening>
-
-const servers: readonly (readonly [name: string, serve: Serve])[] = [
-  ['a node:http listener', (make, options) => listen(observeListener(nodeSessions(make), options))],
-  [
-    'a listener that reads on events',
-    (make, options) => listen(observeListener(byEvents(nodeSessions(make)), options)),
-  ],
-  [
-    'Express with a body parser',
-    (make, options) => {
-      const app = express()
-      const handler = nodeSessions(make)
-      app.use(observeExpress({ ...options, path: '/mcp' }))
-      app.use(express.json())
-      app.all('/mcp', (request, response) => handler(request, response, request.body))
-      return listen(app)
-    },
-  ],
-  [
-    'Fastify',
-    async (make, options) => {
-      const app = fastify()
-      const handler = nodeSessions(make)
-      await app.register(observeFastify(options))
-      app.all('/mcp', (request, reply) => {
-        reply.hijack()
-        void handler(request.raw, reply.raw, request.body)
-      })
-      await app.ready()
-      return listen(app.server)
-    },
-  ],
-  [
-    'a fetch handler',
-    (make, options) => listen(getRequestListener(observeFetch(webSessions(make), options))),
-  ],
-  [
-    'Hono',
-    (make, options) => {
-      const app = new Hono()
-      const handler = webSessions(make)
-      app.use(observeHono(options))
-      app.all('/mcp', context => handler(context.req.raw))
-      return listen(getRequestListener(app.fetch))
-    },
-  ],
-]
 
 function talk(url: URL): ReturnType<typeof talkV2> {
   return talkV2(newClientV2(), new StreamableHTTPClientTransport(url))

@@ -10,7 +10,6 @@ import { requestMatcher } from '../src/delivery/patterns.ts'
 import { recordRequestsFirst } from '../src/delivery/record-first.ts'
 import type { Subject, Verdict } from '../src/guard/index.ts'
 import { hostOf } from '../src/host.ts'
-import { observeListener } from '../src/http.ts'
 import { attach, type AttachOptions, type Problem } from '../src/index.ts'
 import { readSettings } from '../src/main-env.ts'
 import { startProxy, type Proxy } from '../src/proxy.ts'
@@ -222,13 +221,6 @@ describe('failing closed', () => {
   ])('does not start with %s', (_, options) => {
     expect(() => readSettings(options, {})).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
   })
-
-  test('is not promised where it would not be kept: at the edge alone', () => {
-    const options = { home: lab.home, delivery: 'fail-closed' } as const
-    expect(() => observeListener(() => undefined, options)).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID' }),
-    )
-  })
 })
 
 describe('a server behind a proxy that fails closed', () => {
@@ -254,7 +246,15 @@ describe('a server behind a proxy that fails closed', () => {
         home: lab.home,
         onProblem: () => undefined,
         delivery: { failClosed: ['send'], deadlineMs },
-        routes: [{ upstream: new URL(`http://127.0.0.1:${port}/mcp`) }],
+        routes: [
+          { upstream: new URL(`http://127.0.0.1:${port}/mcp`) },
+          { path: '/open', upstream: new URL(`http://127.0.0.1:${port}/mcp`), delivery: 'fail-open' },
+          {
+            path: '/other',
+            upstream: new URL(`http://127.0.0.1:${port}/mcp`),
+            delivery: { failClosed: ['other'], deadlineMs },
+          },
+        ],
       })
   })
   afterEach(async () => {
@@ -263,8 +263,8 @@ describe('a server behind a proxy that fails closed', () => {
     upstream.close()
   })
 
-  async function post(name: string): Promise<string> {
-    const response = await fetch(new URL('/mcp', proxy.url), {
+  async function post(name: string, path = '/mcp'): Promise<string> {
+    const response = await fetch(new URL(path, proxy.url), {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }),
@@ -291,5 +291,33 @@ describe('a server behind a proxy that fails closed', () => {
     expect(await post('other')).toContain('result')
     expect(answers).toHaveLength(1)
     await rm(join(lab.home, 'spool'))
+  })
+
+  test('may be one of several, each with requests of its own that must be recorded', async () => {
+    await rm(join(lab.home, 'spool'), { recursive: true, force: true, maxRetries: 10 })
+    await writeFile(join(lab.home, 'spool'), 'in the way')
+    proxy = await start(60)
+    const outcomes: string[] = []
+    for (const path of ['/mcp', '/open', '/other'])
+      for (const name of ['send', 'other'])
+        outcomes.push(`${path} ${name} ${(await post(name, path)).includes('result') ? 'passes' : 'refused'}`)
+    expect(outcomes).toEqual([
+      '/mcp send refused',
+      '/mcp other passes',
+      '/open send passes',
+      '/open other passes',
+      '/other send passes',
+      '/other other refused',
+    ])
+    expect(answers).toHaveLength(4)
+    await rm(join(lab.home, 'spool'))
+  })
+
+  test('does not start with a route whose requests cannot be meant', async () => {
+    proxy = await start(60)
+    const route = { upstream: new URL('http://127.0.0.1:1/'), delivery: { failClosed: ['two words'] } }
+    await expect(startProxy({ home: lab.home, routes: [route] })).rejects.toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID' }),
+    )
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { addressKey } from '../src/guard/address.ts'
-import { openGuard } from '../src/guard/compose.ts'
+import { openGuards } from '../src/guard/compose.ts'
 import { limit, type Guard, type LimitBy, type LimitOptions, type Subject } from '../src/guard/index.ts'
 import { createJudge } from '../src/guard/judge.ts'
 import { createQuotas } from '../src/guard/quota.ts'
@@ -10,7 +10,7 @@ const settings = readSettings({ home: '/nonexistent' }, {})
 const minute = 60_000
 
 function open(options: LimitOptions): Guard {
-  return openGuard(limit(options), { settings, follow: () => undefined }) ?? {}
+  return openGuards(limit(options), { settings, follow: () => undefined })(settings.delivery) ?? {}
 }
 
 interface Knock {

@@ -3,7 +3,7 @@ import { InMemoryTransport as MemoryV2 } from '@modelcontextprotocol/server'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createLineGate, type LineGate } from '../src/attach/gate.ts'
 import { wrapStdio } from '../src/attach/stdio.ts'
-import { openGuard } from '../src/guard/compose.ts'
+import { openGuards } from '../src/guard/compose.ts'
 import { stages, type Guard, type GuardPart, type Stage, type Subject } from '../src/guard/guard.ts'
 import { createJudge, type Judge } from '../src/guard/judge.ts'
 import { hostOf } from '../src/host.ts'
@@ -237,8 +237,8 @@ test('a guard is not given where a connection is observed without one already', 
 
 test('a part without a place does not open', () => {
   const nameless: object = { stage: 'somewhere', open: () => ({}) }
-  expect(() => openGuard([masking, Object.assign(masking, {})], context)).not.toThrow()
-  expect(() => openGuard([{ ...masking, ...nameless }], context)).toThrow('names no place')
+  expect(() => openGuards([masking, Object.assign(masking, {})], context)).not.toThrow()
+  expect(() => openGuards([{ ...masking, ...nameless }], context)).toThrow('names no place')
 })
 
 test('a part that stands only at a door is refused where there is none', async () => {
@@ -260,7 +260,7 @@ test('who was verified at the door is known to the parts behind it', async () =>
       return { headers: { B: '2' }, notes: [] }
     },
   })
-  const guard = openGuard([second, first], context)
+  const guard = openGuards([second, first], context)(undefined)
   const request = { tenant: 't', method: 'POST', target: '/', header: () => undefined, address: undefined }
   expect(await guard?.door?.(request)).toMatchObject({
     principal: { id: 'alice' },

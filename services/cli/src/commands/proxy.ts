@@ -8,7 +8,7 @@ import type { Call, CliCommand } from '../command.ts'
 import { guardOf } from '../guard-of.ts'
 import { ensureIngestKey } from '../ingest-key.ts'
 import { attachOptions } from '../interceptor-options.ts'
-import { flag, numberOption, positiveInteger, textOption } from '../options.ts'
+import { flag, numberOption, positiveInteger, textOption, textOptions } from '../options.ts'
 import { requireProduction } from '../production/require.ts'
 
 type Options = Call['options']
@@ -52,11 +52,42 @@ function metadataOf(options: Options): Metadata {
 }
 
 function routesOf(options: Options): ProxyRoute[] {
-  const given = options['upstream']
-  const texts = Array.isArray(given) ? given.filter(one => typeof one === 'string') : []
+  const texts = textOptions(options, 'upstream')
   if (texts.length === 0)
     throw invalid('Say in front of which server to stand.', 'Give --upstream http://127.0.0.1:4101/mcp.')
   return texts.map(text => routeOf(text, metadataOf(options)))
+}
+
+type Patterns = ReadonlyMap<string | undefined, readonly string[]>
+
+/** Patterns for all upstreams, and for the one at the path that stands before them, as in `/files=delete_*`. */
+function failClosedOf(options: Options): Patterns {
+  const patterns = new Map<string | undefined, string[]>()
+  for (const text of textOptions(options, 'failClosed')) {
+    const [, path, own = text] = /^(\/[^=]*)=(.*)$/u.exec(text) ?? []
+    patterns.set(path, [...(patterns.get(path) ?? []), ...own.split(',')])
+  }
+  return patterns
+}
+
+type Delivered = Pick<ProxyOptions, 'routes' | 'delivery'>
+
+/** What no upstream, or one of several, must see unrecorded. */
+function deliveryOf(options: Options, { interceptor: { delivery } }: Config): Delivered {
+  const patterns = failClosedOf(options)
+  const given = (path: string | undefined): Pick<ProxyRoute, 'delivery'> => {
+    const failClosed = patterns.get(path)
+    return failClosed === undefined ? {} : { delivery: { ...delivery, failClosed } }
+  }
+  const routes = routesOf(options).map((route): ProxyRoute =>
+    Object.assign(route, route.path === undefined ? {} : given(route.path)),
+  )
+  const stray = [...patterns.keys()].find(path => routes.every(route => route.path !== path))
+  if (stray === undefined) return { ...given(undefined), routes }
+  throw invalid(
+    `--fail-closed names ${stray}, where no upstream is.`,
+    'Write the path as --upstream does: --upstream /files=http://… --fail-closed "/files=delete_*".',
+  )
 }
 
 function addressOf(options: Options): Pick<ProxyOptions, 'host' | 'port'> {
@@ -110,7 +141,7 @@ function proxyOptions(options: Options, config: Config): ProxyOptions {
     ...addressOf(options),
     ...tlsOf(options, config),
     ...upstreamTlsOf(options),
-    routes: routesOf(options),
+    ...deliveryOf(options, config),
     allowedOrigins: config.proxy.allowedOrigins,
     keepHost: flag(options, 'keepHost'),
     ...(publicUrl !== undefined && { publicOrigin: new URL(publicUrl).origin }),
@@ -140,6 +171,10 @@ The section auth of muniment.yaml says who may call: tokens of OAuth issuers, AP
       'several, by path',
     ],
     [
+      "muniment proxy --upstream http://127.0.0.1:4101/mcp --fail-closed 'delete_*,send_mail'",
+      'let no such call reach the server before it is recorded',
+    ],
+    [
       'MCP_TLS_CERT=chain.pem MCP_TLS_KEY=key.pem muniment proxy --client-ca clients.pem --upstream https://mcp.internal/mcp --upstream-ca internal.pem',
       'TLS on both sides, clients known by their certificates',
     ],
@@ -158,6 +193,11 @@ The section auth of muniment.yaml says who may call: tokens of OAuth issuers, AP
       .option(
         '--resource-metadata <file>',
         'answer OAuth metadata (RFC 9728) with this JSON, not the upstream’s',
+      )
+      .option(
+        '--fail-closed <patterns>',
+        'requests that must be recorded first, as wrap takes them; /path=patterns for one of several upstreams',
+        collect,
       )
       .option('--enforce', 'refuse what `muniment block` and rules decided; see muniment block --help')
       .option(

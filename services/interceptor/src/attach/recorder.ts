@@ -12,12 +12,14 @@ export interface Recorder {
 }
 
 /** Options are read once: a server over stateless HTTP attaches for every request. */
-const recorders = new WeakMap<AttachOptions, Recorder>()
+const recorders = new WeakMap<AttachOptions, Map<typeof openMessages, Recorder>>()
 /** What stands for no options, so that they are read once too. */
 export const noOptions: AttachOptions = {}
 
 export function recorderOf(options: AttachOptions, open = openMessages): Recorder {
-  const known = recorders.get(options)
+  // A server and the edge in front of it may be given the same: what each may ask of a guard differs.
+  const opened = recorders.get(options) ?? new Map<typeof openMessages, Recorder>()
+  const known = opened.get(open)
   if (known !== undefined) return known
   const settings = readSettings(options)
   const host = hostOf(settings)
@@ -27,6 +29,6 @@ export function recorderOf(options: AttachOptions, open = openMessages): Recorde
     recordFirst: host.core.recordFirst,
   })
   const recorder = { settings, host, guard }
-  recorders.set(options, recorder)
+  recorders.set(options, opened.set(open, recorder))
   return recorder
 }

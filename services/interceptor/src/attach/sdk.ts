@@ -2,14 +2,15 @@ import { AppError } from '@muniment/schema'
 import { needMasking } from '../guard/compose.ts'
 import type { Guard } from '../guard/guard.ts'
 import { createJudge } from '../guard/judge.ts'
-import { claim } from '../http/scope.ts'
+import { channelInScope, claim } from '../http/scope.ts'
+import type { Host } from '../host.ts'
 import { contextOf } from '../identity.ts'
 import { isMembers, member, type Members } from '../json.ts'
 import { labelOf } from '../message.ts'
 import type { Channel } from '../observe.ts'
 import type { AttachOptions } from '../options.ts'
 import { problem, problemOf, type OnProblem } from '../problem.ts'
-import type { Body, Direction, Labels } from '../record.ts'
+import type { Body, Direction, Labels, Transport } from '../record.ts'
 import { snapshot } from '../snapshot.ts'
 import { guardTransport } from './guarded.ts'
 import { listenTo, precede, refused } from './hooks.ts'
@@ -69,7 +70,11 @@ interface Target {
 
 /** Over HTTP the edge may be observed too: what arrived here it leaves to us. */
 function claimFor(message: unknown, { info }: Channel): void {
-  if (info.transport === 'http' || info.transport === 'sse') claim(message, info.id)
+  if (isOverHttp(info.transport)) claim(message, info.id)
+}
+
+function isOverHttp(transport: Transport): boolean {
+  return transport === 'http' || transport === 'sse'
 }
 
 function hook(transport: object, { onProblem, channel }: Target, role: Role): void {
@@ -118,6 +123,11 @@ function checkTransport(transport: unknown): asserts transport is Members {
   if (!Object.isExtensible(transport)) throw refused('handlers')
 }
 
+/** A connection that is opened in the course of an observed HTTP exchange has the channel on which that recorded its beginning. */
+function channelIdOf(kind: Transport, { nextChannelId }: Host): string {
+  return (isOverHttp(kind) ? channelInScope() : undefined) ?? nextChannelId()
+}
+
 function observeTransport(transport: unknown, { options, role, labels }: Observing): void {
   checkTransport(transport)
   const { host, settings, guard } = recorderOf(options)
@@ -126,7 +136,7 @@ function observeTransport(transport: unknown, { options, role, labels }: Observi
   if (role === 'server') needMasking(settings, options.guard)
   const { tenant, onProblem, serverName } = settings
   const kind = options.transport ?? transportOf(transport)
-  const info = { id: host.nextChannelId(), transport: kind, serverName, tenant }
+  const info = { id: channelIdOf(kind, host), transport: kind, serverName, tenant }
   const channel = host.core.open(info, { labels })
   // What an HTTP+SSE stream says the edge need not read: it is connected in the course of the request that opens it.
   if (role === 'server' && kind === 'sse') claimFor(undefined, channel)

@@ -1,11 +1,13 @@
 import { AppError } from '@muniment/schema'
 import type { GuardPart, Refusal, Subject, Verdict } from '../guard/guard.ts'
-import type { Members } from '../json.ts'
+import { takeRecorded } from '../http/scope.ts'
+import { isMembers, type Members } from '../json.ts'
 import { describeRequest } from '../message.ts'
 import { isRpcId } from '../pending.ts'
 import { problem, type OnProblem } from '../problem.ts'
 import type { Exchange } from '../record.ts'
 import { snapshot } from '../snapshot.ts'
+import type { Soon } from '../soon.ts'
 import { requestMatcher } from './patterns.ts'
 
 /** Which requests wait until they are recorded, and how long. */
@@ -92,11 +94,30 @@ function leftMs({ deadlineMs }: Delivery, { arrivedMs }: Subject): number {
   return arrivedMs === undefined ? deadlineMs : arrivedMs + deadlineMs - performance.now()
 }
 
-function request(state: State, subject: Subject, message: Members): Promise<Verdict | undefined> | Verdict {
+/** The edge in front may have recorded it already; its own channel is named where the server object has another. */
+function recordedBefore(channelId: string, subject: Subject): Verdict | undefined {
+  if (channelId === subject.channelId) return undefined
+  return { notes: [{ name: 'delivery', decision: 'recorded', reason: `begun on channel ${channelId}` }] }
+}
+
+function request(state: State, subject: Subject, message: Members): Soon<Verdict | undefined> {
+  const recorded = takeRecorded(state.recordFirst, message)
+  if (recorded !== undefined) return recordedBefore(recorded, subject)
   const waitMs = leftMs(state, subject)
   if (state.late !== undefined || waitMs <= 0) return refuse('nothing becomes durable')
   const durable = state.recordFirst(begunOf(subject, message))
-  return durable === undefined ? refuse('no room for the record') : wait(state, durable, waitMs)
+  if (durable === undefined) return refuse('no room for the record')
+  return wait(state, durable, waitMs).then(verdict => {
+    if (verdict === undefined) recordedMessages.add(message)
+    return verdict
+  })
+}
+
+const recordedMessages = new WeakSet<object>()
+
+/** Whether this message, the very object, was recorded before it was let pass. */
+export function isRecorded(message: unknown): boolean {
+  return isMembers(message) && recordedMessages.has(message)
 }
 
 /** A part that lets a server see the requests that were meant only once they are on the bus, or safe on this disk. Throws `CONFIG_INVALID`. */

@@ -1,9 +1,10 @@
 import { askDoor, refusalAnswer, type DoorAnswer } from '../guard/door.ts'
 import type { DoorRequest, PolicyNote } from '../guard/guard.ts'
 import type { HttpExchange } from '../http/exchange.ts'
-import type { Claimant } from '../http/scope.ts'
+import type { Claimant, RecordedFirst } from '../http/scope.ts'
 import type { Principal } from '../record.ts'
 import { andThen, type Soon } from '../soon.ts'
+import { recordedFirst, type Held } from './hold.ts'
 import type { Edge } from './options.ts'
 
 /** An HTTP exchange at an edge, and who was verified at its door. */
@@ -11,6 +12,7 @@ export interface Visitor extends Claimant {
   readonly exchange: HttpExchange
   principal: Principal | undefined
   notes: readonly PolicyNote[] | undefined
+  recorded: RecordedFirst | undefined
 }
 
 /** Whether a request may come in. */
@@ -22,6 +24,7 @@ export interface Entry {
 }
 
 const open: Entry = { headers: {} }
+const json = { 'Content-Type': 'application/json' }
 
 /** Asks whoever stands at the door of an edge. */
 export function knock(
@@ -37,11 +40,19 @@ export function knock(
     visitor.notes = notes
     visitor.exchange.guarded({ notes })
     if (refusal === undefined) return { headers }
-    const answer = refusalAnswer(refusal)
-    const refused = {
-      ...answer,
-      headers: { 'Content-Type': 'application/json', ...answer.headers, ...headers },
-    }
-    return { headers, refused }
+    return { headers, refused: withFields(refusalAnswer(refusal), headers) }
   })
+}
+
+function withFields(answer: DoorAnswer, headers: Entry['headers']): DoorAnswer {
+  return { ...answer, headers: { ...json, ...answer.headers, ...headers } }
+}
+
+/** The same where requests wait, besides, until they are recorded. */
+export async function knockAndRecord(edge: Edge, visitor: Visitor, held: Held): Promise<Entry> {
+  const { head, address, certificate } = held
+  const entry = await knock(edge, visitor, { ...head, address, certificate })
+  if (entry.refused !== undefined) return entry
+  const refused = await recordedFirst(edge, visitor, held)
+  return refused === undefined ? entry : { ...entry, refused: withFields(refused, entry.headers) }
 }

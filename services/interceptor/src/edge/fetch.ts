@@ -3,8 +3,9 @@ import { maxBodyBytes } from '../describe.ts'
 import type { HttpExchange } from '../http/exchange.ts'
 import { within } from '../http/scope.ts'
 import type { HttpHead } from '../http/state.ts'
-import { isPromise } from '../soon.ts'
-import { knock, type Visitor } from './door.ts'
+import { isPromise, type Soon } from '../soon.ts'
+import { knock, knockAndRecord, type Entry, type Visitor } from './door.ts'
+import { holds } from './hold.ts'
 import { openEdge, type Edge, type EdgeOptions } from './options.ts'
 
 /** How long the end of an exchange waits for the copy of its request. */
@@ -39,13 +40,44 @@ function begin({ recorder, covers }: Edge, request: Request): Asked | undefined 
     header: (name: string) => request.headers.get(name) ?? undefined,
   }
   const exchange = recorder.begin({ ...head, principal: () => visitor.principal })
-  const visitor: Visitor = { exchange, claim: exchange.claim, principal: undefined, notes: undefined }
+  const visitor: Visitor = {
+    exchange,
+    claim: exchange.claim,
+    principal: undefined,
+    notes: undefined,
+    recorded: undefined,
+  }
   return { visitor, head }
 }
 
+/** Reads a copy of the body before the server's code may read it; `undefined` where it was read already, or is too long. */
+async function readWhole(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
+  if (request.bodyUsed) return undefined
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of request.clone().body ?? []) {
+      bytes += chunk.length
+      if (bytes > maxBytes) return undefined
+      parts.push(chunk)
+    }
+  } catch {
+    // The client is gone.
+    return undefined
+  }
+  return Buffer.concat(parts)
+}
+
+function admit(edge: Edge, { visitor, head }: Asked, request: Request): Soon<Entry> {
+  if (!holds(edge)) return knock(edge, visitor, { ...head, address: undefined })
+  const read = (maxBytes: number): Promise<Uint8Array | undefined> => readWhole(request, maxBytes)
+  const hasBody = request.body !== null
+  return knockAndRecord(edge, visitor, { head, address: undefined, read, hasBody })
+}
+
 /** Watches the body of a request that may come in. */
-function watchRequest({ exchange }: Visitor, request: Request): HttpExchange {
-  const hasBody = request.body !== null && !request.bodyUsed
+function watchRequest({ exchange }: Visitor, request: Request, isRead: boolean): HttpExchange {
+  const hasBody = request.body !== null && !request.bodyUsed && !isRead
   const read = hasBody ? readCopy(request.clone(), exchange) : Promise.resolve(exchange.requestEnd())
   // A refusal may come before the copy was read, and what was refused belongs to its record; but a server may also give the rest of a body up.
   const watched: HttpExchange = {
@@ -100,17 +132,18 @@ function withFields(response: Response, fields: Readonly<Record<string, string>>
 /** Lets a request in to the server's code and watches its answer, or answers it at the door. */
 async function answered(
   edge: Edge,
-  { asked: { visitor, head }, request }: { readonly asked: Asked; readonly request: Request },
+  { asked, request }: { readonly asked: Asked; readonly request: Request },
   answer: () => Response | Promise<Response>,
 ): Promise<Response> {
-  const entry = knock(edge, visitor, { ...head, address: undefined })
+  const { visitor } = asked
+  const entry = admit(edge, asked, request)
   const { refused, headers } = isPromise(entry) ? await entry : entry
   if (refused !== undefined) {
     visitor.exchange.requestEnd()
     const { status, body, headers: fields } = refused
     return watchResponse(new Response(body, { status, headers: fields }), visitor.exchange)
   }
-  const exchange = watchRequest(visitor, request)
+  const exchange = watchRequest(visitor, request, holds(edge))
   try {
     return watchResponse(withFields(await within(visitor, answer), headers), exchange)
   } catch (error) {

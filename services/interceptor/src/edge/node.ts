@@ -6,7 +6,9 @@ import { within } from '../http/scope.ts'
 import { principalOf } from '../identity.ts'
 import { isMembers } from '../json.ts'
 import { andThen, type Soon } from '../soon.ts'
-import { knock, type Visitor } from './door.ts'
+import { knock, knockAndRecord, type Entry, type Visitor } from './door.ts'
+import { holdBody, hasBody } from './held-body.ts'
+import { holds } from './hold.ts'
 import { openEdge, type Edge, type EdgeOptions } from './options.ts'
 
 /** Header fields as `writeHead` takes them: by name, in a flat list, or in pairs. */
@@ -67,11 +69,8 @@ function watchRequest(request: IncomingMessage, exchange: HttpExchange): void {
 }
 
 /** Watches one exchange of Node's HTTP server; `undefined` where it is none of the edge's business. */
-function watchNode(
-  { recorder, covers }: Edge,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Visitor | undefined {
+function watchNode(edge: Edge, request: IncomingMessage, response: ServerResponse): Visitor | undefined {
+  const { recorder, covers } = edge
   const target = targetOf(request)
   if (!covers(target)) return undefined
   const { method = '', headers } = request
@@ -81,8 +80,14 @@ function watchNode(
     header: name => headers[name]?.toString(),
     principal: () => visitor.principal ?? principalOf(Reflect.get(request, 'auth')),
   })
-  const visitor: Visitor = { exchange, claim: exchange.claim, principal: undefined, notes: undefined }
-  watchRequest(request, exchange)
+  const visitor: Visitor = {
+    exchange,
+    claim: exchange.claim,
+    principal: undefined,
+    notes: undefined,
+    recorded: undefined,
+  }
+  if (!holds(edge)) watchRequest(request, exchange)
   watchResponse(response, exchange)
   // Whatever is done on an event of the request belongs to the exchange, also where contexts get lost between.
   enclose(request, 'emit', (emit, args) => within(visitor, () => emit(...args)))
@@ -104,26 +109,34 @@ interface Exchanged {
   readonly response: ServerResponse
 }
 
+/** Asks whether a request may come in, and lets its body wait where it must be recorded before. */
+function enter(edge: Edge, request: IncomingMessage, visitor: Visitor): Soon<Entry> {
+  const { method = '', headers, socket } = request
+  const head = { method, target: targetOf(request), header: (name: string) => headers[name]?.toString() }
+  const about = { address: socket.remoteAddress, certificate: certificateOf(request) }
+  if (!holds(edge)) return knock(edge, visitor, { ...head, ...about })
+  const body = holdBody(request)
+  const held = { head, ...about, read: body.read, hasBody: hasBody(request) }
+  return knockAndRecord(edge, visitor, held).finally(() => {
+    visitor.exchange.requestEnd()
+    body.release()
+  })
+}
+
 /** Runs the server's code for a request that may come in; answers the others. */
 function admit<T>(
   edge: Edge,
   { request, response }: Exchanged,
   { visitor, run }: { readonly visitor: Visitor; readonly run: () => T },
 ): Soon<T | undefined> {
-  const { method = '', headers, socket } = request
-  const entry = knock(edge, visitor, {
-    method,
-    target: targetOf(request),
-    header: name => headers[name]?.toString(),
-    address: socket.remoteAddress,
-    certificate: certificateOf(request),
-  })
-  return andThen(entry, ({ headers: fields, refused }): T | undefined => {
+  return andThen(enter(edge, request, visitor), ({ headers: fields, refused }): T | undefined => {
     if (refused === undefined) {
       for (const [name, value] of Object.entries(fields)) response.setHeader(name, value)
       return within(visitor, run)
     }
-    response.writeHead(refused.status, refused.headers)
+    // What the client still sends must not pass for its next request.
+    const close = request.complete ? {} : { Connection: 'close' }
+    response.writeHead(refused.status, { ...refused.headers, ...close })
     response.end(refused.body)
     return undefined
   })

@@ -1,7 +1,7 @@
 import { noOptions, recorderOf } from '../attach/recorder.ts'
+import type { RecordFirst } from '../delivery/record-first.ts'
 import { openDoors } from '../guard/compose.ts'
 import type { Guard } from '../guard/guard.ts'
-import { refuseDelivery } from '../http/no-guard.ts'
 import { createHttpRecorder, type HttpRecorder } from '../http/recorder.ts'
 import type { AttachOptions, Settings } from '../options.ts'
 
@@ -14,7 +14,8 @@ export interface EdgeOptions extends Omit<AttachOptions, 'role' | 'transport'> {
 /** The recorder of one edge, and which requests are its business. */
 export interface Edge {
   readonly recorder: HttpRecorder
-  /** Who is asked before the server's code runs. */
+  readonly recordFirst: RecordFirst
+  /** Who is asked before the server's code runs; of messages only that they are recorded first. */
   readonly guard: Guard | undefined
   readonly settings: Settings
   /** Whether a request to this path, with its query, is looked at. */
@@ -23,11 +24,11 @@ export interface Edge {
 
 /** Throws `CONFIG_INVALID` for options that cannot be meant. */
 export function openEdge(options: EdgeOptions = noOptions): Edge {
-  refuseDelivery(options, 'The HTTP edge of a server')
   const { host, settings, guard } = recorderOf(options, openDoors)
   const path = options.path?.replace(/\/$/u, '')
   return {
     recorder: createHttpRecorder(host, settings),
+    recordFirst: host.core.recordFirst,
     guard,
     settings,
     covers: target => {

@@ -131,24 +131,30 @@ function checkDoors(guards: readonly Guard[]): void {
   )
 }
 
-/** Opens the parts that stand at the door of an HTTP edge. Throws `CONFIG_INVALID` where one does not. */
+/** Opens the parts that stand at the door of an HTTP edge, and what records requests first. Throws `CONFIG_INVALID` for a part that does not stand there. */
 export function openDoors(given: GuardParts, context: GuardContext): Guard | undefined {
   const guards = openAll(given, context)
   checkDoors(guards)
-  return guards.length === 0 ? undefined : compose(guards)
+  return composed([...guards, ...openRecord(context.settings, context)])
 }
 
 type GuardParts = GuardPart | readonly GuardPart[] | undefined
 
-function openWithRecord(given: GuardParts, context: GuardContext): readonly Guard[] {
-  const { delivery } = context.settings
-  return openAll([given ?? [], delivery === undefined ? [] : recordRequestsFirst(delivery)].flat(), context)
+function composed(guards: readonly Guard[]): Guard | undefined {
+  return guards.length === 0 ? undefined : compose(guards)
 }
 
-/** Opens the parts of a guard as one, in the order of their stages; `undefined` where there is none. Throws `CONFIG_INVALID`. */
-export function openGuard(given: GuardParts, context: GuardContext): Guard | undefined {
-  const guards = openWithRecord(given, context)
-  return guards.length === 0 ? undefined : compose(guards)
+function openRecord({ delivery }: Pick<Settings, 'delivery'>, context: GuardContext): readonly Guard[] {
+  return delivery === undefined ? [] : [recordRequestsFirst(delivery).open(context)]
+}
+
+/** Opens the parts of a guard, once, for ways that differ in what must be recorded first; for each they are one, in the order of their stages. Throws `CONFIG_INVALID`. */
+export function openGuards(
+  given: GuardParts,
+  context: GuardContext,
+): (delivery: Settings['delivery']) => Guard | undefined {
+  const guards = openAll(given, context)
+  return delivery => composed([...guards, ...openRecord({ delivery }, context)])
 }
 
 function judgesMessages({ request, response, other }: Guard): boolean {
@@ -157,14 +163,14 @@ function judgesMessages({ request, response, other }: Guard): boolean {
 
 /** The same where only messages pass. Throws `CONFIG_INVALID` for a part that stands at a door and nowhere else, too: it would do nothing. */
 export function openMessages(given: GuardParts, context: GuardContext): Guard | undefined {
-  const guards = openWithRecord(given, context)
+  const guards = [...openAll(given, context), ...openRecord(context.settings, context)]
   if (guards.some(guard => guard.door !== undefined && !judgesMessages(guard)))
     throw new AppError(
       'CONFIG_INVALID',
       'A part of the guard that judges HTTP requests was given to a place that sees only messages.',
       { hint: 'Give that part to the HTTP edge of the server, or put `muniment proxy` in front.' },
     )
-  return guards.length === 0 ? undefined : compose(guards)
+  return composed(guards)
 }
 
 function openAll(given: GuardParts, context: GuardContext): readonly Guard[] {

@@ -13,6 +13,8 @@ export interface HttpRecorder {
   readonly begin: (head: HttpHead) => HttpExchange
   /** What both sides said about themselves in the session that a request belongs to. */
   readonly labels: (head: Pick<HttpHead, 'header' | 'target'>) => Labels
+  /** The channel of the session that a request belongs to, else one of its own. */
+  readonly channelId: (head: Pick<HttpHead, 'header' | 'target'>) => string
   /** Works through what was told and ends the sessions. */
   readonly close: () => void
 }
@@ -32,6 +34,10 @@ export function createHttpRecorder(host: Host, settings: Settings): HttpRecorder
   }
   return {
     begin: head => createExchange(shared, head),
+    channelId: head => {
+      path.now()
+      return sessionOf(sessions, head)?.channel.info.id ?? host.nextChannelId()
+    },
     labels: head => sessionOf(sessions, head)?.channel.labels() ?? {},
     close: () => {
       path.now()

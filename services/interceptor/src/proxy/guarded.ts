@@ -1,20 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { readMessages } from '../attach/wire.ts'
-import { isAmbiguous } from '../guard/ambiguous.ts'
+import { isUnreadable, judgeBody } from '../guard/body.ts'
 import { askDoor, refusalAnswer } from '../guard/door.ts'
-import type { DoorRequest, DoorVerdict, Guard, Refusal } from '../guard/guard.ts'
-import { createJudge, type Handling, type Judge, type JudgeOptions } from '../guard/judge.ts'
+import type { DoorRequest, DoorVerdict, Guard } from '../guard/guard.ts'
+import { createJudge, type Judge, type JudgeOptions } from '../guard/judge.ts'
 import { createOpenCalls } from '../guard/open-calls.ts'
-import { refusalMessage } from '../guard/refusal.ts'
 import type { Budget } from '../http/content.ts'
 import { sessionKey } from '../http/sessions.ts'
-import { isMembers, member } from '../json.ts'
-import { isRpcId } from '../pending.ts'
+import { member } from '../json.ts'
 import type { OnProblem } from '../problem.ts'
 import type { Labels } from '../record.ts'
 import { andThen, type Soon } from '../soon.ts'
-import { keepText, textOf } from '../wire-text.ts'
 import { refusal, type OwnAnswer } from './admit.ts'
 import type { Conversation, Conversations } from './conversations.ts'
 import type { Flow } from './flow.ts'
@@ -127,13 +123,6 @@ function judgeOf(flow: Flow, match: Match, guarding: Guarding): Pick<Judged, 'ju
   return { judge, conversation }
 }
 
-/** The parts of a body as the server might take it; a text that could be taken for another is none. */
-function isUnreadable({ headers }: IncomingMessage): boolean {
-  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = headers
-  const charset = /charset\s*=\s*"?([^";\s]*)/iu.exec(type)?.[1] ?? 'utf-8'
-  return encoding.trim().toLowerCase() !== 'identity' || !/^utf-?8$/iu.test(charset)
-}
-
 function collect(flow: Flow, { budget }: Guarding): Promise<Uint8Array | OwnAnswer> {
   const { request, response, exchange, limits } = flow
   const parts: Uint8Array[] = []
@@ -152,81 +141,13 @@ function collect(flow: Flow, { budget }: Guarding): Promise<Uint8Array | OwnAnsw
   })
 }
 
-interface Part {
-  readonly message: unknown
-  readonly bytes: Uint8Array
-}
-
-function partsOf(body: Uint8Array): readonly Part[] | undefined {
-  const reading = readMessages(body)
-  if ('fault' in reading) return undefined
-  const parts = reading.parts.map(([message, bytes]) => ({ message, bytes }))
-  const isClear = parts.every(({ message, bytes }) => {
-    const text = Buffer.from(bytes).toString()
-    if (!isMembers(message) || isAmbiguous(text)) return false
-    keepText(message, text)
-    return true
-  })
-  return isClear ? parts : undefined
-}
-
-const together: Refusal = {
-  code: 'INVALID_INPUT',
-  hint: 'It was sent together with a message that was refused.',
-}
-
-/** Of messages that come in one body, all pass or none: half a batch has no right HTTP status. */
-function refuseAll(
-  parts: readonly Part[],
-  handlings: readonly (Handling | undefined)[],
-): readonly Handling[] {
-  return parts.map(({ message }, index): Handling => {
-    const handling = handlings[index]
-    if (handling?.refusal !== undefined) return handling
-    const id = member(message, 'id')
-    const answer = isRpcId(id) ? { answer: refusalMessage(id, together) } : {}
-    return { notes: handling?.notes ?? [], refusal: together, ...answer }
-  })
-}
-
-function answerRefused(isBatch: boolean, refused: readonly Handling[]): OwnAnswer {
-  const first = refused.find(one => one.refusal !== together) ?? refused[0]
-  const answer = refusalAnswer(first?.refusal ?? together, first?.answer?.id ?? null)
-  const all = refused.flatMap(one => one.answer ?? [])
-  return answerOf(answer.status, isBatch ? { ...answer, body: JSON.stringify(all) } : answer)
-}
-
-function bodyOf(
-  body: Uint8Array,
-  parts: readonly Part[],
-  handlings: readonly (Handling | undefined)[],
-): Uint8Array {
-  if (handlings.every(handling => handling?.message === undefined)) return body
-  const texts = parts.map(({ bytes }, index) => {
-    const instead = handlings[index]?.message
-    return instead === undefined ? Buffer.from(bytes).toString() : textOf(instead)
-  })
-  return Buffer.from(isBatchOf(body, parts) ? `[${texts.join(',')}]` : texts.join(''))
-}
-
-function isBatchOf(body: Uint8Array, [first]: readonly Part[]): boolean {
-  return first?.bytes !== body
-}
-
 interface Judging extends Pick<Judged, 'judge' | 'conversation'> {
   readonly flow: Flow
   readonly body: Uint8Array
 }
 
-async function judgeBody({ flow, body, judge, conversation }: Judging): Promise<Judged | OwnAnswer> {
+async function judgeMessages({ flow, body, judge, conversation }: Judging): Promise<Judged | OwnAnswer> {
   const { exchange, visit, request } = flow
-  const { id: channelId } = conversation
-  const parts = partsOf(body)
-  const unreadable: Refusal = {
-    code: 'INVALID_INPUT',
-    hint: 'Send one JSON-RPC message, written in one way only.',
-  }
-  if (parts === undefined) return answerOf(400, refusalAnswer(unreadable))
   const header = headerIn(request)
   const about = {
     principal: visit.principal,
@@ -236,17 +157,18 @@ async function judgeBody({ flow, body, judge, conversation }: Judging): Promise<
     headerNames: () => Object.keys(request.headers),
     arrivedMs: performance.now(),
   }
-  const handlings: (Handling | undefined)[] = []
-  for (const { message } of parts) handlings.push(await judge.inward(message, about))
-  if (handlings.every(handling => handling?.refusal === undefined)) {
-    exchange.guarded({ notes: visit.notes, handlings, channelId })
-    const headers = Object.assign({}, ...handlings.map(handling => handling?.headers ?? {}))
-    return { body: bodyOf(body, parts, handlings), headers, judge, conversation }
-  }
-  for (const { message } of parts) conversation.calls.end(member(message, 'id'))
-  const refused = refuseAll(parts, handlings)
-  exchange.guarded({ notes: visit.notes, handlings: refused, channelId })
-  return answerRefused(isBatchOf(body, parts), refused)
+  const { id: channelId } = conversation
+  const judged = await judgeBody({
+    body,
+    judge,
+    about,
+    channelId,
+    notes: visit.notes,
+    told: exchange.guarded,
+  })
+  if (!('refused' in judged)) return { body: judged.body, headers: judged.headers, judge, conversation }
+  for (const message of judged.messages) conversation.calls.end(member(message, 'id'))
+  return answerOf(judged.refused.status, judged.refused)
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
@@ -269,11 +191,11 @@ export async function judgeRequest(
     exchange.requestEnd()
     return { body: undefined, headers: {}, ...judgeOf(flow, match, guarding) }
   }
-  if (isUnreadable(request))
+  if (isUnreadable(headerIn(request)))
     return { ...refusal(415, 'Send JSON in UTF-8, not compressed'), extra: ['Accept-Encoding', 'identity'] }
   const body = await collect(flow, guarding)
   if (!(body instanceof Uint8Array)) return body
-  const judged = await judgeBody({ flow, body, ...judgeOf(flow, match, guarding) })
+  const judged = await judgeMessages({ flow, body, ...judgeOf(flow, match, guarding) })
   exchange.requestEnd()
   return judged
 }

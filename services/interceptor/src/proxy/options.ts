@@ -9,6 +9,8 @@ export interface ProxyRoute {
   readonly serverName?: string
   /** RFC 9728 metadata that the proxy answers itself, `resource` excepted, which is its own address; else the upstream's is passed on. */
   readonly resourceMetadata?: Readonly<Record<string, unknown>>
+  /** What must be recorded before this upstream sees it, instead of what the `delivery` of the proxy says. */
+  readonly delivery?: NonNullable<AttachOptions['delivery']>
 }
 
 /** Certificates in PEM form. */

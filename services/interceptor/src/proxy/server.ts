@@ -2,21 +2,17 @@ import { randomBytes } from 'node:crypto'
 import * as http from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { needMasking, openGuard } from '../guard/compose.ts'
-import type { Guard } from '../guard/guard.ts'
 import { openHost, type Host } from '../host.ts'
-import { createBudget } from '../http/content.ts'
 import { isLoopbackAddress, listenOn } from '../http/listen.ts'
 import { createHttpRecorder, type HttpRecorder } from '../http/recorder.ts'
 import { readSettings } from '../main-env.ts'
-import type { Settings } from '../options.ts'
 import { problemOf } from '../problem.ts'
 import { admit, refusal, type Admission, type OwnAnswer } from './admit.ts'
-import { createConversations, type Conversations } from './conversations.ts'
 import { readOrigins } from './cors.ts'
 import { answerSelf, publicOriginOf, type Flow, type Passage, type Visit } from './flow.ts'
 import { forward } from './forward.ts'
 import { enter, judgeRequest, judgesMessages, type Guarding } from './guarded.ts'
+import { openGuarding, type Guardings } from './guarding.ts'
 import { createServer, principalOf } from './listener.ts'
 import { ownMetadata } from './metadata.ts'
 import { defaultLimits, type ProxyOptions } from './options.ts'
@@ -31,7 +27,7 @@ export interface Proxy {
   readonly close: (deadlineMs: number) => Promise<void>
 }
 
-interface State extends Passage {
+interface State extends Omit<Passage, 'guarding'>, Guardings {
   readonly routes: readonly Route[]
   /** One for each route: sessions of one upstream are none of another's. */
   readonly recorders: ReadonlyMap<Route, HttpRecorder>
@@ -99,7 +95,7 @@ function begin(state: State, exchanged: Pick<Flow, 'request' | 'response'>, matc
     busy.delete(socket)
     listening.delete(response)
   })
-  return { ...state, request, response, exchange, visit }
+  return { ...state, guarding: state.guardingOf(match?.route), request, response, exchange, visit }
 }
 
 function handle(state: State, request: http.IncomingMessage, response: http.ServerResponse): void {
@@ -110,8 +106,8 @@ function handle(state: State, request: http.IncomingMessage, response: http.Serv
   const flow = begin(state, { request, response }, match)
   const own = ownAnswer(flow, match)
   if (own !== undefined || match === undefined) return turnAway(flow, own ?? refusal(404, 'Not found'))
-  if (state.guarding === undefined) return forward(flow, match)
-  void judge(flow, match, state.guarding)
+  if (flow.guarding === undefined) return forward(flow, match)
+  void judge(flow, match, flow.guarding)
 }
 
 /** Answers a request that no upstream sees; what it says is recorded. */
@@ -190,50 +186,6 @@ interface Opened {
   readonly stop: () => void
 }
 
-interface Parts {
-  readonly settings: Settings
-  readonly host: Host
-  readonly recorders: ReadonlyMap<Route, HttpRecorder>
-}
-
-/** Bodies under way that wait for a verdict may hold together. */
-const maxJudgedBytes = 256 * 1024 * 1024
-
-function openOrClose(
-  { guard }: ProxyOptions,
-  { settings, host }: Omit<Parts, 'recorders'>,
-): Guard | undefined {
-  try {
-    needMasking(settings, guard)
-    return openGuard(guard, {
-      settings,
-      follow: host.follow,
-      recordFirst: host.core.recordFirst,
-    })
-  } catch (error) {
-    void host.close(0)
-    throw error
-  }
-}
-
-function guardingOf(options: ProxyOptions, { settings, host, recorders }: Parts): Guarding | undefined {
-  const guard = openOrClose(options, { settings, host })
-  if (guard === undefined) return undefined
-  const { tenant, onProblem } = settings
-  const conversations = new Map<Route, Conversations>()
-  for (const route of recorders.keys()) conversations.set(route, createConversations())
-  return {
-    guard,
-    tenant,
-    onProblem,
-    nextChannelId: host.nextChannelId,
-    budget: createBudget(maxJudgedBytes),
-    conversations: route => conversations.get(route) ?? createConversations(),
-    labels: ({ route, target }, header) => recorders.get(route)?.labels({ target, header }) ?? {},
-    serverName: route => route.serverName ?? settings.serverName,
-  }
-}
-
 function open(options: ProxyOptions, address: string): Opened {
   const settings = readSettings(options)
   const limits = { ...defaultLimits, ...options.limits }
@@ -255,7 +207,7 @@ function open(options: ProxyOptions, address: string): Opened {
     keepHost: options.keepHost === true,
     scheme: options.tls === undefined ? 'http' : 'https',
     isDraining: () => stopping.signal.aborted,
-    guarding: guardingOf(options, { settings, host, recorders }),
+    ...openGuarding(options, { settings, host, recorders, routes }),
     routes,
     recorders,
     recorder: createHttpRecorder(host, settings),
