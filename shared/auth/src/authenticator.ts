@@ -11,7 +11,13 @@ import type { AuthRequest, Finding, Method, Principal } from './method.ts'
 
 /** Who called, or why not. `reason` is one of our own words, for the record; it holds nothing of the request. */
 export type AuthOutcome =
-  | { readonly principal: Principal; readonly reason: string; readonly expiresAtMs?: number }
+  | {
+      readonly principal: Principal
+      readonly reason: string
+      /** Where the credential that named the principal says it. */
+      readonly tenant?: string
+      readonly expiresAtMs?: number
+    }
   | { readonly refusal: AuthRefusal; readonly reason: string; readonly principal?: Principal }
 
 /** How several ways work together. */
@@ -90,8 +96,13 @@ function outcome(state: State, request: AuthRequest, found: Finding): AuthOutcom
   if (found === undefined)
     return { refusal: unauthenticated(fieldsFor(state, request), false), reason: 'no_credential' }
   if (found.kind === 'accepted') {
-    const { principal, expiresAtMs } = found
-    return { principal, reason: principal.method, ...(expiresAtMs !== undefined && { expiresAtMs }) }
+    const { principal, tenant, expiresAtMs } = found
+    return {
+      principal,
+      reason: principal.method,
+      ...(tenant !== undefined && { tenant }),
+      ...(expiresAtMs !== undefined && { expiresAtMs }),
+    }
   }
   if (found.kind === 'unavailable') return { refusal: cannotTell, reason: found.reason }
   if (found.kind === 'insufficient') {

@@ -27,6 +27,8 @@ export interface AuthRequest {
 export interface Accepted {
   readonly kind: 'accepted'
   readonly principal: Principal
+  /** Whose events the caller belongs to, where the credential says so. */
+  readonly tenant?: string
   readonly expiresAtMs?: number
 }
 

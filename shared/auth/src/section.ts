@@ -30,6 +30,8 @@ const issuer = z.strictObject({
   jwks_uri: text.optional(),
   scopes: texts.optional(),
   scopes_supported: texts.optional(),
+  /** The claim that names the caller's tenant. */
+  tenant_claim: text.optional(),
   algorithms: texts.optional(),
   types: texts.optional(),
   clock_skew_seconds: seconds(300).optional(),
@@ -71,7 +73,8 @@ export type AuthSection = z.output<typeof authSectionSchema>
 /** What a section does not say. */
 export interface AuthSite {
   readonly shelves: ApiKeyShelves
-  readonly tenant: string
+  /** API keys of other tenants are as good as unknown; `undefined` = those of all tenants hold. */
+  readonly tenant: string | undefined
   /** Addresses under which clients call the server that is guarded. */
   readonly resources: readonly string[]
   readonly now: () => number
@@ -113,6 +116,7 @@ async function issuerOf(from: Issuer, { resources, now }: AuthSite): Promise<Met
     jwksUri: from.jwks_uri,
     scopes: from.scopes,
     scopesSupported: from.scopes_supported,
+    tenantClaim: from.tenant_claim,
     algorithms: from.algorithms,
     types: from.types,
     clockSkewMs: ms(from.clock_skew_seconds),

@@ -79,6 +79,7 @@ describe('a new key', () => {
     const { key, info } = await admin.create(grant)
     expect(await outcomeOf(method(), request(key))).toEqual({
       principal: { id: 'ci', client_id: info.id, scopes: ['read'], method: 'api_key' },
+      tenant: 'acme',
       reason: 'api_key',
     })
   })

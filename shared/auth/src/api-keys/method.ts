@@ -69,6 +69,7 @@ function judge({ options, uses }: State, { byId }: Held, token: string): Finding
   return {
     kind: 'accepted',
     principal,
+    tenant: record.tenant,
     ...(record.expires_ms !== undefined && { expiresAtMs: record.expires_ms }),
   }
 }

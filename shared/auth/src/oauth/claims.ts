@@ -48,12 +48,21 @@ function principalOf(claims: Members, issuer: string): Principal | undefined {
 export interface ClaimRules {
   readonly issuer: string
   readonly scopes: readonly string[]
+  readonly tenantClaim?: string | undefined
+}
+
+const tenantForm = /^[a-z0-9][a-z0-9_.-]{0,62}$/u
+
+/** A claim that is no tenant's name names none. */
+function tenantOf(claims: Members, claim: string | undefined): string | undefined {
+  const named = claim === undefined ? undefined : textOf(claims[claim])
+  return named !== undefined && tenantForm.test(named) ? named : undefined
 }
 
 /** Whom the verified claims of a token speak for. */
 export function judgeClaims(
   claims: Members,
-  { issuer, scopes }: ClaimRules,
+  { issuer, scopes, tenantClaim }: ClaimRules,
   request: AuthRequest,
 ): Accepted | Insufficient | Rejected {
   const fault = bindingFault(claims, request)
@@ -63,5 +72,11 @@ export function judgeClaims(
   const held = new Set(scopesOf(claims))
   if (!scopes.every(scope => held.has(scope))) return { kind: 'insufficient', principal, scopes }
   const { exp } = claims
-  return { kind: 'accepted', principal, ...(typeof exp === 'number' && { expiresAtMs: exp * 1000 }) }
+  const tenant = tenantOf(claims, tenantClaim)
+  return {
+    kind: 'accepted',
+    principal,
+    ...(tenant !== undefined && { tenant }),
+    ...(typeof exp === 'number' && { expiresAtMs: exp * 1000 }),
+  }
 }

@@ -113,7 +113,8 @@ async function verify(state: State, presented: Presented): Promise<Finding> {
   try {
     const claims = await claimsOf(state, presented)
     if (typeof claims === 'string') return genuine.has(claims) ? outdated(claims) : rejected(claims)
-    const rules = { issuer: state.options.issuer, scopes: state.scopes }
+    const { issuer, tenantClaim } = state.options
+    const rules = { issuer, scopes: state.scopes, tenantClaim }
     const found = judgeClaims(claims, rules, presented.request)
     // What a certificate had to prove must be proved again on the next connection.
     if (found.kind === 'accepted' && claims['cnf'] === undefined) keep(state, presented, found)

@@ -14,6 +14,8 @@ export interface OAuthOptions {
   readonly scopes?: readonly string[] | undefined
   /** Scopes that metadata name beside those. */
   readonly scopesSupported?: readonly string[] | undefined
+  /** The claim that names the caller's tenant; without one tokens name none. */
+  readonly tenantClaim?: string | undefined
   /** Which signatures are taken; default RS256, PS256, ES256, EdDSA and Ed25519. Never `none`, and none with a shared secret. */
   readonly algorithms?: readonly string[] | undefined
   /** `typ` of the tokens (RFC 9068); default `at+jwt`. `JWT` takes what issuers of older make send, ID tokens among it. */
