@@ -12,6 +12,8 @@ export interface Act {
   readonly name: string
   readonly target?: string
   readonly details?: Readonly<Record<string, unknown>>
+  /** Who did it, as verified; left out for whoever runs this process. */
+  readonly by?: AdminAct['principal']
 }
 
 /** Who runs this process, by the word of the operating system. */
@@ -45,12 +47,12 @@ export async function openActs(config: Config): Promise<AdminLane> {
 }
 
 /** An act as an event of the lane. */
-export function actEvent({ name, target, details = {} }: Act): AdminAct {
+export function actEvent({ name, target, details = {}, by = operator() }: Act): AdminAct {
   return {
     method: `muniment/${name}`,
     ...(target !== undefined && { target }),
     outcome: 'ok',
-    principal: operator(),
+    principal: by,
     details,
   }
 }

@@ -20,10 +20,12 @@ export function unrecorded({ say }: Printer): (error: AppError) => void {
 /** A read of the query engine as an act. */
 export function readAct(read: ReadFacts): Act {
   const tenants = read.tenants ?? 'all'
-  if (read.kind === 'show') return { name: 'read.show', target: read.id, details: { tenants } }
+  const { by } = read
+  const who = by && { by: { ...by, scopes: [...(by.scopes ?? [])] } }
+  if (read.kind === 'show') return { name: 'read.show', target: read.id, details: { tenants }, ...who }
   const { sql, filters } = read.question
   const asked = sql === undefined ? { filters } : { sql: sqlOutline(sql) }
-  return { name: 'read.query', target: filters?.view ?? 'sql', details: { ...asked, tenants } }
+  return { name: 'read.query', target: filters?.view ?? 'sql', details: { ...asked, tenants }, ...who }
 }
 
 /** A page that is left open asks the same again and again; that is one read. */
@@ -49,7 +51,8 @@ export function createReadLog(config: Config, onUnrecorded: (error: AppError) =>
   const isNews = createNews(Date.now)
   return {
     async record(act) {
-      if (!isNews(act)) return
+      // Whoever comes from outside is recorded each time.
+      if (act.by === undefined && !isNews(act)) return
       try {
         opening ??= openActs(config)
         await (await opening).record(actEvent(act))

@@ -1,4 +1,4 @@
-import type { Value } from '@muniment/query'
+import { plainText, type Value } from '@muniment/query'
 import { safe } from './print.ts'
 
 /** A value of a row. */
@@ -6,14 +6,8 @@ export type Cell = Value
 
 const maxCellWidth = 60
 
-function plain(value: Cell): string {
-  if (value === null) return ''
-  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(2)
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
 function cellText(value: Cell): string {
-  const text = safe(plain(value))
+  const text = safe(plainText(value))
   return text.length > maxCellWidth ? `${text.slice(0, maxCellWidth - 1)}…` : text
 }
 
@@ -32,16 +26,4 @@ export function tableLines(names: readonly string[], rows: readonly (readonly Ce
       .join('  ')
       .trimEnd()
   return [line(names), line(widths.map(width => '─'.repeat(width))), ...cells.map(line)]
-}
-
-/** A CSV line (RFC 4180); a leading `=`, `+`, `-` or `@` in text is quoted with a tab, so that spreadsheets do not run it. */
-export function csvLine(row: readonly Cell[]): string {
-  return row
-    .map(value => {
-      if (typeof value === 'number') return String(value)
-      const text = plain(value)
-      const inert = /^[=+\-@\t\r]/u.test(text) ? `\t${text}` : text
-      return /[",\r\n\t]/u.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert
-    })
-    .join(',')
 }

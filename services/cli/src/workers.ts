@@ -8,11 +8,12 @@ import type { SecretName } from '@muniment/keys'
 import { readSection, type Config, type Logger, type Metrics, type Task } from '@muniment/runtime'
 import { isAppError, topic } from '@muniment/schema'
 import type { VerifyReport } from '@muniment/archive'
-import type { KeyContext } from './context.ts'
+import { openStoreOf, type KeyContext } from './context.ts'
 import { collectorTask } from './collector/worker.ts'
 import { controlTask } from './control.ts'
 import { openEngineOf } from './engine.ts'
 import { openEvidenceStoreOf } from './evidence-store.ts'
+import { queryApiOf } from './query-api.ts'
 import { piiRulesOf } from './pii-rules.ts'
 import { unwitnessedAlert } from './unwitnessed-alert.ts'
 import { readPolicy, verifyArchiveOf } from './verify-archive.ts'
@@ -183,8 +184,16 @@ export async function anchorLastCuts(context: WorkerContext): Promise<void> {
   }
 }
 
+/** Runs several parts as one: where one ends, the others end too. */
+async function together(parts: readonly Task[], signal: AbortSignal): Promise<void> {
+  const ended = new AbortController()
+  const both = AbortSignal.any([signal, ended.signal])
+  await Promise.all(parts.map(async part => await part.run(both).finally(() => ended.abort())))
+}
+
 async function queryTasks({ config, keys, log, onConsole }: WorkerContext): Promise<Tasks> {
-  const { createConsole } = await import('@muniment/query')
+  const { createConsole, createQueryService } = await import('@muniment/query')
+  const api = await queryApiOf(config, log.child('query'))
   const serve = async (signal: AbortSignal): Promise<void> => {
     await using open = await openEngineOf(config, {
       withTail: true,
@@ -193,14 +202,15 @@ async function queryTasks({ config, keys, log, onConsole }: WorkerContext): Prom
     })
     const verify = async (verifySignal: AbortSignal): Promise<VerifyReport> =>
       verifyArchiveOf(config, { keys, signal: verifySignal })
+    const store = await openStoreOf(config)
+    const service = createQueryService({ engine: open.engine, store, verify, now: Date.now })
     const face = createConsole({
-      engine: open.engine,
-      verify,
+      service,
       log: log.child('console'),
       port: 0,
       onReady: onConsole,
     })
-    await face.run(signal)
+    await together(api === undefined ? [face] : [face, api(service)], signal)
   }
   return { console: { run: serve } }
 }
@@ -279,7 +289,7 @@ export const workers: Readonly<Record<string, Worker>> = {
     tasks: notaryTasks,
   },
   query: {
-    summary: 'serves the console and its API on a loopback address',
+    summary: 'serves the console on a loopback address, and the HTTP API where MUNIMENT_QUERY_LISTEN says',
     secrets: ['root'],
     tasks: queryTasks,
   },

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createPrinter, safe } from '../src/print.ts'
-import { csvLine, tableLines } from '../src/table.ts'
+import { tableLines } from '../src/table.ts'
 import { bytesText } from '../src/show-event.ts'
 import { PassThrough } from 'node:stream'
 
@@ -11,16 +11,6 @@ test.each([
   ['ordinary text', 'Grüße 👋', 'Grüße 👋'],
 ])('%s of recorded data cannot rewrite the terminal', (_, given, shown) => {
   expect(safe(given)).toBe(shown)
-})
-
-test.each([
-  ['a formula', '=1+1', '"\t=1+1"'],
-  ['a quote', 'say "hi"', '"say ""hi"""'],
-  ['a comma', 'a,b', '"a,b"'],
-  ['a negative number', -5, '-5'],
-  ['nothing', null, ''],
-])('a CSV cell with %s stays one inert cell', (_, value, cell) => {
-  expect(csvLine([value])).toBe(cell)
 })
 
 test('a table aligns text left and numbers right', () => {

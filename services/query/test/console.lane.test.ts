@@ -3,7 +3,7 @@ import { verifyArchive } from '@muniment/archive'
 import { createLogger } from '@muniment/runtime'
 import { topic } from '@muniment/schema'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createConsole } from '../src/index.ts'
+import { createConsole, createQueryService } from '../src/index.ts'
 import { createWorld, eventRecord, idOf, startMs, type World } from './world.ts'
 
 interface Reply {
@@ -27,8 +27,12 @@ beforeAll(async () => {
   const ready = Promise.withResolvers<string>()
   const { store, keys, engine } = world
   const task = createConsole({
-    engine,
-    verify: signal => verifyArchive({ store, keys: keys.segmentKeys, signal }),
+    service: createQueryService({
+      engine,
+      store,
+      verify: signal => verifyArchive({ store, keys: keys.segmentKeys, signal }),
+      now: Date.now,
+    }),
     log: createLogger({ name: 'test', level: 'silent' }),
     port: 0,
     onReady: ready.resolve,

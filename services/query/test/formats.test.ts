@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { csvLine } from '../src/formats/csv.ts'
 import { recordFormats, toRecordFormat } from '../src/index.ts'
 
 const event = {
@@ -128,4 +129,14 @@ test.each(recordFormats)('%s: the smallest event has a form, and what is no even
   const smallest = JSON.stringify({ id, time, tenant, kind: 'heartbeat', pii, source, nonce })
   expect(toRecordFormat(format, smallest)).toBeTypeOf('object')
   for (const other of ['', '{', '7', '{"id":"x"}']) expect(toRecordFormat(format, other)).toBeUndefined()
+})
+
+test.each([
+  ['a formula', '=1+1', '"\t=1+1"'],
+  ['a quote', 'say "hi"', '"say ""hi"""'],
+  ['a comma', 'a,b', '"a,b"'],
+  ['a negative number', -5, '-5'],
+  ['nothing', null, ''],
+])('a CSV cell with %s stays one inert cell', (_, value, cell) => {
+  expect(csvLine([value])).toBe(cell)
 })

@@ -60,6 +60,10 @@ export interface Config {
     readonly clientCaFile: string | undefined
     readonly bytesPerSecond: number
   }
+  /** Where the archive is read over HTTP; `undefined` = not at all. */
+  readonly query:
+    | { readonly host: string; readonly port: number; readonly publicUrl: string | undefined }
+    | undefined
   /** What no control decision may touch, as `scope/value`. */
   readonly guardAllow: readonly string[]
   readonly cut: { readonly maxAgeMs: number; readonly maxEvents: number; readonly maxBytes: number }
@@ -171,12 +175,19 @@ function interceptor({ value }: Read): Config['interceptor'] {
   }
 }
 
-function collector({ value }: Read): Config['collector'] {
-  const listen = value('collector.listen')
+function placeOf(listen: string): { readonly host: string; readonly port: number } {
   const colon = listen.lastIndexOf(':')
+  return { host: listen.slice(0, colon).replace(/^\[|\]$/gu, ''), port: Number(listen.slice(colon + 1)) }
+}
+
+function query({ value }: Read): Config['query'] {
+  const listen = value('query.listen')
+  return listen === undefined ? undefined : { ...placeOf(listen), publicUrl: value('query.public_url') }
+}
+
+function collector({ value }: Read): Config['collector'] {
   return {
-    host: listen.slice(0, colon).replace(/^\[|\]$/gu, ''),
-    port: Number(listen.slice(colon + 1)),
+    ...placeOf(value('collector.listen')),
     clientCaFile: value('collector.client_ca_file'),
     bytesPerSecond: value('collector.bytes_per_second'),
   }
@@ -218,6 +229,7 @@ export function readConfig(sources: ConfigSources): Config {
     interceptor: interceptor(read),
     proxy: proxy(read),
     collector: collector(read),
+    query: query(read),
     guardAllow: listOf(value('guard.allow')),
     cut: cut(read),
     retention: { days: value('retention.days'), lockMode: value('retention.lock_mode') },

@@ -23,8 +23,8 @@ export const sections = {
     roles: ['alerts'],
   },
   auth: {
-    doc: 'Who may call what `muniment proxy` stands in front of: OAuth issuers, API keys, client certificates; the README of `@muniment/auth` has all of it.',
-    roles: ['interceptor'],
+    doc: 'Who may call what `muniment proxy` stands in front of, and the API of `muniment run query`: OAuth issuers, API keys, client certificates; the README of `@muniment/auth` has all of it.',
+    roles: ['interceptor', 'query'],
   },
   response: {
     doc: 'Which rules may decide about callers, tools and servers, and what they may never touch; the README of `@muniment/detector` has all of it.',

@@ -57,6 +57,7 @@ function optional<T>({
   return { expects, schema: schema.optional() }
 }
 
+const hostAndPort = /^(?:\[[0-9a-f:]+\]|[A-Za-z0-9_.-]{1,253}):\d{1,5}$/u
 const path = matching(/^[^\0]{1,4096}$/u, 'a path')
 const text = matching(/^[^\0\r\n]{1,4096}$/u, 'one line of text')
 const whether = {
@@ -233,7 +234,19 @@ export const settings = {
     doc: 'Where `muniment run collector` takes batches from devices; beyond this machine only over TLS (`MCP_TLS_CERT`, `MCP_TLS_KEY`).',
     roles: ['collector'],
     default: '127.0.0.1:8443',
-    ...matching(/^(?:\[[0-9a-f:]+\]|[A-Za-z0-9_.-]{1,253}):\d{1,5}$/u, 'host:port'),
+    ...matching(hostAndPort, 'host:port'),
+  },
+  'query.listen': {
+    env: 'MUNIMENT_QUERY_LISTEN',
+    doc: 'Where `muniment run query` serves its HTTP API and its MCP endpoint `/mcp`, to callers whom the section `auth` lets in; beyond this machine only over TLS (`MCP_TLS_CERT`, `MCP_TLS_KEY`). Not served where left out.',
+    roles: ['query'],
+    ...optional(matching(hostAndPort, 'host:port')),
+  },
+  'query.public_url': {
+    env: 'MUNIMENT_QUERY_PUBLIC_URL',
+    doc: 'The address under which callers reach that API: what access tokens must be made for. Default: where it listens.',
+    roles: ['query'],
+    ...optional(matching(/^https?:\/\/[^\s?#]{1,500}$/u, 'an http or https address without a query')),
   },
   'collector.client_ca_file': {
     env: 'MUNIMENT_COLLECTOR_CLIENT_CA',

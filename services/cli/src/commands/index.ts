@@ -10,6 +10,7 @@ import { holdCommand } from './hold.ts'
 import { installCommand } from './install.ts'
 import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
+import { mcpCommand } from './mcp.ts'
 import { policyCommand } from './policy.ts'
 import { proveCommand } from './prove.ts'
 import { proxyCommand } from './proxy.ts'
@@ -32,6 +33,7 @@ const everyday: readonly CliCommand[] = [
   tailCommand,
   queryCommand,
   showCommand,
+  mcpCommand,
   alertsCommand,
   blockCommand,
   unblockCommand,

@@ -1,15 +1,12 @@
-import type { VerifyReport } from '@muniment/archive'
 import { AppError } from '@muniment/schema'
-import type { QueryEngine, QueryFigures, QueryRequest } from '../engine/engine.ts'
-import type { Filters } from '../engine/request.ts'
+import type { QueryFigures } from '../engine/engine.ts'
+import { questionSchema, readInput } from '../service/questions.ts'
+import type { Caller, QueryService } from '../service/service.ts'
 import type { Value } from '../sandbox/protocol.ts'
 
 /** What the API answers from. */
 export interface ApiOptions {
-  readonly engine: QueryEngine
-  readonly verify: (signal: AbortSignal) => Promise<VerifyReport>
-  /** The tenants whose rows may be seen; all where left out. */
-  readonly tenants?: readonly string[] | undefined
+  readonly service: QueryService
   readonly nowMs: () => number
 }
 
@@ -32,8 +29,11 @@ interface Answer {
   readonly figures: QueryFigures
 }
 
-async function ask({ engine, tenants }: ApiOptions, request: QueryRequest): Promise<Answer> {
-  await using result = await engine.query({ ...request, ...(tenants && { tenants }) })
+/** Whoever has the console's address runs this process, or was told by who does. */
+const operator: Caller = {}
+
+async function ask({ service }: ApiOptions, question: unknown, signal: AbortSignal): Promise<Answer> {
+  await using result = await service.query(operator, readInput(questionSchema, question), signal)
   const rows: (readonly Value[])[] = []
   for await (const row of result.rows) rows.push(row)
   return { columns: result.columns.map(({ name }) => name), rows, figures: result.figures() }
@@ -54,8 +54,9 @@ function numberParam(
   throw new AppError('QUERY_INVALID', `${name} must be a number above 0 and at most ${range.max}.`)
 }
 
-function sinceMs(options: ApiOptions, params: URLSearchParams): number {
-  return options.nowMs() - numberParam(params, 'hours', { fallback: 24, max: maxHours }) * hourMs
+function sinceOf(options: ApiOptions, params: URLSearchParams): string {
+  const hours = numberParam(params, 'hours', { fallback: 24, max: maxHours })
+  return new Date(options.nowMs() - hours * hourMs).toISOString()
 }
 
 function limitOf(params: URLSearchParams): number {
@@ -64,26 +65,26 @@ function limitOf(params: URLSearchParams): number {
 
 async function calls(options: ApiOptions, { params, signal }: ApiRequest): Promise<unknown> {
   const text = (name: string): string | undefined => params.get(name) ?? undefined
-  const filters: Filters = {
-    sinceMs: sinceMs(options, params),
+  const filters = {
+    since: sinceOf(options, params),
     outcome: text('outcome'),
     target: text('target'),
     principal: text('principal'),
     pii: text('pii'),
   }
-  const answer = await ask(options, { filters, limit: limitOf(params), signal })
+  const answer = await ask(options, { filters, limit: limitOf(params) }, signal)
   return { rows: objects(answer), figures: answer.figures }
 }
 
 async function summary(options: ApiOptions, { params, signal }: ApiRequest): Promise<unknown> {
-  const since = new Date(sinceMs(options, params)).toISOString()
+  const since = sinceOf(options, params)
   const sql = `SELECT kind, outcome, pii_types, archived, count(*) AS calls FROM events WHERE time >= TIMESTAMPTZ '${since}' GROUP BY ALL ORDER BY calls DESC LIMIT 500`
-  return { groups: objects(await ask(options, { sql, signal })) }
+  return { groups: objects(await ask(options, { sql, limit: maxLimit }, signal)) }
 }
 
 async function alerts(options: ApiOptions, { params, signal }: ApiRequest): Promise<unknown> {
-  const filters = { view: 'alerts', sinceMs: options.nowMs() - maxHours * hourMs } as const
-  return { rows: objects(await ask(options, { filters, limit: limitOf(params), signal })) }
+  const filters = { view: 'alerts', since: `${maxHours}h` }
+  return { rows: objects(await ask(options, { filters, limit: limitOf(params) }, signal)) }
 }
 
 function parseRecord(raw: Buffer): unknown {
@@ -94,10 +95,9 @@ function parseRecord(raw: Buffer): unknown {
   }
 }
 
-async function record({ engine, tenants }: ApiOptions, { path, signal }: ApiRequest): Promise<unknown> {
+async function record({ service }: ApiOptions, { path, signal }: ApiRequest): Promise<unknown> {
   const id = decodeURIComponent(path.slice('/api/records/'.length))
-  const shown = await engine.show(id, { signal, ...(tenants && { tenants }) })
-  if (shown === undefined) throw new AppError('NOT_FOUND', `There is no record ${id.slice(0, 100)}.`)
+  const shown = await service.show(operator, id, signal)
   const { topic, tenant, raw, evidence } = shown
   return { topic, tenant, record: parseRecord(raw), raw: raw.toString(), evidence }
 }
@@ -111,7 +111,7 @@ function sqlOf(body: string): string {
 }
 
 async function query(options: ApiOptions, { body, signal }: ApiRequest): Promise<unknown> {
-  return ask(options, { sql: sqlOf(body), limit: maxLimit, signal })
+  return ask(options, { sql: sqlOf(body), limit: maxLimit }, signal)
 }
 
 type Handler = (options: ApiOptions, request: ApiRequest) => Promise<unknown>
@@ -120,7 +120,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   'GET /api/calls': calls,
   'GET /api/summary': summary,
   'GET /api/alerts': alerts,
-  'GET /api/verify': async ({ verify }, { signal }) => verify(signal),
+  'GET /api/verify': async ({ service }) => await service.report(),
   'POST /api/query': query,
 }
 

@@ -3,12 +3,13 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Logger, Task } from '@muniment/runtime'
-import { AppError, isAppError, type ErrorCode } from '@muniment/schema'
+import { AppError } from '@muniment/schema'
+import { readBody, sendError, sendJson } from '../http/respond.ts'
 import { answerApi, type ApiOptions } from './api.ts'
 import { refuseForeign, refuseUnknown, securityHeaders } from './guard.ts'
 
 /** What a console is made of. */
-export interface ConsoleOptions extends Pick<ApiOptions, 'engine' | 'tenants' | 'verify'> {
+export interface ConsoleOptions extends Pick<ApiOptions, 'service'> {
   readonly log: Logger
   /** On 127.0.0.1; 0 = any that is free. */
   readonly port: number
@@ -18,8 +19,6 @@ export interface ConsoleOptions extends Pick<ApiOptions, 'engine' | 'tenants' | 
 }
 
 const host = '127.0.0.1'
-const maxBodyBytes = 64 * 1024
-const maxConcurrent = 6
 
 interface Asset {
   readonly type: string
@@ -46,76 +45,21 @@ function loadPage(): ReadonlyMap<string, Asset> {
   )
 }
 
-const statuses: Partial<Record<ErrorCode, number>> = {
-  NOT_FOUND: 404,
-  QUERY_INVALID: 400,
-  INVALID_INPUT: 400,
-  QUERY_LIMIT: 422,
-  LIMIT_EXCEEDED: 413,
-  RATE_LIMITED: 429,
-  KEY_UNKNOWN: 410,
-  DEPENDENCY_UNREACHABLE: 503,
-}
-
-function send(response: ServerResponse, status: number, value: unknown): void {
-  if (response.destroyed) return
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
-  response.end(JSON.stringify(value))
-}
-
-function sendError(response: ServerResponse, error: unknown, log: Logger): void {
-  if (isAppError(error)) {
-    const { code, message, hint } = error
-    send(response, statuses[code] ?? 500, { error: { code, message, hint } })
-    return
-  }
-  if (error instanceof SyntaxError || error instanceof URIError) {
-    sendError(response, new AppError('INVALID_INPUT', 'The request cannot be read.'), log)
-    return
-  }
-  log.error('console.failed', { error })
-  const message = 'Something went wrong here.'
-  send(response, 500, {
-    error: { code: 'SERVICE_ERROR', message, hint: 'The log of this process says what.' },
-  })
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request) {
-    if (!Buffer.isBuffer(chunk)) continue
-    size += chunk.length
-    if (size > maxBodyBytes) throw new AppError('LIMIT_EXCEEDED', `A request may have ${maxBodyBytes} bytes.`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
-}
-
 interface Serving {
   readonly options: ApiOptions
   readonly log: Logger
   readonly token: string
   readonly page: ReadonlyMap<string, Asset>
   readonly port: () => number
-  running: number
 }
 
 async function serveApi(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (serving.running >= maxConcurrent) {
-    throw new AppError('RATE_LIMITED', `${maxConcurrent} questions are being answered already.`)
-  }
-  serving.running += 1
   const gone = new AbortController()
   response.once('close', () => gone.abort())
-  try {
-    const { pathname: path, searchParams: params } = new URL(request.url ?? '/', `http://${host}`)
-    const body = await readBody(request)
-    const asked = { method: request.method ?? '', path, params, body, signal: gone.signal }
-    send(response, 200, await answerApi(serving.options, asked))
-  } finally {
-    serving.running -= 1
-  }
+  const { pathname: path, searchParams: params } = new URL(request.url ?? '/', `http://${host}`)
+  const body = await readBody(request)
+  const asked = { method: request.method ?? '', path, params, body, signal: gone.signal }
+  sendJson(response, 200, await answerApi(serving.options, asked))
 }
 
 async function serve(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -127,7 +71,7 @@ async function serve(serving: Serving, request: IncomingMessage, response: Serve
   if (refusal !== undefined) {
     const code = refusal.status === 401 ? 'AUTH_FAILED' : 'ACCESS_DENIED'
     const hint = 'Open the address that was printed when the console started.'
-    send(response, refusal.status, { error: { code, message: refusal.message, hint } })
+    sendJson(response, refusal.status, { error: { code, message: refusal.message, hint } })
   } else if (asset === undefined) {
     await serveApi(serving, request, response)
   } else {
@@ -151,29 +95,19 @@ function portOf(server: Server): number {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-/** Several who ask at once share one verification. */
-function shared(verify: ConsoleOptions['verify']): ConsoleOptions['verify'] {
-  let running: ReturnType<ConsoleOptions['verify']> | undefined
-  return () => {
-    running ??= verify(new AbortController().signal).finally(() => (running = undefined))
-    return running
-  }
-}
-
 /** A read-only page and API on loopback, for whoever has the address it hands to `onReady`. */
 export function createConsole(options: ConsoleOptions): Task {
-  const { engine, tenants, log, port, onReady, nowMs = Date.now } = options
+  const { service, log, port, onReady, nowMs = Date.now } = options
   const token = randomBytes(32).toString('base64url')
   return {
     async run(signal) {
       const server = createServer({ requestTimeout: 30_000, headersTimeout: 5000, maxHeaderSize: 16_384 })
       const serving: Serving = {
-        options: { engine, tenants, verify: shared(options.verify), nowMs },
+        options: { service, nowMs },
         log,
         token,
         page: loadPage(),
         port: () => portOf(server),
-        running: 0,
       }
       server.on('request', (request, response) => {
         serve(serving, request, response).catch((error: unknown) => sendError(response, error, log))

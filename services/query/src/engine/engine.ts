@@ -27,8 +27,17 @@ export interface QueryEngineOptions {
   readonly keepsSpareProcess?: boolean
 }
 
-/** What somebody reads. */
-export type ReadFacts =
+/** Who reads, as verified. */
+export interface Reader {
+  readonly id: string
+  readonly client_id?: string
+  readonly issuer?: string
+  readonly scopes?: readonly string[]
+  readonly method: string
+}
+
+/** What somebody reads; `by` is left out where it is whoever runs this process. */
+export type ReadFacts = { readonly by?: Reader } & (
   | {
       readonly kind: 'query'
       readonly question: Pick<QueryRequest, 'sql' | 'filters'>
@@ -36,6 +45,7 @@ export type ReadFacts =
       readonly tenants?: readonly string[]
     }
   | { readonly kind: 'show'; readonly id: string; readonly tenants?: readonly string[] }
+)
 
 /** Bounds of one query. */
 export interface QueryLimits {
@@ -64,6 +74,8 @@ export interface QueryRequest {
   readonly timeoutMs?: number
   /** `parquet`: one file, in pieces of base64 text in the one column `parquet`. */
   readonly output?: Output
+  /** For the record of reads. */
+  readonly by?: Reader
   readonly signal?: AbortSignal
 }
 
@@ -105,6 +117,8 @@ export interface QueryEngine extends AsyncDisposable {
 /** Who asks for a record. */
 export interface ShowOptions {
   readonly tenants?: readonly string[]
+  /** For the record of reads. */
+  readonly by?: Reader
   readonly signal?: AbortSignal
 }
 
@@ -155,9 +169,9 @@ function createCatalogue(archive: Archive, path: string): Pick<EngineContext, 'c
   }
 }
 
-function factsOf({ sql, filters, tenants }: QueryRequest): ReadFacts {
+function factsOf({ sql, filters, tenants, by }: QueryRequest): ReadFacts {
   const question = { ...(sql !== undefined && { sql }), ...(filters !== undefined && { filters }) }
-  return { kind: 'query', question, ...(tenants !== undefined && { tenants }) }
+  return { kind: 'query', question, ...(tenants && { tenants }), ...(by && { by }) }
 }
 
 /** An answer that is only given out once it is recorded that it was asked for; recording takes no time from answering. */
@@ -198,8 +212,8 @@ export function createQueryEngine(options: QueryEngineOptions): QueryEngine {
         await result[Symbol.asyncDispose]()
       }),
     async show(id, wanted = {}) {
-      const { tenants } = wanted
-      const noted = onRead({ kind: 'show', id, ...(tenants !== undefined && { tenants }) })
+      const { tenants, by } = wanted
+      const noted = onRead({ kind: 'show', id, ...(tenants && { tenants }), ...(by && { by }) })
       return await recorded(showRecord(context, id, wanted), noted, async () => undefined)
     },
     async [Symbol.asyncDispose]() {
