@@ -346,3 +346,24 @@ test('an aborted query ends with its reason', async () => {
   setTimeout(() => cancel.abort(), 300)
   await expect(endless).rejects.toMatchObject({ code: 'QUERY_LIMIT', message: 'The query was cancelled.' })
 })
+
+test('a record whose body lies in an object of its own is whole in SQL and in show', async () => {
+  await using world = await createWorld()
+  const long = 'x'.repeat(300_000)
+  const [small, large] = [eventRecord({ seq: 0 }), eventRecord({ seq: 1 })]
+  const value = Buffer.from(
+    Buffer.from(large.value).toString().replace('"content":[]', `"content":"${long}"`),
+  )
+  await world.bus.publish(topic.events, [small, { ...large, value }])
+  await world.archive()
+  const sql =
+    "SELECT strlen(raw), json_extract_string(raw, '$.response.body.content') FROM events ORDER BY id"
+  const { rows } = await ask(world.engine, { sql, tail: false })
+  expect(rows).toEqual([
+    [Buffer.from(small.value).length, '[]'],
+    [value.length, long],
+  ])
+  const shown = await world.engine.show(idOf(1), {})
+  expect(shown?.raw.equals(value)).toBe(true)
+  expect(shown?.evidence?.leaf).toBe(createHash('sha256').update(Buffer.of(0)).update(value).digest('hex'))
+})

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { AppError } from '@muniment/schema'
 import type { CommittedManifest, Segment } from './format/manifest.ts'
 import { manifestKey, parsePath } from './format/paths.ts'
+import { bodiesOf, noSuchBody, withBodies } from './whole-records.ts'
 import { keyContext, type SegmentOpener } from './keys.ts'
 import { listManifests, newestManifest, readManifest, type ManifestQuery } from './manifests.ts'
 import { openParquet, type ByteSource, type ParquetReader } from './parquet/read.ts'
@@ -104,7 +105,15 @@ async function openSegment(
   if (object === undefined) throw gone(`number ${segment.object}`)
   const key = await dataKey({ store, keys }, found, segment)
   const place = { key: object.key, version: object.version, ...(signal === undefined ? {} : { signal }) }
-  return openParquet(segmentSource(store, segment, place), key, segment.footer_bytes)
+  const reader = await openParquet(segmentSource(store, segment, place), key, segment.footer_bytes)
+  const bodies = bodiesOf(found.manifest, segment.tenant)
+  return withBodies(reader, async name => {
+    const body = bodies.get(name)
+    if (body === undefined) throw noSuchBody(name)
+    const bytes = await store.get(body.key, { version: body.version, ...(signal && { signal }) })
+    if (bytes === undefined) throw gone(body.key)
+    return bytes
+  })
 }
 
 function mayHold(segment: Segment, options: FindOptions): boolean {
@@ -122,7 +131,7 @@ async function findInSegment(
   for (const [ordinal, group] of reader.rowGroups.entries()) {
     const ids = await reader.values('id', ordinal)
     const at = ids.findIndex(value => value?.equals(id) === true)
-    const raw = at < 0 ? undefined : (await reader.values('raw', ordinal))[at]
+    const raw = at < 0 ? undefined : await reader.rawAt(ordinal, at)
     if (raw !== undefined) return { raw, row: before + at }
     before += group.rows
   }

@@ -38,7 +38,8 @@ function placeSegments({ cut, segments, timeMs, ownObjectRows }: Placement): rea
   return small.length === 0 ? objects : [...objects, { key: bundleKey(cut, timeMs), segments: small }]
 }
 
-async function putObject(store: Store, key: string, content: Content): Promise<StoredObject> {
+/** Stores an object, beside others of its key; the same bytes are stored once. */
+export async function putObject(store: Store, key: string, content: Content): Promise<StoredObject> {
   const { bytes, retainUntil } = content
   const lock = retainUntil === undefined ? {} : { retainUntil }
   const result = await store.put({ key, bytes, ifTaken: 'beside', ...lock })
@@ -74,7 +75,8 @@ async function storeObject(
   return { ...data, tree }
 }
 
-const uploadsAtOnce = 4
+/** How many objects of a cut are stored at the same time. */
+export const uploadsAtOnce = 4
 
 /** Stores the segments of a cut; nothing refers to them until the manifest does. */
 export async function storeSegments(

@@ -8,10 +8,15 @@ import { encryptParquet } from './parquet/encrypt.ts'
 import { bufferSource, openParquet } from './parquet/read.ts'
 import { writeParquet } from './parquet/write.ts'
 
+/** A row, and the record that it stands for where that is more than its `raw`. */
+export interface ArchivedRow extends Row {
+  readonly record?: Uint8Array
+}
+
 /** One tenant's records of a cut. */
 export interface TenantRows {
   readonly tenant: string
-  readonly rows: readonly Row[]
+  readonly rows: readonly ArchivedRow[]
   readonly time: { readonly min_ms: number; readonly max_ms: number } | null
 }
 
@@ -49,7 +54,7 @@ async function sealSegment(input: TenantRows, plain: Buffer, context: SealContex
   const { key, wrapped, generation } = await keys.createDataKey(tenant, bound)
   const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context: bound, generation, wrapped }))
   const file = encryptParquet(plain, { key, keyMetadata, randomBytes })
-  const leaves = leafHashes(rows.map(row => row.raw))
+  const leaves = leafHashes(rows.map(({ record, raw }) => record ?? raw))
   const reader = await openParquet(bufferSource(file.bytes), key, file.footerBytes)
   const filter = createFilter(await filterValues(reader), key)
   const entry = {

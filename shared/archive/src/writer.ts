@@ -7,13 +7,15 @@ import {
   sha256Hex,
   type CommittedManifest,
   type Manifest,
+  type StoredObject,
 } from './format/manifest.ts'
 import { manifestKey, type CutRange } from './format/paths.ts'
 import { mergeRanges, type Range } from './format/ranges.ts'
 import type { SegmentKeys } from '@muniment/keys'
+import { dayMs, moveBodies } from './bodies.ts'
 import { readManifest } from './manifests.ts'
 import { storeSegments, type StoredSegments } from './objects.ts'
-import { sealSegments, type SealedSegment } from './segments.ts'
+import { sealSegments, type ArchivedRow, type SealedSegment } from './segments.ts'
 import type { Store } from './store/store.ts'
 
 /** One record as it came from the bus. */
@@ -53,6 +55,8 @@ export interface CutWriterOptions {
   readonly retentionDays?: number
   /** A tenant with as many records in a cut gets an object of its own. */
   readonly ownObjectRows?: number
+  /** Bodies of as many bytes lie in objects of their own; default 256 KiB. */
+  readonly largeBodyBytes?: number
   /** How long a silent lane is remembered; longer than the bus keeps what events are made from. */
   readonly laneMemoryMs?: number
 }
@@ -62,12 +66,13 @@ export interface CutWriter {
   readonly write: (cut: Cut) => Promise<CutResult>
 }
 
-const dayMs = 86_400_000
 const defaultOwnObjectRows = 1000
+/** So that whoever reads the other records does not read it. */
+const defaultLargeBodyBytes = 256 * 1024
 const defaultLaneMemoryMs = 2 * dayMs
 
 interface Group {
-  readonly rows: { readonly raw: Uint8Array; readonly offset: number }[]
+  readonly rows: ArchivedRow[]
   minMs: number
   maxMs: number
 }
@@ -179,7 +184,12 @@ function sealAll(
   return sealSegments(inputs, { place, keys, randomBytes })
 }
 
-function buildManifest(working: Working, sorted: Sorted, stored: StoredSegments): Manifest {
+/** Everything of a cut that is in the store. */
+interface Stored extends StoredSegments {
+  readonly bodies: readonly StoredObject[]
+}
+
+function buildManifest(working: Working, sorted: Sorted, stored: Stored): Manifest {
   const { cut, tracker, sealedMs } = working
   const { lanes, watermarks, recentIds } = tracker
   return {
@@ -204,6 +214,7 @@ function buildManifest(working: Working, sorted: Sorted, stored: StoredSegments)
     watermarks: watermarks(),
     recent_ids: recentIds(),
     objects: stored.objects,
+    ...(stored.bodies.length > 0 && { bodies: stored.bodies }),
     segments: stored.segments,
   }
 }
@@ -223,14 +234,19 @@ async function commit(store: Store, manifest: Manifest, retainUntil: Date | unde
 
 async function writeCut(working: Working): Promise<CutResult> {
   const { cut, options, tracker, sealedMs } = working
-  const { store, retentionDays, ownObjectRows = defaultOwnObjectRows } = options
+  const { store, keys, retentionDays, ownObjectRows = defaultOwnObjectRows } = options
+  const { largeBodyBytes = defaultLargeBodyBytes } = options
   const retainUntil = retentionDays === undefined ? undefined : new Date(sealedMs + retentionDays * dayMs)
   const sorted = sortRecords(cut, tracker)
+  const bodies = await moveBodies(
+    { store, keys, topic: cut.topic, sealedMs, retentionDays, largerThan: largeBodyBytes },
+    sorted.groups,
+  )
   const segments = await sealAll(working, sorted.groups)
   const timeMs = cut.records[0]?.appendedMs ?? sealedMs
   const placement = { cut: cutRange(cut), segments, timeMs, ownObjectRows }
   const stored = await storeSegments(store, placement, retainUntil)
-  return commit(store, buildManifest(working, sorted, stored), retainUntil)
+  return commit(store, buildManifest(working, sorted, { ...stored, bodies }), retainUntil)
 }
 
 /** Creates a cut writer; it holds no state between cuts, so any number may work on one archive. */

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import { AppError } from '@muniment/schema'
 import type { SegmentKeys } from '@muniment/keys'
 
@@ -37,6 +37,10 @@ export function createMemoryKeys(
       return Promise.resolve({ key: createSecretKey(key), wrapped: sealed.toString('base64url'), generation })
     },
     // Async, so that a destroyed key is a rejection and not an exception.
+    async contentKey(tenant) {
+      const key = createHmac('sha256', keyOf(tenant)).update('content').digest()
+      return await Promise.resolve(createSecretKey(key))
+    },
     async openDataKey(tenant, context, wrapped) {
       const sealed = Buffer.from(wrapped, 'base64url')
       const decipher = createDecipheriv('aes-256-gcm', keyOf(tenant), sealed.subarray(0, 12), {

@@ -1,7 +1,5 @@
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { topic } from '@muniment/schema'
 import fc from 'fast-check'
@@ -10,6 +8,7 @@ import { encryptParquet } from '../src/parquet/encrypt.ts'
 import { bufferSource, openParquet } from '../src/parquet/read.ts'
 import { writeParquet } from '../src/parquet/write.ts'
 import { collect, event } from './events.ts'
+import { query } from './plain-parquet.ts'
 
 const key = createSecretKey(Buffer.alloc(32, 7))
 const keyMetadata = Buffer.from('{"v":1}')
@@ -27,21 +26,6 @@ async function write(
 async function rawRows(bytes: Buffer, footerBytes?: number): Promise<Buffer[]> {
   const reader = await openParquet(bufferSource(bytes), key, footerBytes)
   return collect(reader.rawRows())
-}
-
-/** Rows that a query engine finds in a plain Parquet file. */
-async function query(parquet: Buffer, sql: string): Promise<unknown[][]> {
-  const folder = await mkdtemp(join(tmpdir(), 'muniment-test-'))
-  try {
-    const path = join(folder, 'small.parquet')
-    await writeFile(path, parquet)
-    const { DuckDBInstance } = await import('@duckdb/node-api')
-    const connection = await (await DuckDBInstance.create(':memory:', { threads: '1' })).connect()
-    const result = await connection.runAndReadAll(`WITH file AS (FROM read_parquet('${path}')) ${sql}`)
-    return result.getRows()
-  } finally {
-    await rm(folder, { recursive: true, maxRetries: 10 })
-  }
 }
 
 async function readEverything(bytes: Buffer): Promise<Buffer> {

@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject } from 'node:crypto'
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import { AppError } from '@muniment/schema'
 import { unwrapKey, wrapKey, wrapNonceBytes, type Binding } from './wrap.ts'
 import type { TenantKeys } from './tenant-keys.ts'
@@ -17,6 +17,8 @@ export interface DataKey {
 export interface SegmentKeys {
   /** `context` is anything that says what the key is for, such as the object's name; the same is needed to open it. */
   readonly createDataKey: (tenant: string, context: string) => Promise<DataKey>
+  /** The same for everybody while the tenant's key stays: for names and keys that follow from content. It goes with the tenant's key. */
+  readonly contentKey: (tenant: string) => Promise<KeyObject>
   /** Rejects with `KEY_UNKNOWN` where the tenant's key was destroyed, `KEY_WRONG` where it is held but does not open, `ARCHIVE_DAMAGED` where key, tenant or context was altered. */
   readonly openDataKey: (tenant: string, context: string, wrapped: string) => Promise<KeyObject>
 }
@@ -47,6 +49,11 @@ export function createSegmentKeys(
       const binding = bindingOf(tenant, context, generation)
       const body = wrapKey(wrapping, key, { binding, nonce: randomBytes(wrapNonceBytes) })
       return { key, wrapped: `${mark}.${generation}.${body}`, generation }
+    },
+    async contentKey(tenant) {
+      const { generation, key } = await tenantKeys.current(tenant)
+      const info = JSON.stringify(['muniment/content-key/v1', tenant, generation])
+      return createSecretKey(new Uint8Array(hkdfSync('sha256', key, '', info, keyBytes)))
     },
     async openDataKey(tenant, context, wrapped) {
       const [form, generation = '', body = '', ...more] = wrapped.split('.', 5)

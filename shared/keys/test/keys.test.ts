@@ -165,6 +165,18 @@ describe('segment keys', () => {
     expect(await codeOf(keys.segmentKeys.openDataKey('acme', 'seg/1', wrapped))).toBe('KEY_UNKNOWN')
   })
 
+  test('a content key is the same in another process, another for another tenant, and goes with its tenant', async () => {
+    const { keys, another, state, pass } = await world()
+    const hex = async ({ segmentKeys }: typeof keys, tenant: string): Promise<string> =>
+      (await segmentKeys.contentKey(tenant)).export().toString('hex')
+    const first = await hex(keys, 'acme')
+    expect(await hex(another(), 'acme')).toBe(first)
+    expect(await hex(keys, 'other')).not.toBe(first)
+    for await (const key of state.list('tenant-keys/acme/')) await state.delete(key)
+    pass(cacheTtlMs)
+    expect(await hex(keys, 'acme')).not.toBe(first)
+  })
+
   test('processes that need a tenant key at once agree on one', async () => {
     const { another } = await world()
     const made = Array.from(

@@ -60,7 +60,7 @@ async function findIn(reader: ParquetReader, id: Buffer): Promise<Found | undefi
       (max === undefined || Buffer.compare(id, max) <= 0)
     const ids = isPossible ? await reader.values('id', ordinal) : []
     const at = ids.findIndex(value => value?.equals(id) === true)
-    const raw = at < 0 ? undefined : (await reader.values('raw', ordinal))[at]
+    const raw = at < 0 ? undefined : await reader.rawAt(ordinal, at)
     if (raw !== undefined) return { raw, row: before + at }
     before += group.rows
   }

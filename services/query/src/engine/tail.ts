@@ -72,6 +72,7 @@ function passingKeys(): SegmentKeys {
       keys.set(wrapped, key)
       return Promise.resolve({ key, wrapped, generation: 'none' })
     },
+    contentKey: () => Promise.resolve(createSecretKey(randomBytes(32))),
     openDataKey(tenant, _context, wrapped) {
       const key = keys.get(wrapped)
       if (key === undefined) throw new AppError('KEY_UNKNOWN', `No key for the tail of tenant ${tenant}.`)
@@ -93,7 +94,7 @@ export async function readTail(options: TailOptions): Promise<Tail> {
   const { byPartition, isComplete } = await collect(options)
   await using store = await openStore({ kind: 'memory' })
   const keys = passingKeys()
-  const cuts = createCutWriter({ store, keys, now: Date.now, randomBytes })
+  const cuts = createCutWriter({ store, keys, now: Date.now, randomBytes, largeBodyBytes: Infinity })
   const archive = openArchive({ store, keys })
   const files: Buffer[] = []
   let rows = 0

@@ -63,6 +63,8 @@ const manifestSchema = z.strictObject({
   recent_ids: z.array(z.string()).readonly(),
   /** Data objects, each with its leaf hashes: those of its segments, one after the other. */
   objects: z.array(stored.extend({ tree: stored })).readonly(),
+  /** Large bodies that records of this cut refer to; left out where there are none. An earlier cut may have stored them. */
+  bodies: z.array(stored).min(1).readonly().optional(),
   segments: z.array(segment).readonly(),
 })
 

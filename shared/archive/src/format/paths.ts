@@ -11,7 +11,7 @@ export type ArchivePath =
   | ({ readonly kind: 'segment' | 'bundle' } & CutRange)
   | ({ readonly kind: 'tree' } & CutRange)
   | { readonly kind: 'manifest'; readonly topic: string; readonly partition: number; readonly first: number }
-  | { readonly kind: 'log' }
+  | { readonly kind: 'body' | 'log' }
 
 /** Objects of one retention class share a bundle. */
 const bundleClass = 'default'
@@ -39,6 +39,11 @@ export function bundleKey(cut: CutRange, timeMs: number): string {
   return `bundle/v1/${bundleClass}/d=${utc(timeMs).date}/${cutName(cut)}`
 }
 
+/** Key of a large body, named by its content; `timeMs` is when its cut was sealed. */
+export function bodyKey(tenant: string, timeMs: number, digest: string): string {
+  return `body/v1/t=${tenant}/d=${utc(timeMs).date}/${digest}`
+}
+
 /** Key of the leaf hashes beside a segment or bundle. */
 export function treeKey(dataKey: string): string {
   return `${dataKey.replace(/\.parquet$/u, '')}.tree`
@@ -62,6 +67,7 @@ const patterns: readonly (readonly [ArchivePath['kind'], RegExp])[] = [
   ['tree', new RegExp(`^bundle/v1/[^/]+/d=[0-9-]{10}/${cutPart}\\.tree$`, 'u')],
   ['bundle', new RegExp(`^bundle/v1/[^/]+/d=[0-9-]{10}/${cutPart}$`, 'u')],
   ['manifest', new RegExp(`^manifest/v1/${topicPart}/(?<partition>\\d+)/(?<first>\\d{20})\\.json$`, 'u')],
+  ['body', /^body\/v1\/t=[^/]+\/d=[0-9-]{10}\/[0-9a-f]{64}$/u],
   ['log', /^log\//u],
 ]
 
@@ -72,9 +78,10 @@ function numberIn(groups: Readonly<Record<string, string | undefined>>, name: st
 /** What `key` names; `undefined` where it is not a key of the archive. */
 export function parsePath(key: string): ArchivePath | undefined {
   for (const [kind, pattern] of patterns) {
-    const groups = pattern.exec(key)?.groups
-    if (kind === 'log' && pattern.test(key)) return { kind }
-    if (groups === undefined || kind === 'log') continue
+    const match = pattern.exec(key)
+    if (match === null) continue
+    if (kind === 'log' || kind === 'body') return { kind }
+    const { groups = {} } = match
     const place = {
       topic: groups['topic'] ?? '',
       partition: numberIn(groups, 'partition'),

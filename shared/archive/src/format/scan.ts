@@ -62,23 +62,47 @@ function nameAt(bytes: Buffer, start: number, names: FieldNames): string | undef
   return undefined
 }
 
+/** Calls `onField` with the place of every wanted field's value; whether there is an object at `from`, and it ends. */
+function eachField(
+  bytes: Buffer,
+  scan: { readonly names: FieldNames; readonly from: number },
+  onField: (name: string, start: number, end: number) => void,
+): boolean {
+  if (bytes[scan.from] !== open) return false
+  for (let at = scan.from + 1; at < bytes.length;) {
+    const start = indexOfByte(bytes, quote, at) + 1
+    const end = stringEnd(bytes, start - 1)
+    const value = indexOfByte(bytes, colon, end) + 1
+    const next = valueEnd(bytes, value)
+    const name = nameAt(bytes, start, scan.names)
+    if (next === bytes.length) return false
+    if (name !== undefined) onField(name, value, next)
+    if (bytes[next] === close) return true
+    at = next + 1
+  }
+  return false
+}
+
 /**
  * The wanted fields of the object in `bytes`; of repeated ones the last. `undefined` where it is not an object or does
  * not end; throws where a wanted value is not JSON.
  */
 export function scanFields(bytes: Buffer, names: FieldNames): Readonly<Record<string, unknown>> | undefined {
-  if (bytes[0] !== open) return undefined
   const found: Record<string, unknown> = {}
-  for (let at = 1; at < bytes.length;) {
-    const start = indexOfByte(bytes, quote, at) + 1
-    const end = stringEnd(bytes, start - 1)
-    const value = indexOfByte(bytes, colon, end) + 1
-    const next = valueEnd(bytes, value)
-    const name = nameAt(bytes, start, names)
-    if (next === bytes.length) return undefined
-    if (name !== undefined) found[name] = JSON.parse(bytes.toString('utf8', value, next))
-    if (bytes[next] === close) return found
-    at = next + 1
-  }
-  return undefined
+  const isWhole = eachField(bytes, { names, from: 0 }, (name, start, end) => {
+    found[name] = JSON.parse(bytes.toString('utf8', start, end))
+  })
+  return isWhole ? found : undefined
+}
+
+/** Where a value stands, `end` excluded, with the white space around it. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+/** Where the values of the wanted fields stand in the object that begins at `from`; none where that is not an object or does not end. */
+export function scanSpans(bytes: Buffer, names: FieldNames, from = 0): readonly Span[] {
+  const spans: Span[] = []
+  return eachField(bytes, { names, from }, (_, start, end) => spans.push({ start, end })) ? spans : []
 }

@@ -159,10 +159,14 @@ function columnSet(topicName: string): ColumnSet {
   return sets[topicName] ?? noColumns
 }
 
-/** The query that turns `segment_rows()` into the columns of `topicName` and `part`; malformed records keep only `raw`. */
-export function selectFor(topicName: string): string {
+/**
+ * The query that turns the rows of the table function `source` into the columns of `topicName`, those in `more`, and `part`; malformed records keep
+ * only `raw`.
+ */
+export function selectFor(topicName: string, source: string, more: readonly string[]): string {
   const { json, columns } = columnSet(topicName)
   const list = columns.map(({ name, sql }) => `${sql} AS "${name}"`)
   const parsed = `TRY(from_json(TRY(decode(raw)), '${JSON.stringify(json)}'))`
-  return `SELECT ${[...list, 'partition_offset', 'raw', 'part'].join(', ')} FROM (SELECT ${parsed} AS j, * FROM segment_rows())`
+  const all = [...list, 'partition_offset', 'raw', ...more, 'part']
+  return `SELECT ${all.join(', ')} FROM (SELECT ${parsed} AS j, * FROM ${source}())`
 }

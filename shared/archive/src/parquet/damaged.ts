@@ -10,6 +10,7 @@ export type DamageReason =
   | 'PME_AAD_PREFIX'
   | 'PARQUET_MALFORMED'
   | 'PARQUET_PROFILE'
+  | 'BODY_UNRESOLVED'
 
 /** The error for bytes that are not a segment as we write it. */
 export function damaged(reason: DamageReason, message: string, cause?: unknown): AppError {

@@ -10,15 +10,22 @@ export interface Row {
   /** The record's value, kept to the byte. */
   readonly raw: Uint8Array
   readonly offset: number
+  /** Where the parts of the record lie that are not in `raw`. */
+  readonly bodies?: string
 }
+
+/** Names of the table functions over the rows at hand: a column that nobody has would cost every row its share. */
+export const rowSources = { plain: 'segment_rows', withBodies: 'segment_rows_with_bodies' } as const
 
 /** Turns rows into plain Parquet files, one call at a time. */
 export interface Engine {
   /**
-   * One file for each set of rows. `select` is a query over `segment_rows()`, which has the columns `raw`,
-   * `partition_offset` and `part`, the number of the set; it must pass `part` on, which is left out of the files.
+   * One file for each set of rows. `select` is a query over one of {@link rowSources}, which have the columns `raw`,
+   * `partition_offset`, `part`, the number of the set, and perhaps `bodies`; it must pass `part` on, which is left out of the files.
    */
   readonly toParquet: (sets: readonly (readonly Row[])[], select: string) => Promise<readonly Buffer[]>
+  /** A plain Parquet file with other values in its column `raw`: those of `rows`, whose `offset` is the number of the row in the file. */
+  readonly replaceRaw: (plain: Buffer, rows: readonly Row[]) => Promise<Buffer>
 }
 
 /** Rows of one row group: what a selective reader fetches at least. */
@@ -66,8 +73,16 @@ async function readAll(handle: FileHandle): Promise<Buffer> {
   return bytes.subarray(0, at)
 }
 
-interface PartRow extends Row {
+interface PartRow extends Omit<Row, 'bodies'> {
   readonly part: number
+  readonly bodies: string | undefined
+}
+
+function fillBodies(duckdb: DuckDB, chunk: DuckDBDataChunk, rows: readonly PartRow[]): void {
+  const vector = chunk.getColumnVector(3)
+  if (!(vector instanceof duckdb.DuckDBVarCharVector)) throw new TypeError('unexpected vector type')
+  for (const [index, { bodies }] of rows.entries()) vector.setItem(index, bodies ?? null)
+  vector.flush()
 }
 
 function fillChunk(duckdb: DuckDB, chunk: DuckDBDataChunk, rows: readonly PartRow[]): void {
@@ -88,15 +103,17 @@ function fillChunk(duckdb: DuckDB, chunk: DuckDBDataChunk, rows: readonly PartRo
   for (const vector of [raw, offset, part]) vector.flush()
 }
 
-/** The table function `segment_rows()`: the rows in `current`, straight from their buffers. */
-function rowSource(duckdb: DuckDB, current: { rows: readonly PartRow[] }): DuckDBTableFunction {
+/** A table function: the rows in `current`, straight from their buffers. */
+function rowSource(duckdb: DuckDB, name: string, current: { rows: readonly PartRow[] }): DuckDBTableFunction {
   let next = 0
+  const hasBodies = name === rowSources.withBodies
   return duckdb.DuckDBTableFunction.create({
-    name: 'segment_rows',
+    name,
     bindFunction(info) {
       info.addResultColumn('raw', duckdb.BLOB)
       info.addResultColumn('partition_offset', duckdb.BIGINT)
       info.addResultColumn('part', duckdb.INTEGER)
+      if (hasBodies) info.addResultColumn('bodies', duckdb.VARCHAR)
       info.setCardinality(current.rows.length, true)
     },
     initFunction(info) {
@@ -107,6 +124,7 @@ function rowSource(duckdb: DuckDB, current: { rows: readonly PartRow[] }): DuckD
       const rows = current.rows.slice(next, next + chunkRows)
       chunk.rowCount = rows.length
       if (rows.length > 0) fillChunk(duckdb, chunk, rows)
+      if (hasBodies && rows.length > 0) fillBodies(duckdb, chunk, rows)
       next += rows.length
     },
   })
@@ -144,10 +162,25 @@ async function run(connection: DuckDBConnection, sql: string): Promise<void> {
   }
 }
 
-async function copy(connection: DuckDBConnection, query: string): Promise<Buffer> {
+async function copyOf(connection: DuckDBConnection, query: string): Promise<Buffer> {
   await using scratch = await openScratch()
-  await run(connection, `COPY (SELECT * EXCLUDE (part) FROM ${query}) TO '${scratch.path}' (${copyOptions})`)
+  await run(connection, `COPY (${query}) TO '${scratch.path}' (${copyOptions})`)
   return await readAll(scratch.handle)
+}
+
+function copy(connection: DuckDBConnection, query: string): Promise<Buffer> {
+  return copyOf(connection, `SELECT * EXCLUDE (part) FROM ${query}`)
+}
+
+async function copyReplaced(connection: DuckDBConnection, plain: Buffer): Promise<Buffer> {
+  await using scratch = await openScratch()
+  await scratch.handle.write(plain, 0, plain.length, 0)
+  const file = `read_parquet('${scratch.path}', file_row_number = true)`
+  const replaced = 'f.* EXCLUDE (file_row_number) REPLACE (coalesce(s.raw, f.raw) AS raw)'
+  return await copyOf(
+    connection,
+    `SELECT ${replaced} FROM ${file} f LEFT JOIN ${rowSources.plain}() s ON f.file_row_number = s.partition_offset ORDER BY f.file_row_number`,
+  )
 }
 
 /** Parsing once and splitting after costs a third of a query for each set. */
@@ -170,24 +203,32 @@ async function createEngine(): Promise<Engine> {
   const duckdb = await import('@duckdb/node-api')
   const connection = await connect(duckdb)
   const current: { rows: readonly PartRow[] } = { rows: [] }
-  connection.registerTableFunction(rowSource(duckdb, current))
-  const build = async (sets: readonly (readonly Row[])[], select: string): Promise<readonly Buffer[]> => {
-    current.rows = sets.flatMap((rows, part) => rows.map(({ raw, offset }) => ({ raw, offset, part })))
-    try {
-      if (sets.length === 1) return [await copy(connection, `(${select})`)]
-      return await copyParts(connection, select, sets.length)
-    } finally {
-      current.rows = []
-    }
-  }
+  for (const name of Object.values(rowSources))
+    connection.registerTableFunction(rowSource(duckdb, name, current))
   let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(sets: readonly (readonly Row[])[], work: () => Promise<T>): Promise<T> => {
+    const result = last.then(async () => {
+      current.rows = sets.flatMap((rows, part) =>
+        rows.map(({ raw, offset, bodies }) => ({ raw, offset, part, bodies })),
+      )
+      try {
+        return await work()
+      } finally {
+        current.rows = []
+      }
+    })
+    // The queue only orders; whoever asked gets the error.
+    last = result.catch(() => undefined)
+    return result
+  }
   return {
-    toParquet(sets, select) {
-      const result = last.then(() => build(sets, select))
-      // The queue only orders; whoever asked gets the error.
-      last = result.catch(() => undefined)
-      return result
-    },
+    toParquet: (sets, select) =>
+      inTurn(sets, async () =>
+        sets.length === 1
+          ? [await copy(connection, `(${select})`)]
+          : await copyParts(connection, select, sets.length),
+      ),
+    replaceRaw: (plain, rows) => inTurn([rows], () => copyReplaced(connection, plain)),
   }
 }
 

@@ -46,6 +46,8 @@ export interface ParquetReader {
   readonly distinct: (column: string, rowGroup: number) => Promise<ReadonlySet<string>>
   /** The exact bytes of the records of one row group, in order. */
   readonly rawGroup: (rowGroup: number) => Promise<readonly Buffer[]>
+  /** The exact bytes of one record. */
+  readonly rawAt: (rowGroup: number, row: number) => Promise<Buffer | undefined>
   /** The exact bytes of every record, in order, one row group after the other. */
   readonly rawRows: () => AsyncIterable<Buffer>
 }
@@ -203,6 +205,7 @@ export async function openParquet(
     values: (column, rowGroup) => values(file, column, rowGroup),
     distinct: (column, rowGroup) => distinct(file, column, rowGroup),
     rawGroup: ordinal => rawGroup(file, ordinal),
+    rawAt: async (ordinal, row) => (await values(file, 'raw', ordinal))[row],
     rawRows: () => rawRows(file),
   }
 }

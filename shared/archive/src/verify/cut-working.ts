@@ -30,6 +30,10 @@ export interface Working extends Findings {
   readonly committed: CommittedManifest
   readonly places: Place[]
   readonly openings: Opening[]
+  /** Large bodies by their keys, as they were read. */
+  readonly bodies: Map<string, Buffer>
+  /** Those that a record refers to. */
+  readonly usedBodies: Set<string>
   bytes: number
   records: number
   /** Whether every record's bytes were seen. */

@@ -89,8 +89,8 @@ function checkCounts(working: Working): void {
 /** What was read before must still be there; that alone is looked at, in the listing. */
 function checkPresence(working: Working): void {
   const { listedSizes } = working.context
-  const { objects, segments } = working.committed.manifest
-  for (const object of objects.flatMap(({ tree, ...data }) => [data, tree])) {
+  const { objects, segments, bodies = [] } = working.committed.manifest
+  for (const object of [...objects.flatMap(({ tree, ...data }) => [data, tree]), ...bodies]) {
     const size = listedSizes.get(objectName(object))
     if (size === object.size_bytes) continue
     const reason = size === undefined ? `version ${object.version} is not in the store` : `has ${size} bytes`
@@ -100,8 +100,26 @@ function checkPresence(working: Working): void {
   working.records = segments.reduce((sum, { rows }) => sum + rows, 0)
 }
 
+/** Bodies are read before the segments whose records are made whole with them. */
+async function fetchBodies(working: Working): Promise<void> {
+  for (const body of working.committed.manifest.bodies ?? []) {
+    const bytes = await fetchObject(working, body)
+    if (bytes !== undefined) working.bodies.set(body.key, bytes)
+  }
+}
+
+/** A manifest that lists what is none of its records' would be a place to hide things. */
+function checkBodiesUsed(working: Working): void {
+  if (!working.hasContents || working.problems.length > 0) return
+  for (const { key } of working.committed.manifest.bodies ?? []) {
+    if (working.usedBodies.has(key)) continue
+    report(working, 'object.layout', { object: key, reason: 'no record of its manifest refers to it' })
+  }
+}
+
 async function checkObjects(working: Working): Promise<void> {
   const { objects, segments } = working.committed.manifest
+  await fetchBodies(working)
   for (const [index, object] of objects.entries()) {
     await checkObject(
       working,
@@ -113,6 +131,7 @@ async function checkObjects(working: Working): Promise<void> {
     const reason = 'a segment refers to an object that is not listed'
     report(working, 'object.layout', { object: working.committed.key, reason })
   }
+  checkBodiesUsed(working)
 }
 
 async function readChecked(
@@ -143,6 +162,8 @@ export async function checkCut(
     committed: read,
     places: [],
     openings: [],
+    bodies: new Map(),
+    usedBodies: new Set(),
     bytes: 0,
     records: 0,
     hasContents: true,

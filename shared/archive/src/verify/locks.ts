@@ -1,5 +1,6 @@
 import type { CommittedManifest } from '../format/manifest.ts'
 import { inOrder } from '../in-order.ts'
+import { objectName } from './leftovers.ts'
 import { checkpointKey } from '../store/checkpoint-store.ts'
 import type { ObjectInfo, Store } from '../store/store.ts'
 import type { FindingCode, Findings, LockedObject } from './report.ts'
@@ -18,12 +19,15 @@ function wantedOf(
   listedLog: readonly ObjectInfo[],
 ): readonly Wanted[] {
   const wanted: Wanted[] = []
+  // Several manifests may refer to one body.
+  const bodies = new Map<string, Wanted>()
   for (const { key, version, manifest } of committed) {
     for (const { tree, ...object } of manifest.objects) wanted.push(object, tree)
+    for (const body of manifest.bodies ?? []) bodies.set(objectName(body), body)
     wanted.push({ key, version })
   }
   const log = listedLog.filter(info => info.key !== checkpointKey && !info.isDeleteMarker)
-  return [...wanted, ...log]
+  return [...wanted, ...bodies.values(), ...log]
 }
 
 interface Judged {

@@ -101,6 +101,11 @@ function remember(audit: Audit, committed: CommittedManifest): void {
     audit.digests.add(object.sha256)
     audit.progress.objects += 2
   }
+  for (const body of committed.manifest.bodies ?? []) {
+    audit.names.add(objectName(body))
+    audit.digests.add(body.sha256)
+    audit.progress.objects += 1
+  }
 }
 
 function addCut(audit: Audit, cut: CheckedCut, into: { chain: Chain; lanes: LaneAudit }): void {

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { isAppError } from '@muniment/schema'
+import { bodiesOf, noSuchBody, withBodies } from '../whole-records.ts'
 import { describeRecord } from '../format/describe.ts'
 import { filterValues, holdsAll } from '../format/filter.ts'
 import { sha256Hex, type Segment } from '../format/manifest.ts'
@@ -90,7 +91,14 @@ async function checkRows(working: Working, segment: Segment, part: SegmentPart):
   if (keys === undefined) return
   const { manifest } = working.committed
   const dataKey = await keys.openDataKey(segment.tenant, keyContext(manifest), segment.wrapped_key)
-  const reader = await openParquet(bufferSource(part.bytes), dataKey, segment.footer_bytes)
+  const file = await openParquet(bufferSource(part.bytes), dataKey, segment.footer_bytes)
+  const bodies = bodiesOf(manifest, segment.tenant)
+  const reader = withBodies(file, async name => {
+    const body = bodies.has(name) ? working.bodies.get(name) : undefined
+    if (body === undefined) throw noSuchBody(name)
+    working.usedBodies.add(name)
+    return await Promise.resolve(body)
+  })
   const contents: Contents = { minMs: Infinity, maxMs: -Infinity }
   let rows = 0
   for (const ordinal of reader.rowGroups.keys()) {

@@ -1,0 +1,83 @@
+import type { KeyObject } from 'node:crypto'
+import type { SegmentKeys } from '@muniment/keys'
+import { largeBodies, takeOut, type BodyReference } from './format/large-bodies.ts'
+import type { StoredObject } from './format/manifest.ts'
+import { sealBody, type SealedBody } from './format/sealed-body.ts'
+import { inOrder } from './in-order.ts'
+import { putObject, uploadsAtOnce } from './objects.ts'
+import type { ArchivedRow } from './segments.ts'
+import type { Store } from './store/store.ts'
+
+/** A day in milliseconds. */
+export const dayMs = 86_400_000
+
+/** Where the bodies of a cut go. */
+interface BodyContext {
+  readonly store: Store
+  readonly keys: Pick<SegmentKeys, 'contentKey'>
+  readonly topic: string
+  readonly sealedMs: number
+  readonly retentionDays: number | undefined
+  /** Bodies of as many bytes are moved. */
+  readonly largerThan: number
+}
+
+function bytesOf(value: Uint8Array): Buffer {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+}
+
+/** A day's bodies of one retention are locked alike, for as long as the last record that day that refers to one. */
+function lockOf({ sealedMs, retentionDays }: BodyContext): Date | undefined {
+  if (retentionDays === undefined) return undefined
+  return new Date((Math.floor(sealedMs / dayMs) + 1 + retentionDays) * dayMs)
+}
+
+interface Owner {
+  readonly tenant: string
+  readonly contentKey: KeyObject
+}
+
+function moveOut(
+  context: BodyContext,
+  owner: Owner,
+  row: ArchivedRow,
+): { readonly row: ArchivedRow; readonly sealed: readonly SealedBody[] } | undefined {
+  const record = bytesOf(row.raw)
+  const spans = largeBodies(context.topic, record, context.largerThan)
+  if (spans.length === 0) return undefined
+  const { sealedMs, retentionDays } = context
+  const place = { tenant: owner.tenant, sealedMs, retention: String(retentionDays) }
+  const sealed = spans.map(({ start, end }) => sealBody(record.subarray(start, end), owner.contentKey, place))
+  const { stored, at } = takeOut(record, spans)
+  const references = sealed.map(({ object, key }, index): BodyReference => ({
+    at: at[index] ?? 0,
+    size_bytes: (spans[index]?.end ?? 0) - (spans[index]?.start ?? 0),
+    object,
+    key,
+  }))
+  return { row: { raw: stored, offset: row.offset, bodies: JSON.stringify(references), record }, sealed }
+}
+
+/** Stores the large bodies of a cut as objects of their own and leaves in the rows where they are; nothing else refers to them until the manifest does. */
+export async function moveBodies(
+  context: BodyContext,
+  groups: ReadonlyMap<string, { readonly rows: ArchivedRow[] }>,
+): Promise<readonly StoredObject[]> {
+  const bodies = new Map<string, Buffer>()
+  for (const [tenant, { rows }] of groups) {
+    if (!rows.some(({ raw }) => raw.length >= context.largerThan)) continue
+    const owner = { tenant, contentKey: await context.keys.contentKey(tenant) }
+    for (const [index, row] of rows.entries()) {
+      const moved = moveOut(context, owner, row)
+      if (moved === undefined) continue
+      rows[index] = moved.row
+      for (const { object, bytes } of moved.sealed) bodies.set(object, bytes)
+    }
+  }
+  const retainUntil = lockOf(context)
+  const stored: StoredObject[] = []
+  const work = ([key, bytes]: readonly [string, Buffer]): Promise<StoredObject> =>
+    putObject(context.store, key, { bytes, retainUntil })
+  for await (const object of inOrder([...bodies], uploadsAtOnce, work)) stored.push(object)
+  return stored
+}
