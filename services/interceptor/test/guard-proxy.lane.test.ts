@@ -331,6 +331,27 @@ describe('bodies', () => {
     expect([answer.status, (await answer.text()).includes('Alice')]).toEqual([502, false])
   })
 
+  test('that are empty pass without a type, as at the end of a session; others do not', async () => {
+    serve = (_, response) => {
+      response.writeHead(200, { 'X-Own': 'kept' })
+      response.write(bodies.length === 0 ? '' : 'Alice')
+      response.end()
+    }
+    const url = await front(masking)
+    const ended = await fetch(url, { method: 'DELETE' })
+    expect([ended.status, await ended.text(), ended.headers.get('x-own')]).toEqual([200, '', 'kept'])
+    bodies.push('once more')
+    expect((await fetch(url, { method: 'DELETE' })).status).toBe(502)
+  })
+
+  test('of an event without data pass, so that clients know where to go on', async () => {
+    const priming = 'id: 7\nretry: 5000\ndata: \n\n'
+    serve = answering(`${priming}data: ${result}\n\n`, { 'Content-Type': 'text/event-stream' })
+    const answer = await (await fetch(await front(masking), post(call))).text()
+    expect(answer.startsWith(priming)).toBe(true)
+    expect(answer).toContain('It is <name>.')
+  })
+
   test('of an error page do not pass, its status does', async () => {
     serve = (_, response) => {
       response.writeHead(503, { 'Content-Type': 'text/html', 'Retry-After': '7' })

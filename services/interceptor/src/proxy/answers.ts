@@ -95,7 +95,8 @@ function openStream({ flow, judged }: Judging, address: string): void {
 function judgeEvent(judging: Judging, event: StreamEvent): Soon<Uint8Array | undefined> {
   const { type, data, raw, isPlain, withData } = event
   if (type === 'endpoint' && data !== undefined) openStream(judging, data)
-  if (data === undefined || type !== 'message') return raw
+  // One without data has a client remember its id, to go on from there.
+  if (data === undefined || data === '' || type !== 'message') return raw
   const text = Buffer.from(data)
   return andThen(judgeText(judging, text), said => {
     if (said === undefined) return undefined
@@ -188,6 +189,19 @@ function sendStatus({ flow, answer, fields }: Judging): void {
   })
 }
 
+/** What has no type may have no content either, as the end of a session. */
+function sendEmpty(judging: Judging): void {
+  const { flow, answer, fields } = judging
+  const { response, exchange } = flow
+  const { statusCode: status = 502, statusMessage, rawHeaders } = answer
+  collect(judging, text => {
+    if (text.length > 0) return refuseUnread(flow)
+    exchange.reply({ status, header: name => valueOf(rawHeaders, name) })
+    response.writeHead(status, statusMessage, [...fields, 'Content-Length', '0'])
+    response.end()
+  })
+}
+
 function isEncoded({ headers }: IncomingMessage): boolean {
   const { 'content-encoding': encoding = 'identity' } = headers
   return encoding.trim().toLowerCase() !== 'identity'
@@ -224,7 +238,8 @@ function senderOf({ headers, statusCode = 502 }: IncomingMessage): (judging: Jud
   const { 'content-type': type = '' } = headers
   if (/event-stream/iu.test(type)) return sendStream
   if (/json/iu.test(type)) return sendText
-  return statusCode < 400 ? ({ flow }) => refuseUnread(flow) : sendStatus
+  if (statusCode >= 400) return sendStatus
+  return type === '' ? sendEmpty : ({ flow }) => refuseUnread(flow)
 }
 
 /** Passes an answer on as far as a guard allows; `false` where it goes on as it is. */
