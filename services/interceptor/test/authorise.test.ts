@@ -161,6 +161,8 @@ describe('beside calls', () => {
     ['ping', {}, true, true],
     ['logging/setLevel', { level: 'info' }, false, true],
     ['tasks/get', { taskId: '1' }, false, true],
+    ['resources/subscribe', {}, false, false],
+    ['resources/subscribe', { uri: null }, false, false],
     ['completion/complete', { ref: { type: 'ref/prompt', name: 'summarise' } }, false, true],
     ['completion/complete', { ref: { type: 'ref/prompt', name: 'hidden' } }, false, false],
     [

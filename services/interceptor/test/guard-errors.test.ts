@@ -7,9 +7,9 @@ const context = { settings: readSettings({ home: '/nonexistent' }, {}), follow: 
 const subject: Subject = { tenant: 'default', method: 'tools/call', target: 'read' }
 const secret = 'ENOENT /srv/app/secret.pem at handler.js:12 of alice@example.com'
 
-function reduce(message: Members, options: ErrorOptions = {}): Rewriting | undefined {
+function reduce(message: Members, options: ErrorOptions = {}, about = subject): Rewriting | undefined {
   const { response } = reduceErrors({ newId: () => 'id-1', ...options }).open(context)
-  const said = response?.(subject, { jsonrpc: '2.0', id: 7, ...message })
+  const said = response?.(about, { jsonrpc: '2.0', id: 7, ...message })
   if (said instanceof Promise) throw new TypeError('errors are reduced at once')
   return said
 }
@@ -71,4 +71,14 @@ test('what a client needs to go on is kept', () => {
   expect(reduce({ error: { code: -32_022, message: secret, data } })?.message).toMatchObject({
     error: { data },
   })
+})
+
+test.each([
+  ['the one that was asked for', 'file:///a', { uri: 'file:///a', correlationId: 'id-1' }],
+  ['another', secret, { correlationId: 'id-1' }],
+])('of a resource that is not there the caller learns the URI, where it is %s', (_, uri, data) => {
+  const about = { ...subject, method: 'resources/read', target: 'file:///a' }
+  const said = reduce({ error: { code: -32_602, message: secret, data: { uri } } }, {}, about)
+  expect(said?.message).toMatchObject({ error: { message: 'Invalid params' } })
+  expect(said?.message?.['error']).toHaveProperty('data', data)
 })

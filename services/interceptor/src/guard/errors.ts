@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { isMembers, member, type Members } from '../json.ts'
-import type { Guard, GuardPart, Rewriting } from './guard.ts'
+import type { Guard, GuardPart, Rewriting, Subject } from './guard.ts'
 import { refusalCodes } from './refusal.ts'
 
 /** How much of a server's errors its callers see. */
@@ -27,13 +27,19 @@ const protocolErrors: ReadonlyMap<unknown, string> = new Map([
 const needsData: ReadonlySet<unknown> = new Set([-32_021, -32_022, -32_042])
 const serviceError = 'SERVICE_ERROR'
 
-function reducedError(error: unknown, correlationId: string): Members {
+/** The caller named it, so that it tells nobody anything: which resource was not found. */
+function namedUri(error: unknown, { method, target }: Subject): Members {
+  const uri = member(member(error, 'data'), 'uri')
+  return method.startsWith('resources/') && uri !== undefined && uri === target ? { uri } : {}
+}
+
+function reducedError(error: unknown, subject: Subject, correlationId: string): Members {
   const code = member(error, 'code')
   const text = protocolErrors.get(code)
   if (text === undefined)
     return { code: refusalCodes.SERVICE_ERROR.rpc, message: serviceError, data: { correlationId } }
   const data = needsData.has(code) ? member(error, 'data') : undefined
-  return { code, message: text, data: data ?? { correlationId } }
+  return { code, message: text, data: data ?? { ...namedUri(error, subject), correlationId } }
 }
 
 function reducedResult(result: Members, correlationId: string): Members {
@@ -42,11 +48,19 @@ function reducedResult(result: Members, correlationId: string): Members {
   return { ...(resultType !== undefined && { resultType }), content, isError: true }
 }
 
+interface Answer {
+  readonly message: Members
+  readonly subject: Subject
+}
+
 /** What the caller sees in place of an answer; `undefined` where it may see the answer. */
-function reduced(message: Members, keepsTools: boolean): ((correlationId: string) => Members) | undefined {
+function reduced(
+  { message, subject }: Answer,
+  keepsTools: boolean,
+): ((correlationId: string) => Members) | undefined {
   const { jsonrpc, id, error, result } = message
   if (error !== undefined)
-    return correlationId => ({ jsonrpc, id, error: reducedError(error, correlationId) })
+    return correlationId => ({ jsonrpc, id, error: reducedError(error, subject, correlationId) })
   if (keepsTools || !isMembers(result) || result['isError'] !== true) return undefined
   return correlationId => ({ jsonrpc, id, result: reducedResult(result, correlationId) })
 }
@@ -60,8 +74,8 @@ export function reduceErrors(options: ErrorOptions = {}): GuardPart {
   return {
     stage: 'errors',
     open: (): Guard => ({
-      response: (_, message): Rewriting | undefined => {
-        const instead = reduced(message, toolErrors === 'keep')
+      response: (subject, message): Rewriting | undefined => {
+        const instead = reduced({ message, subject }, toolErrors === 'keep')
         if (instead === undefined) return undefined
         const id = newId()
         return { message: instead(id), notes: [{ name: 'errors', decision: 'reduce', reason: id }] }

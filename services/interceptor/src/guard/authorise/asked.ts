@@ -76,6 +76,8 @@ export function askedOf(method: string, params: unknown): Asked {
   const list = lists.get(method)
   if (list !== undefined) return { type: 'list', list }
   const target = targets.get(method)
+  // Nothing is told of no resource; what a server says of such a request is its own.
+  if (method.endsWith('subscribe') && member(params, 'uri') === undefined) return useOf('methods', method)
   if (target !== undefined) return useOf(target[0], textMember(params, target[1]))
   if (method === 'completion/complete') return completion(params)
   if (method === 'subscriptions/listen') return subscriptions(params, method)
