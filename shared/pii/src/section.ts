@@ -42,7 +42,9 @@ const kindSchema = z.strictObject({
 
 const surfaceSchema = z.union([
   z.boolean(),
-  z.strictObject({ mask: z.boolean().optional(), relax_for: names.optional() }),
+  z
+    .strictObject({ mask: z.boolean().optional(), relax_for: names.optional() })
+    .refine(said => Object.keys(said).length > 0, 'it says nothing'),
 ])
 
 /** The section `pii:` of `muniment.yaml`, as it is written. */

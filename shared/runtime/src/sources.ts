@@ -102,14 +102,24 @@ function settingsIn(map: Readonly<Record<string, unknown>>): WrittenSettings {
   return found
 }
 
-/** Reads the file; a name without a value counts as absent. */
+/** Who leaves a section open would believe in what it once said. */
+function emptySection(name: SectionName, { lineOf }: Yaml): Error {
+  return invalid(
+    `${name} in muniment.yaml (line ${lineOf([name])})`,
+    'is a section with nothing in it.',
+    `Write what it says below it, or remove it; \`${name}: {}\` says that nothing is meant.`,
+  )
+}
+
+/** Reads the file; a setting without a value counts as absent. */
 export function fromYaml(text: string): WrittenFile {
   const yaml = parseYaml(text)
   const names = Object.keys(yaml.value).filter(isSectionName)
   const rest = Object.entries(yaml.value).filter(([name]) => !isSectionName(name))
-  const present = names.filter(name => yaml.value[name] !== null)
+  const empty = names.find(name => yaml.value[name] === null)
+  if (empty !== undefined) throw emptySection(empty, yaml)
   return {
     settings: settingsIn(Object.fromEntries(rest)),
-    sections: Object.fromEntries(present.map(name => [name, sectionOf(name, yaml)])),
+    sections: Object.fromEntries(names.map(name => [name, sectionOf(name, yaml)])),
   }
 }

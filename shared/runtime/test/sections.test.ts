@@ -45,9 +45,18 @@ describe('a section of the file', () => {
     expect(readConfig({ env: {}, yaml }).interceptor.tenant).toBe('acme')
   })
 
-  test.each(['', 'tenant: acme', 'pii:', 'pii: ~'])('is absent where nothing is written: %j', yaml => {
+  test.each(['', 'tenant: acme'])('is absent where nothing is written: %j', yaml => {
     expect(readConfig({ env: {}, yaml }).sections).toEqual({})
   })
+
+  test.each(['pii:', 'tenant: acme\npii: ~', 'pii:\n  # rules: …'])(
+    'that was left empty stops the start: %j',
+    yaml => {
+      expect(() => readConfig({ env: {}, yaml })).toThrow(
+        /^pii in muniment\.yaml \(line \d\) is a section with nothing in it/u,
+      )
+    },
+  )
 
   test('keeps its keys as they are written, also such as settings have', () => {
     const custom = { tenant: { pattern: 'a' }, 'a.b': { pattern: 'b' }, __proto: { pattern: 'c' } }
