@@ -21,7 +21,7 @@ const subjects = fileURLToPath(new URL('../../../shared/data/mcp-conformance/', 
 const guards = fileURLToPath(new URL('guards.ts', import.meta.url))
 const sources = fileURLToPath(new URL('../../services/interceptor/src/', import.meta.url))
 const muniment = fileURLToPath(import.meta.resolve('../../services/cli/bin/muniment.mjs'))
-const suiteTimeoutMs = 180_000
+const suiteTimeoutMs = 400_000
 
 const ingestKey = newIngestKey()
 const started: ChildProcess[] = []
