@@ -6,6 +6,7 @@ import { findProgram } from './environment.ts'
 import { installInspector, isInspectorInstalled } from './inspector.ts'
 import { areJudgesInstalled, installJudges } from './judges.ts'
 import { installKafka, isKafkaInstalled } from './kafka.ts'
+import { installKafkaPython, isKafkaPythonInstalled } from './kafka-python.ts'
 import { installPyArrow, isPyArrowInstalled } from './pyarrow.ts'
 import { installS3, isS3Installed } from './s3.ts'
 import { installSecrets, isSecretsInstalled } from './secrets.ts'
@@ -19,6 +20,7 @@ export type LaneName =
   | 'conformance'
   | 'inspector'
   | 'pyarrow'
+  | 'kafka-python'
 
 interface Tools {
   /** Programs that must be on the path to install the tools. */
@@ -66,6 +68,13 @@ export const laneTools: Readonly<Record<LaneName, Tools>> = {
     cost: '180 MB, 30 s',
     isInstalled: isPyArrowInstalled,
     install: installPyArrow,
+  },
+  'kafka-python': {
+    installers: ['python3'],
+    programs: ['python3'],
+    cost: '45 MB, 10 s',
+    isInstalled: isKafkaPythonInstalled,
+    install: installKafkaPython,
   },
   browser: {
     installers: ['apt-get'],
