@@ -2,14 +2,10 @@ import { isAlnum, isDigit } from './chars.ts'
 import { at, type Hit, type Leaf } from './leaf.ts'
 import { placeholder } from './placeholder.ts'
 
-/** Signs that stand in passwords, and in code, which is told from passwords by what follows. */
-const ODD = new Uint8Array(256)
-for (const sign of '_!#$%&*+=@^{}~`') ODD[sign.charCodeAt(0)] = 1
-
-/** A letter or digit, an odd sign, or one that may join what stands on its other side, right before or behind. */
+/** A letter, digit or low line, or a sign that may join what stands on its other side, right before or behind. */
 const isHeld = (leaf: Leaf, i: number, step: number): boolean => {
   const c = at(leaf, i)
-  if (isAlnum(c) || ODD[c] === 1) return true
+  if (isAlnum(c) || c === 95) return true
   return (c === 45 || c === 46 || c === 58) && at(leaf, i + step) > 32
 }
 
@@ -20,8 +16,19 @@ const isFollowed = (leaf: Leaf, end: number): boolean => {
   return ((c === 47 || c === 37) && isAlnum(next)) || (c > 0 && c <= 32 && isDigit(next))
 }
 
+const PORT_MAX = 5
+
+/** `:8080` or `/24` behind an address, with nothing that might go on: too short for any number. */
+const isPort = (leaf: Leaf, end: number): boolean => {
+  if (at(leaf, end) !== 58 && at(leaf, end) !== 47) return false
+  let i = end + 1
+  while (i - end <= PORT_MAX && isDigit(at(leaf, i))) i++
+  const c = at(leaf, i)
+  return i > end + 1 && (c === 0 || c === 44 || (c <= 32 && !isDigit(at(leaf, i + 1))))
+}
+
 const isGlued = (leaf: Leaf, { start, end }: Hit): boolean =>
-  isHeld(leaf, start - 1, -1) || isHeld(leaf, end, 1) || isFollowed(leaf, end)
+  isHeld(leaf, start - 1, -1) || ((isHeld(leaf, end, 1) || isFollowed(leaf, end)) && !isPort(leaf, end))
 
 /** Whether what was found touches what was not: masked, it might let that be read. */
 export const mayHide = (leaf: Leaf): boolean => {
