@@ -1,12 +1,14 @@
 /**
- * Compares this package with others on the labelled development sets and prints the table of its README:
- * `npx node test/bench/pii-rivals.ts [folder]`. Rivals are installed into the folder, never into the repository. Takes about half an hour.
+ * Compares this package with others on the labelled development sets and prints the tables of its README:
+ * `npx node test/bench/pii-rivals.ts [folder]`. Rivals are installed into the folder, never into the repository. Takes about half an hour;
+ * with `--ours` first, nothing is installed and only this package is asked.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type BySource, type Counts, sourceTable } from './pii-sources.ts'
 
 const data = fileURLToPath(new URL('../../../shared/data/pii/', import.meta.url))
 const adapters = fileURLToPath(new URL('rival-adapters.ts', import.meta.url))
@@ -35,7 +37,6 @@ function call(command: string, args: readonly string[], cwd: string): void {
 }
 
 function install(dir: string): void {
-  mkdirSync(dir, { recursive: true })
   if (!existsSync(join(dir, 'package.json'))) writeFileSync(join(dir, 'package.json'), '{"private":true}')
   call('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact', ...packages], dir)
   if (!existsSync(join(dir, 'venv'))) call('python3', ['-m', 'venv', 'venv'], dir)
@@ -57,18 +58,18 @@ function moduleFor(name: string, dir: string): string {
   return path
 }
 
-interface Counts {
+interface Leaked {
   readonly chars: number
   readonly leak: number
 }
 
 interface Scores {
-  readonly sets: {
+  readonly sets: BySource & {
     readonly mcp_json_synth: {
       readonly json: number
       readonly badjson: number
       readonly badinner: number
-      readonly types: Readonly<Record<string, Counts>>
+      readonly types: Readonly<Record<string, Counts & Leaked>>
     }
   }
   readonly negatives: Readonly<Record<string, { readonly mb: number; readonly core_per_mb: number }>>
@@ -152,9 +153,7 @@ function speed(module: string): string {
   return ms === undefined ? '–' : (bytes / 1000 / ms).toPrecision(2)
 }
 
-function row(name: string, dir: string): string {
-  const module = moduleFor(name, dir)
-  const { sets, negatives, total } = score(module, dir)
+function row(name: string, module: string, { sets, negatives, total }: Scores): string {
   const { types, badjson, badinner, json } = sets.mcp_json_synth
   const counted = core.flatMap(type => types[type] ?? [])
   const leaked =
@@ -174,24 +173,35 @@ function row(name: string, dir: string): string {
   return `| ${cells.join(' | ')} |`
 }
 
-function main(dir: string): void {
+const head = [
+  '',
+  'macro F2',
+  'leaked, MCP JSON',
+  'JSON broken',
+  'false finds per MB',
+  'MB per CPU-second',
+  'worst of 50 KB, CPU ms',
+]
+
+function main(dir: string, names: readonly string[]): void {
   if (!existsSync(data)) {
     process.stderr.write('The labelled sets are not here: there is nothing to compare on.\n')
     process.exitCode = 1
     return
   }
-  install(dir)
-  const head = [
-    '',
-    'macro F2',
-    'leaked, MCP JSON',
-    'JSON broken',
-    'false finds per MB',
-    'MB per CPU-second',
-    'worst of 50 KB, CPU ms',
-  ]
+  mkdirSync(dir, { recursive: true })
+  if (names.length > 1) install(dir)
   process.stdout.write(`| ${head.join(' | ')} |\n|${'---|'.repeat(head.length)}\n`)
-  for (const name of [ours, ...rivals]) process.stdout.write(`${row(name, dir)}\n`)
+  let bySource: readonly string[] = []
+  for (const name of names) {
+    const module = moduleFor(name, dir)
+    const scores = score(module, dir)
+    if (name === ours) bySource = sourceTable(scores.sets)
+    process.stdout.write(`${row(name, module, scores)}\n`)
+  }
+  process.stdout.write(`\n${ours} by source\n\n${bySource.join('\n')}\n`)
 }
 
-main(process.argv[2] ?? join(tmpdir(), 'muniment-pii-rivals'))
+const args = process.argv.slice(2)
+const isAlone = args[0] === '--ours'
+main(args[isAlone ? 1 : 0] ?? join(tmpdir(), 'muniment-pii-rivals'), isAlone ? [ours] : [ours, ...rivals])
