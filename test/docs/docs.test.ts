@@ -63,3 +63,15 @@ test('every package is in the table of the architecture and has a README', () =>
     expect(existsSync(join(root, dirname(manifest), 'README.md')), manifest).toBe(true)
   }
 })
+
+test.each(globSync('infra/docs/*.md', { cwd: root }))('%s names tests that exist', document => {
+  const all = ['test', 'services/*/test', 'shared/*/test'].flatMap(folder =>
+    globSync(`${folder}/**/*.test.ts`, { cwd: root }),
+  )
+  const text = readFileSync(join(root, document), 'utf8')
+  for (const [, name = ''] of text.matchAll(/`([\w./-]+\.test\.ts)`/gu))
+    expect(
+      all.filter(file => file === name || file.endsWith(`/${name}`)),
+      name,
+    ).toHaveLength(1)
+})
