@@ -1,4 +1,6 @@
 // What the whole pipeline promises, once for every kind of installation.
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { topic } from '@muniment/schema'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { z } from 'zod'
@@ -32,6 +34,21 @@ const shown = z.object({
 const callsSql = `select server_name as "server", client_name as "client", target as "tool", outcome from events
   where method = 'tools/call' and kind = 'call'`
 const sevenKinds = ['CREDIT_CARD', 'EMAIL', 'IP_ADDRESS', 'PASSPORT', 'PHONE', 'STREET_ADDRESS', 'US_SSN']
+const backtestLine = z.object({
+  rule: z.string(),
+  matches: z.number(),
+  topGroups: z.array(z.object({ group: z.string(), count: z.number() })),
+})
+const untriedRule = `title: Somebody was looked up
+id: 5b0f6b1e-6b1e-4c52-9a3c-0d1f2e3a4b5c
+logsource: { product: mcp, category: call }
+detection:
+  selection: { tool: look_up }
+  condition: selection
+level: low
+muniment:
+  dedup: { keys: [target], period: 1h }
+`
 const patience = { timeout: 60_000, interval: 500 }
 
 function sorted(rows: readonly z.infer<typeof callRow>[]): readonly string[] {
@@ -119,6 +136,20 @@ export function pipelineCases(
       expect(archived.map(({ id }) => id).toSorted()).toEqual(ids.toSorted())
     }, patience)
   }, 70_000)
+
+  test('a backtest over the archive tells what rules would have found, one that nobody has enabled yet among them', async () => {
+    const tried = join(it.folder, 'tried-rules')
+    await mkdir(tried, { recursive: true })
+    await writeFile(join(tried, 'looked-up.yml'), untriedRule)
+    const env = { ...it.reader, MUNIMENT_RULES: tried }
+    const found = linesOf(await ask(['rules', 'backtest', '--since', '1h', '--json'], env), backtestLine)
+    const matches = new Map(found.map(({ rule, matches: count }) => [rule, count]))
+    expect(matches.get('looked-up')).toBe(made.filter(({ tool }) => tool === 'look_up').length)
+    expect([...matches.keys()]).toEqual(expect.arrayContaining(['path-traversal', 'sql-injection']))
+    expect(found.find(({ rule }) => rule === 'looked-up')?.topGroups[0]?.group).toContain('look_up')
+    const later = await ask(['rules', 'backtest', '--since', '1s', '--rule', 'looked-up', '--json'], env)
+    expect(linesOf(later, backtestLine)).toMatchObject([{ rule: 'looked-up', matches: 0 }])
+  }, 60_000)
 
   test('show gives one event with its line of evidence', async () => {
     const [row] = await rowsOf(it.reader, `select id from events where target = 'look_up' limit 1`, idRow)
