@@ -9,7 +9,7 @@ import { readSection, type Config, type Logger, type Metrics, type Task } from '
 import { isAppError, topic } from '@muniment/schema'
 import type { VerifyReport } from '@muniment/archive'
 import { openStoreOf, type KeyContext } from './context.ts'
-import { collectorTask } from './collector/worker.ts'
+import { collectorTasks } from './collector/worker.ts'
 import { controlTask } from './control.ts'
 import { openEngineOf } from './engine.ts'
 import { openEvidenceStoreOf } from './evidence-store.ts'
@@ -305,7 +305,7 @@ export const extraWorkers: Readonly<Record<string, Worker>> = {
   collector: {
     summary: 'takes sealed batches over HTTPS from devices that reach no broker; reads none',
     secrets: [],
-    tasks: async context => ({ collector: collectorTask(context) }),
+    tasks: collectorTasks,
   },
 }
 

@@ -98,17 +98,25 @@ interface Way {
 /** A new key may take a while to be used: the old one opens as long as anything is sealed to it. */
 const followKeysEveryMs = 1000
 
+function openRemoteWay(settings: Settings, remote: RemoteWay, onProblem: OnProblem): Way {
+  const { bus } = remote
+  return {
+    sink: openRemoteSink(settings, remote, onProblem),
+    follow: listen => bus.follow(needControlKeys(settings), listen),
+    followKeys: listen => {
+      const keys = readControlKeys(settings)
+      return keys.length === 0 ? noCancel : bus.follow(keys, listen)
+    },
+  }
+}
+
 function openWay(settings: Settings, lane: string, onProblem: OnProblem): Way {
   const { home, spoolMaxBytes: maxBytes } = settings
   const spool = openFileSpool({ dir: join(home, 'spool'), lane, maxBytes })
   const { device } = settings
   if (device !== undefined) {
-    const bus = openCollectorPublisher(new URL(settings.bus), device)
-    return {
-      sink: openRemoteSink(settings, { bus, spool }, onProblem),
-      follow: listen => bus.follow([], listen),
-      followKeys: () => noCancel,
-    }
+    const bus = openCollectorPublisher({ url: new URL(settings.bus), device, onProblem })
+    return openRemoteWay(settings, { bus, spool }, onProblem)
   }
   if (settings.bus === 'embedded:')
     return {
@@ -116,15 +124,7 @@ function openWay(settings: Settings, lane: string, onProblem: OnProblem): Way {
       follow: listen => followFile(settings, systemClock, { listen }),
       followKeys: listen => followFile(settings, systemClock, { listen, everyMs: followKeysEveryMs }),
     }
-  const bus = openRawPublisher(settings)
-  return {
-    sink: openRemoteSink(settings, { bus, spool }, onProblem),
-    follow: listen => bus.follow(needControlKeys(settings), listen),
-    followKeys: listen => {
-      const keys = readControlKeys(settings)
-      return keys.length === 0 ? noCancel : bus.follow(keys, listen)
-    },
-  }
+  return openRemoteWay(settings, { bus: openRawPublisher(settings), spool }, onProblem)
 }
 
 interface Opened extends Pick<Way, 'sink' | 'follow'> {

@@ -1,4 +1,4 @@
-import type { DeviceSettings } from './collector/client.ts'
+import type { DeviceSettings } from './collector/way.ts'
 import type { Delivery } from './delivery/record-first.ts'
 import type { GuardPart } from './guard/guard.ts'
 import type { KafkaSettings } from './kafka-settings.ts'

@@ -142,7 +142,7 @@ export const settings = {
   control_key: {
     env: 'MUNIMENT_CONTROL_KEY',
     doc: 'Public keys whose signature makes a control decision count for guards, `<id>.<base64url>`, separated by commas; on one machine they are read from `control.pub` in the home folder.',
-    roles: ['interceptor'],
+    roles: ['interceptor', 'collector'],
     ...optional(
       matching(
         /^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{43}(?:\s*,\s*[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{43}){0,15}$/u,

@@ -28,10 +28,16 @@ const run = (...args: string[]): string =>
   execFileSync(process.execPath, [muniment, ...args], { encoding: 'utf8', env: inherited({}) })
 const enrolled = JSON.parse(run('keys', 'device', 'add', 'laptop-7', '--json'))
 const { ingest_key: ingestKey } = JSON.parse(run('keys', 'ingest', '--json'))
+const controlKeys = run('keys', 'control').trim().replaceAll('\n', ',')
 const address = `127.0.0.1:${await freePort()}`
 const collector = spawn(process.execPath, [muniment, 'run', 'collector'], {
   stdio: ['ignore', 'inherit', 'pipe'],
-  env: inherited({ MUNIMENT_COLLECTOR_LISTEN: address, MCP_TLS_CERT: cert, MCP_TLS_KEY: key }),
+  env: inherited({
+    MUNIMENT_COLLECTOR_LISTEN: address,
+    MCP_TLS_CERT: cert,
+    MCP_TLS_KEY: key,
+    MUNIMENT_CONTROL_KEY: controlKeys,
+  }),
 })
 for await (const line of createInterface(collector.stderr)) if (line.includes('collector.listening')) break
 collector.stderr.resume()
@@ -45,11 +51,25 @@ const laptop = {
   MUNIMENT_DEVICE_KEY: enrolled.key,
   MUNIMENT_DEVICE_CA_FILE: cert,
   MUNIMENT_INGEST_KEY: ingestKey,
+  MUNIMENT_CONTROL_KEY: controlKeys,
 }
-const args = [muniment, 'wrap', '--server-name', 'everything', '--', process.execPath, everything, 'stdio']
+const wrap = [muniment, 'wrap', '--enforce', '--server-name', 'everything', '--']
+const args = [...wrap, process.execPath, everything, 'stdio']
 const client = new Client({ name: 'example-laptop', version: '1.0.0' })
 await client.connect(new StdioClientTransport({ command: process.execPath, args, env: laptop }))
 await client.callTool({ name: 'echo', arguments: { message: 'write to ada@example.com' } })
+
+// What the data centre decides reaches the laptop the same way, signed.
+run('block', 'tool', 'everything/get-sum', '--reason', 'under review', '--for', '5m')
+const sum = async (): Promise<string> =>
+  client.callTool({ name: 'get-sum', arguments: { a: 2, b: 3 } }).then(
+    () => 'answered',
+    (error: unknown) => String(error),
+  )
+const untilMs = Date.now() + 20_000
+while ((await sum()) === 'answered') assert.ok(Date.now() < untilMs, 'the block never reached the laptop')
+assert.match(await sum(), /ACCESS_DENIED/u)
+run('unblock', 'tool', 'everything/get-sum', '--reason', 'looked at')
 await client.close()
 
 const event = await recorded('example-laptop', 'echo')

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import type { CollectorOptions } from '@muniment/interceptor/collector'
+import type { CollectorOptions, ControlRelay } from '@muniment/interceptor/collector'
 import type { Bus } from '@muniment/bus'
 import type { Config, Logger, Metrics, Task } from '@muniment/runtime'
 import { AppError, topic } from '@muniment/schema'
@@ -65,8 +65,37 @@ function reporting({ log, metrics }: CollectorContext): Pick<CollectorOptions, '
   }
 }
 
-/** Takes sealed batches from enrolled devices and puts them on the bus. */
-export function collectorTask(context: CollectorContext): Task {
+/** Passes decisions on to devices, where there is a key to verify them with. */
+async function openRelay({ config, log }: CollectorContext): Promise<ControlRelay | undefined> {
+  const { createControlRelay, readControlKeys } = await import('@muniment/interceptor/collector')
+  const publicKeys = readControlKeys({ home: config.home, controlKey: config.interceptor.controlKey })
+  if (publicKeys.length > 0) return createControlRelay({ publicKeys, nowMs: Date.now })
+  log.warn('collector.no_control', {
+    hint: 'Set MUNIMENT_CONTROL_KEY: devices get no decisions and no announced keys.',
+  })
+  return undefined
+}
+
+function relayTask({ bus, log }: CollectorContext, relay: ControlRelay): Task {
+  return {
+    run: async signal => {
+      for await (const { value, offset } of bus.read({ topic: topic.control, signal })) {
+        const outcome = value.length === 0 ? 'known' : relay.take(value)
+        if (outcome !== 'applied' && outcome !== 'known')
+          log.warn('control.refused', { why: outcome, offset })
+      }
+    },
+  }
+}
+
+/** Takes sealed batches from enrolled devices and puts them on the bus, and tells devices what was decided. */
+export async function collectorTasks(context: CollectorContext): Promise<Readonly<Record<string, Task>>> {
+  const relay = await openRelay(context)
+  const collector = collectorTask(context, relay)
+  return relay === undefined ? { collector } : { collector, control: relayTask(context, relay) }
+}
+
+function collectorTask(context: CollectorContext, control: ControlRelay | undefined): Task {
   const { config, bus, state, log } = context
   const authenticate = createDeviceCheck({ state, now: Date.now, randomBytes })
   async function run(signal: AbortSignal): Promise<void> {
@@ -76,6 +105,7 @@ export function collectorTask(context: CollectorContext): Task {
       host,
       port,
       bytesPerSecond,
+      ...(control !== undefined && { control }),
       ...tlsOf(config),
       ...reporting(context),
       authenticate,

@@ -2,20 +2,9 @@ import type * as Https from 'node:https'
 import { AppError, type ErrorCode } from '@muniment/schema'
 import type { SealedRecord } from '../batch.ts'
 import type { RawPublisher } from '../kafka.ts'
+import { createFollower, type Following } from './follow.ts'
+import { addressOf, credentialsOf, openWay, type DeviceSettings, type Way } from './way.ts'
 import { batchesPath, contentType, requestBodies } from './wire.ts'
-
-/** Who a device is, and how it knows its collector. */
-export interface DeviceSettings {
-  /** As it was enrolled; the beginning of all its lanes. */
-  readonly name: string
-  /** What `muniment keys device add` printed; never needed beside a certificate. */
-  readonly key?: string | undefined
-  /** Authorities of the collector's certificate, PEM, instead of those that Node knows. */
-  readonly ca?: string | undefined
-  /** The device's own certificate and its private key, PEM. */
-  readonly cert?: string | undefined
-  readonly certKey?: string | undefined
-}
 
 interface State {
   readonly url: URL
@@ -24,11 +13,6 @@ interface State {
   way: Promise<Way> | undefined
   /** A collector that asked for patience is not asked before. */
   notBeforeMs: number
-}
-
-interface Way {
-  readonly https: typeof Https
-  readonly agent: Https.Agent
 }
 
 interface Answer {
@@ -53,16 +37,10 @@ const hints: Readonly<Record<number, string>> = {
 
 function options({ url, device }: State, sizeBytes: number): Https.RequestOptions {
   return {
+    ...addressOf(url, batchesPath),
     method: 'POST',
-    path: `${url.pathname.replace(/\/$/u, '')}${batchesPath}`,
-    host: url.hostname.replace(/^\[|\]$/gu, ''),
-    port: url.port === '' ? 443 : Number(url.port),
     timeout: requestTimeoutMs,
-    headers: {
-      'Content-Type': contentType,
-      'Content-Length': sizeBytes,
-      ...(device.key !== undefined && { Authorization: `Bearer ${device.key}` }),
-    },
+    headers: { 'Content-Type': contentType, 'Content-Length': sizeBytes, ...credentialsOf(device) },
   }
 }
 
@@ -118,36 +96,14 @@ async function send(state: State, body: Buffer): Promise<void> {
   throw refused(answer)
 }
 
-async function openWay({ ca, cert, certKey }: DeviceSettings): Promise<Way> {
-  const https = await import('node:https')
-  const agent = new https.Agent({
-    keepAlive: true,
-    // One lane, one order.
-    maxSockets: 1,
-    minVersion: 'TLSv1.2',
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(certKey !== undefined && { key: certKey }),
-  })
-  return { https, agent }
-}
-
 /** Publishes to a collector; what it was given is on the bus when `publish` resolves. Connects for the first batch and again by itself. */
-export function openCollectorPublisher(url: URL, device: DeviceSettings): RawPublisher {
+export function openCollectorPublisher({ url, device, onProblem }: Following): RawPublisher {
   const state: State = { url, device, way: undefined, notBeforeMs: -Infinity }
   return {
     publish: async (records: readonly SealedRecord[]) => {
       for (const body of requestBodies(records)) await send(state, body)
     },
-    follow: () => {
-      throw new AppError(
-        'CONFIG_INVALID',
-        'Decisions cannot be enforced behind a collector: it passes none on.',
-        {
-          hint: 'Enforce where MUNIMENT_BUS is embedded: or kafka://….',
-        },
-      )
-    },
+    follow: createFollower({ url, device, onProblem }),
     [Symbol.asyncDispose]: async () => {
       const way = await state.way
       way?.agent.destroy()

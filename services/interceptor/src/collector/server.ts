@@ -3,7 +3,9 @@ import { TLSSocket } from 'node:tls'
 import { AppError } from '@muniment/schema'
 import type { SealedRecord } from '../batch.ts'
 import { createTlsServer, isLoopbackAddress, listenOn } from '../http/listen.ts'
+import { answerControl, endWaiting, isAboutControl, type Controlling } from './control-server.ts'
 import { createByteRate } from './rate.ts'
+import type { ControlRelay } from './relay.ts'
 import { createReplays } from './replays.ts'
 import { take, type Intake, type Taken } from './take.ts'
 import { batchesPath, contentType, maxRequestBytes } from './wire.ts'
@@ -28,6 +30,8 @@ export interface CollectorOptions {
   readonly authenticate: (claim: DeviceClaim) => Promise<string | undefined>
   /** To `mcp.calls.raw`; durable when it resolves. */
   readonly publish: (records: readonly SealedRecord[]) => Promise<void>
+  /** Decisions for devices; absent = none are passed on. */
+  readonly control?: ControlRelay
   readonly bytesPerSecond: number
   /** How long a batch may take to be on the bus (default 10 s). */
   readonly publishTimeoutMs?: number
@@ -46,6 +50,7 @@ export interface Collector {
 
 interface State extends Intake {
   readonly options: CollectorOptions
+  readonly controlling: Controlling
   bytesUnderWay: number
 }
 
@@ -63,6 +68,7 @@ const bounds = {
   requireHostHeader: true,
 }
 const mostConnections = 4096
+const leastGraceMs = 20
 
 function claimOf({ headers, socket }: http.IncomingMessage): DeviceClaim {
   const subject =
@@ -148,6 +154,7 @@ async function handle(
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): Promise<void> {
+  if (isAboutControl(request)) return answerControl(state.controlling, request, response)
   const { onTaken, onFailure } = state.options
   let taken: Taken & { readonly device?: string }
   try {
@@ -188,6 +195,13 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
   const { bytesPerSecond, publish, publishTimeoutMs = 10_000, onFailure = () => undefined } = options
   const state: State = {
     options,
+    controlling: {
+      relay: options.control,
+      authenticate: async request => await options.authenticate(claimOf(request)),
+      onFailure,
+      waiting: new Map(),
+      isOver: false,
+    },
     publish,
     publishTimeoutMs,
     onFailure,
@@ -206,9 +220,11 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
         server.close(() => resolve())
       })
       server.closeIdleConnections()
-      const timer = setTimeout(() => server.closeAllConnections(), deadlineMs)
+      endWaiting(state.controlling)
+      // More than once: a connection whose TLS handshake is under way is none of them yet.
+      const timer = setInterval(() => server.closeAllConnections(), Math.max(leastGraceMs, deadlineMs))
       await closed
-      clearTimeout(timer)
+      clearInterval(timer)
     },
   }
 }

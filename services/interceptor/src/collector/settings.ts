@@ -1,7 +1,7 @@
 import { AppError } from '@muniment/schema'
 import { fileOf } from '../kafka-settings.ts'
 import type { AttachOptions } from '../options.ts'
-import type { DeviceSettings } from './client.ts'
+import type { DeviceSettings } from './way.ts'
 import { checkedDevice } from './device.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
