@@ -1,4 +1,6 @@
+import { copyFile } from 'node:fs/promises'
 import type { VerifyReport } from '@muniment/archive'
+import { AppError } from '@muniment/schema'
 import type { Call, CliCommand } from '../command.ts'
 import { openKeysOf } from '../context.ts'
 import { flag, repeated, textOption, textOptions } from '../options.ts'
@@ -111,6 +113,24 @@ async function verify(call: Call): Promise<VerifyReport> {
   })
 }
 
+/** The same place from the sources and from a tarball; `npm run page` makes it. */
+const pageFile = new URL('../../page/verify.html', import.meta.url)
+
+/** Hands out the page that verifies in a browser. */
+async function givePage({ printer }: Call, path: string): Promise<number> {
+  try {
+    await copyFile(pageFile, path)
+  } catch (cause) {
+    throw new AppError('INVALID_INPUT', `The page cannot be copied to ${path}.`, {
+      hint: 'Check that the folder is there; from a checkout, run `npm run page` first.',
+      cause,
+    })
+  }
+  printer.answer({ page: path }, () => path)
+  printer.say('Open it in a browser: it needs no server and no network.')
+  return 0
+}
+
 /** Verifies the archive. */
 export const verifyCommand: CliCommand = {
   name: 'verify',
@@ -132,6 +152,7 @@ export const verifyCommand: CliCommand = {
       'muniment verify --proof event.proof --log-key example.com/log+0a1b2c3d+AQ…',
       'a single proof, without any archive',
     ],
+    ['muniment verify --page verify.html', 'a page that verifies in a browser, for whoever installs nothing'],
   ],
   configure: command => {
     command
@@ -154,8 +175,11 @@ export const verifyCommand: CliCommand = {
       .option('--proof <file>', 'check a file of muniment prove instead of an archive')
       .option('--record <file>', 'with --proof: the event that it is about, where it is not in the file')
       .option('--show', 'with --proof: print the event')
+      .option('--page <file>', 'write the page that checks archives and proofs in a browser')
   },
   run: async call => {
+    const page = textOption(call.options, 'page')
+    if (page !== undefined) return givePage(call, page)
     const proof = textOption(call.options, 'proof')
     if (proof !== undefined) return verifyProofFile(call, proof)
     const report = await verify(call)

@@ -1,0 +1,2 @@
+// `Buffer` for browsers, put in wherever the verifier names it.
+export { Buffer } from 'buffer/index.js'
