@@ -36,110 +36,76 @@ export const mayHide = (leaf: Leaf): boolean => {
   return leaf.isGlued
 }
 
-interface Span {
-  readonly start: number
-  readonly end: number
-}
-
 /** A placeholder in a masked text, and what it stands for. */
-interface Stretch<T> {
+interface Stretch {
   readonly from: number
   readonly to: number
-  readonly one: T
+  readonly hit: Hit
 }
 
-interface Form<T> {
+interface Form {
   readonly text: string
-  readonly stretches: readonly Stretch<T>[]
+  readonly stretches: readonly Stretch[]
 }
 
-const masked = <T extends Span>(
-  text: string,
-  found: readonly T[],
-  insteadOf: (one: T) => string,
-): Form<T> => {
-  const stretches: Stretch<T>[] = []
+const masked = (text: string, found: readonly Hit[]): Form => {
+  const stretches: Stretch[] = []
   let out = ''
   let behind = 0
-  for (const one of found) {
-    out += text.slice(behind, one.start)
+  for (const hit of found) {
+    out += text.slice(behind, hit.start)
     const from = out.length
-    out += insteadOf(one)
-    stretches.push({ from, to: out.length, one })
-    behind = one.end
+    out += placeholder(hit.kind ?? hit.type)
+    stretches.push({ from, to: out.length, hit })
+    behind = hit.end
   }
   return { text: out + text.slice(behind), stretches }
 }
 
 /** The offset in the text that was masked; inside a placeholder, where what it stands for starts or ends. */
-const unmasked = <T extends Span>({ stretches }: Form<T>, offset: number, side: 'start' | 'end'): number => {
+const unmasked = ({ stretches }: Form, offset: number, side: 'start' | 'end'): number => {
   const least = side === 'start' ? offset : offset - 1
   const last = stretches.findLast(({ from }) => from <= least)
   if (last === undefined) return offset
-  return offset < last.to ? last.one[side] : offset - last.to + last.one.end
+  return offset < last.to ? last.hit[side] : offset - last.to + last.hit.end
 }
 
-const placed = <T extends Span>(form: Form<T>, one: T): T => ({
-  ...one,
-  start: unmasked(form, one.start, 'start'),
-  end: unmasked(form, one.end, 'end'),
+const placed = (form: Form, hit: Hit): Hit => ({
+  ...hit,
+  start: unmasked(form, hit.start, 'start'),
+  end: unmasked(form, hit.end, 'end'),
 })
 
 /** In order; finds that overlap become one, of the kind that begins first. */
-const joined = <T extends Span>(found: readonly T[]): readonly T[] => {
-  const all: T[] = []
-  for (const one of found.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
+const joined = (found: readonly Hit[]): readonly Hit[] => {
+  const all: Hit[] = []
+  for (const hit of found.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
     const last = all.at(-1)
-    if (last === undefined || one.start >= last.end) all.push(one)
-    else if (one.end > last.end) all[all.length - 1] = { ...last, end: one.end }
+    if (last === undefined || hit.start >= last.end) all.push(hit)
+    else if (hit.end > last.end) all[all.length - 1] = { ...last, end: hit.end }
   }
   return all
 }
+
+const moved = (hit: Hit, by: number): Hit => ({ ...hit, start: hit.start + by, end: hit.end + by })
 
 /** Each round masks what the last one found; few texts take a second, and only short ones may take more than three. */
 const ROUNDS_MAX = 3
 const READ_MAX = 1 << 14
 
-/** How a text is read once finds are masked. */
-interface Reading<T> {
-  readonly insteadOf: (one: T) => string
-  readonly read: (masked: string) => readonly T[]
-}
-
-/** Finds with those that are hidden by them: read from the text as it will stand once they are masked, so that to mask it twice changes nothing. */
-export const withHidden = <T extends Span>(
-  text: string,
-  found: readonly T[],
-  { insteadOf, read }: Reading<T>,
-): readonly T[] => {
-  let all = found
-  for (let round = 0; round < ROUNDS_MAX || round * text.length < READ_MAX; round++) {
-    const form = masked(text, all, insteadOf)
-    const more = read(form.text)
-    if (more.length === 0) return all
-    all = joined([...all, ...more.map(one => placed(form, one))])
-  }
-  return all
-}
-
-const moved = ({ type, kind, start, end, score }: Hit, by: number): Hit => ({
-  type,
-  kind,
-  start: start + by,
-  end: end + by,
-  score,
-})
-
-const insteadOf = ({ type, kind }: Hit): string => placeholder(kind ?? type)
-
-/** The finds of a leaf, settled, with those that are hidden by them. */
-export const withHiddenIn = (
-  leaf: Leaf,
+/** The finds of a leaf, settled, with those that are hidden by them: it is read as it will stand once they are masked, so that to mask it twice changes nothing. */
+export const withHidden = (
+  { source, start, end }: Leaf,
   settled: readonly Hit[],
   read: (masked: string) => readonly Hit[],
 ): Hit[] => {
-  const { start, end } = leaf
-  const found = settled.map(hit => moved(hit, -start))
-  const all = withHidden(leaf.source.text().slice(start, end), found, { insteadOf, read })
+  const text = source.text().slice(start, end)
+  let all: readonly Hit[] = settled.map(hit => moved(hit, -start))
+  for (let round = 0; round < ROUNDS_MAX || round * text.length < READ_MAX; round++) {
+    const form = masked(text, all)
+    const more = read(form.text)
+    if (more.length === 0) break
+    all = joined([...all, ...more.map(hit => placed(form, hit))])
+  }
   return all.map(hit => moved(hit, start))
 }

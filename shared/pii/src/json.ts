@@ -1,3 +1,4 @@
+import { isUpper } from './chars.ts'
 import * as hint from './hints.ts'
 import { hashedKey, hintsAt, hintsOfLabel, type Key } from './keys.ts'
 import type { Source } from './source.ts'
@@ -300,9 +301,12 @@ const readScalar = (walk: Walk, from: number, c: number): number => {
   return readWord(walk, from)
 }
 
+/** A bracket of what an earlier masking left: there a document breaks off, as it did at what stood there. */
+const isMarked = ({ source }: Walk, from: number): boolean => isUpper(source.bytes[from + 1] ?? 0)
+
 /** Where a value may stand: opens a container or reads a scalar. Returns the new offset, negative on failure. */
 const readValue = (walk: Walk, from: number, c: number): number => {
-  if (c === 123 || c === 91) {
+  if (c === 123 || (c === 91 && !isMarked(walk, from))) {
     push(walk, c === 123 ? OBJECT : ARRAY)
     return from + 1
   }

@@ -1,4 +1,3 @@
-import { isUpper } from './chars.ts'
 import { type Kinds, markKinds } from './custom.ts'
 import { decodeBase64, decodeSigns } from './encodings.ts'
 import { stringEndAt, unescape } from './escapes.ts'
@@ -6,11 +5,10 @@ import { dropInvisible } from './fold.ts'
 import * as hint from './hints.ts'
 import { ESCAPED, FRAME, LEAF, NUMBER, type Records, walkJson } from './json.ts'
 import { hintsOfLabel } from './keys.ts'
-import { mayHide, withHidden, withHiddenIn } from './hidden.ts'
+import { mayHide, withHidden } from './hidden.ts'
 import { addHit, createLeaf, type Hit, type Leaf } from './leaf.ts'
 import { createOffsetMap, type OffsetMap } from './offsets.ts'
 import { pathOf, prefixed } from './path.ts'
-import { placeholder, quoteAt } from './placeholder.ts'
 import { isBookkeeping } from './recognizers/secret-prefixes.ts'
 import { releaseQuiet } from './quiet.ts'
 import { bufferAt, close, fill, openText, releaseBuffers, type Source } from './source.ts'
@@ -63,8 +61,6 @@ interface Value {
 
 interface Scan {
   readonly found: Found[]
-  /** Something was found behind a document that broke off, which may break off elsewhere once that is masked. */
-  isUnsteady: boolean
   readonly withPaths: boolean
   readonly kinds: Kinds
   readonly leaf: Leaf
@@ -163,7 +159,7 @@ const read = (scan: Scan, source: Source, range: Range): boolean => {
   readOnce(scan, source, range)
   if (leaf.hits.length === 0) return false
   if (!kinds.isAlone && mayHide(leaf))
-    leaf.hits = withHiddenIn(leaf, settleHits(leaf.hits), masked => readAgain(scan, masked, range))
+    leaf.hits = withHidden(leaf, settleHits(leaf.hits), masked => readAgain(scan, masked, range))
   return true
 }
 
@@ -188,7 +184,6 @@ const scanApart = (text: string, { depth, kinds }: Scan, own: number): readonly 
   const source: Source = { bytes, size: text.length, text: () => text, plain: undefined }
   const apart: Scan = {
     found: [],
-    isUnsteady: false,
     withPaths: false,
     kinds,
     leaf: apartLeaf(depth),
@@ -391,23 +386,19 @@ const readRecords = (scan: Scan, layer: Layer, records: Records): void => {
 const scanStretch = (
   scan: Scan,
   layer: Layer,
-  range: { start: number; end: number; isPart: boolean; isBroken: boolean },
+  range: { start: number; end: number; isPart: boolean },
 ): void => {
   scan.leaf.isPart = range.isPart
-  if (read(scan, layer.source, { start: range.start, end: range.end, own: layer.own, path: layer.path })) {
+  if (read(scan, layer.source, { start: range.start, end: range.end, own: layer.own, path: layer.path }))
     emit(scan, layer, undefined)
-    scan.isUnsteady = scan.isUnsteady || range.isBroken
-  }
   scan.leaf.isPart = false
 }
 
-/** Whether a bracket may open a document: what follows it must be able to, which what an earlier masking left is not. */
+/** Whether a bracket may open a document: what follows it must be able to. */
 const mayOpen = (source: Source, i: number, to: number): boolean => {
   const c = source.bytes[i] ?? 0
   if (!isOpening(c)) return false
-  const after = firstSolid(source, i + 1, to)
-  const next = source.bytes[after] ?? 0
-  if (next === 91 && isUpper(source.bytes[after + 1] ?? 0)) return false
+  const next = source.bytes[firstSolid(source, i + 1, to)] ?? 0
   return c === 123 ? next === 34 || next === 125 : INSIDE.has(next)
 }
 
@@ -469,7 +460,7 @@ const scanDocuments = (scan: Scan, layer: Layer): void => {
       broken += isDocument ? 1 : 0
       const from = ~end
       end = broken > BROKEN_MAX ? source.size : nextDocument(source, from)
-      scanStretch(scan, layer, { start: from, end, isPart: from > first, isBroken: isDocument })
+      scanStretch(scan, layer, { start: from, end, isPart: from > first })
     }
     i = firstSolid(source, end, source.size)
   }
@@ -477,26 +468,15 @@ const scanDocuments = (scan: Scan, layer: Layer): void => {
 
 const leaf = createLeaf()
 
-const scanOnce = (text: string, options: ScanOptions): Scan => {
-  const { source, toRaw } = openText(text)
-  const { withPaths, kinds } = options
-  const state: Scan = { found: [], isUnsteady: false, withPaths, kinds, leaf, depth: 0 }
-  const layer: Layer = { source, level: 0, own: 0, path: options.path, toRaw }
-  if (options.json) scanDocuments(state, layer)
-  else scanStretch(state, layer, { start: 0, end: source.size, isPart: false, isBroken: false })
-  releaseBuffers()
-  releaseQuiet()
-  return state
-}
-
-const insteadOf = ({ type, kind, isNumber, level }: Found): string => {
-  const quote = isNumber ? quoteAt(level) : ''
-  return `${quote}${placeholder(kind ?? type)}${quote}`
-}
-
 /** Every find in a text, ordered by place and without overlaps; with it, what can be read only once the finds beside it are masked. */
 export const scan = (text: string, options: ScanOptions): readonly Found[] => {
-  const { found, isUnsteady } = scanOnce(text, options)
-  if (!isUnsteady || options.kinds.isAlone) return found
-  return withHidden(text, found, { insteadOf, read: masked => scanOnce(masked, options).found })
+  const { source, toRaw } = openText(text)
+  const { withPaths, kinds } = options
+  const state: Scan = { found: [], withPaths, kinds, leaf, depth: 0 }
+  const layer: Layer = { source, level: 0, own: 0, path: options.path, toRaw }
+  if (options.json) scanDocuments(state, layer)
+  else scanStretch(state, layer, { start: 0, end: source.size, isPart: false })
+  releaseBuffers()
+  releaseQuiet()
+  return state.found
 }

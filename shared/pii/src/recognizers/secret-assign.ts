@@ -68,18 +68,19 @@ const quotedEnd = (leaf: Leaf, from: number, quote: number): number => {
   return -1
 }
 
-/** What is too long for a password may hold one, once other finds in it are masked. */
+/** End of a value without quotes; -1 where it is too long, or runs into what was masked before: then it was looked at as a whole, and was none. */
 const bareEnd = (leaf: Leaf, from: number): number => {
   let i = from
-  while (i - from <= BARE_MAX && !isBareEnd(at(leaf, i)) && !isMaskedAt(leaf, i)) i++
-  if (i - from <= BARE_MAX) return i
-  leaf.isGlued = true
-  return -1
+  while (i - from <= BARE_MAX && !isBareEnd(at(leaf, i))) {
+    if (isMaskedAt(leaf, i)) return -1
+    i++
+  }
+  return i - from > BARE_MAX ? -1 : i
 }
 
 const SCHEMES = ['Bearer ', 'Basic ', 'Token ']
 
-/** The value at an offset: up to its closing quote, or up to the next blank, bracket, or thing that was masked before; undefined where there is none of a credible size. */
+/** The value at an offset: up to its closing quote, or up to the next blank or bracket; undefined where there is none of a credible size. */
 export const valueAt = (leaf: Leaf, from: number): Span | undefined => {
   let start = from
   for (const scheme of SCHEMES) if (startsWith(leaf, scheme, start)) start += scheme.length

@@ -148,11 +148,7 @@ const fromName = (leaf: Leaf, word: Word): void => {
   const found = sign < 0 ? undefined : valueAt(leaf, sign)
   if (found === undefined) return
   const value = sliceOf(leaf, found.start, found.end)
-  if (!isCredible(value, (word.hints & hint.SECRET) !== 0) || !isOdd(value)) return
-  if (isCall(value)) {
-    leaf.isGlued = true
-    return
-  }
+  if (!isCredible(value, (word.hints & hint.SECRET) !== 0) || !isOdd(value) || isCall(value)) return
   addHit(leaf, { type: 'SECRET', start: found.start, end: found.end, score: 0.85 })
 }
 
