@@ -203,22 +203,51 @@ export const hintsOfKey = (name: string): number => {
 
 const LABEL_MAX = 42
 
-/** Letters of a label up to its closing quote, made small; empty for a long one or one that was masked. */
-const labelLetters = (source: Source, start: number): string => {
-  let joined = ''
-  for (let i = start; i < source.size; i++) {
-    const c = source.bytes[i] ?? 0
-    if (c === 34) return joined
-    if (c === 91 || i - start > LABEL_MAX) return ''
-    const small = c | 32
-    if (small >= 97 && small <= 122) joined += String.fromCharCode(small)
+/** The closing quote of a label; -1 for a long one or one that was masked. */
+const labelEnd = ({ bytes, size }: Source, start: number): number => {
+  const limit = Math.min(size, start + LABEL_MAX + 1)
+  for (let i = start; i < limit; i++) {
+    const c = bytes[i] ?? 0
+    if (c === 34) return i
+    if (c === 91) return -1
   }
-  return ''
+  return -1
+}
+
+const isLetter = (c: number): boolean => (c | 32) >= 97 && (c | 32) <= 122
+
+/** Letters of a label, made small. */
+const labelLetters = ({ bytes }: Source, start: number, end: number): string => {
+  let joined = ''
+  for (let i = start; i < end; i++) {
+    const c = bytes[i] ?? 0
+    if (isLetter(c)) joined += String.fromCharCode(c | 32)
+  }
+  return joined
+}
+
+/** Marks the first and last letters of the names that may be labels: most labels are told by them, without a word being put together. */
+const labelEnds = new Uint8Array(1024)
+
+const endsSlot = (first: number, last: number): number => ((first & 31) << 5) | (last & 31)
+
+for (const [name, meaning] of NAMES)
+  if ((meaning & hint.KINDS) !== 0)
+    labelEnds[endsSlot(name.charCodeAt(0), name.charCodeAt(name.length - 1))] = 1
+
+/** Whether the letters at both ends of a label, where it has letters there, are those of a name. */
+const mayBeLabel = ({ bytes }: Source, start: number, end: number): boolean => {
+  const first = bytes[start] ?? 0
+  const last = bytes[end - 1] ?? 0
+  return !isLetter(first) || !isLetter(last) || labelEnds[endsSlot(first, last)] === 1
 }
 
 /** Hints of a label's value, which counts only as a whole: `Passport number`, not `Passport Smith`. */
-export const hintsOfLabel = (source: Source, start: number): number =>
-  (NAMES.get(labelLetters(source, start)) ?? 0) & hint.KINDS
+export const hintsOfLabel = (source: Source, start: number): number => {
+  const end = labelEnd(source, start)
+  if (end <= start || !mayBeLabel(source, start, end)) return 0
+  return (NAMES.get(labelLetters(source, start, end)) ?? 0) & hint.KINDS
+}
 
 const SLOTS = 8192
 const KEY_MAX = 64

@@ -11,20 +11,15 @@ export const createOffsetMap = (bytes: Uint8Array, start: number): OffsetMap => 
   let raw = start
   let plain = 0
   return offset => {
-    if (offset < plain) {
-      raw = start
-      plain = 0
+    let from = offset < plain ? start : raw
+    let passed = offset < plain ? 0 : plain
+    while (passed < offset) {
+      const size = bytes[from] === 92 ? unitSize(bytes, from) : 1
+      if (size < 6 || unicodeAt(bytes, from) !== INVISIBLE) passed++
+      from += size
     }
-    while (plain < offset) {
-      while (plain < offset && bytes[raw] !== 92) {
-        raw++
-        plain++
-      }
-      if (plain === offset) break
-      const size = unitSize(bytes, raw)
-      if (size < 6 || unicodeAt(bytes, raw) !== INVISIBLE) plain++
-      raw += size
-    }
-    return raw
+    raw = from
+    plain = offset
+    return from
   }
 }

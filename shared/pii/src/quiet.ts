@@ -8,22 +8,24 @@ import type { Source } from './source.ts'
 const TELLING = [/[0-9@!#$%&]/g, /[*+=^A-L]/g, /[M-Z]/g]
 
 /** Where each class is met next in the text that was asked about last; leaves are asked about in their order. */
-const next = TELLING.map(() => -1)
+const next = new Int32Array(TELLING.length)
+/** Behind every text. */
+const NOWHERE = 0x7f_ff_ff_ff
 let asked: Source | undefined
 
 const nextAt = (text: string, n: number, from: number): number => {
   const known = next[n] ?? -1
   if (known >= from) return known
   const signs = TELLING[n]
-  if (signs === undefined) return Infinity
+  if (signs === undefined) return NOWHERE
   signs.lastIndex = from
-  const place = signs.test(text) ? signs.lastIndex - 1 : Infinity
+  const place = signs.test(text) ? signs.lastIndex - 1 : NOWHERE
   next[n] = place
   return place
 }
 
 const isPlainQuiet = (source: Source, plain: string, { start, end }: Leaf): boolean => {
-  if (asked !== source) next.fill(-1)
+  if (asked !== source) for (let n = 0; n < TELLING.length; n++) next[n] = -1
   asked = source
   for (let n = 0; n < TELLING.length; n++) if (nextAt(plain, n, start) < end) return false
   return true

@@ -60,7 +60,7 @@ const fillAscii = (text: string, bytes: Uint8Array): boolean => {
   return read === text.length && written === text.length
 }
 
-const PLAIN_MIN = 256
+const PLAIN_MIN = 160
 /** Two, because the engine reads sixteen codes at a time only for a class of up to sixteen signs. */
 const CONTROLS = [/[\0-\x0f]/, /[\x10-\x1f]/] // oxlint-disable-line no-control-regex -- they are what is asked for
 

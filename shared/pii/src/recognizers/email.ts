@@ -7,20 +7,12 @@ const LOCAL_MAX = 64
 const HOST_MAX = 253
 const LABEL_MAX = 63
 
-/** RFC 5322 atext without `/`, `|`, `{`, `}`, backtick and quote marks, which around addresses are mostly punctuation. */
-const isAtext = (c: number): boolean =>
-  isAlnum(c) ||
-  c === 46 ||
-  c === 45 ||
-  c === 95 ||
-  c === 43 ||
-  c === 38 ||
-  c === 33 ||
-  c === 35 ||
-  c === 36 ||
-  isRareAtext(c)
+/** Letters and digits, `-` and `_`: what a label of a host is made of. */
+const LABEL = Uint8Array.from({ length: 256 }, (_, c) => (isAlnum(c) || c === 45 || c === 95 ? 1 : 0))
 
-const isRareAtext = (c: number): boolean => c === 37 || c === 42 || c === 94 || c === 126 || c === 39
+/** RFC 5322 atext without `/`, `|`, `{`, `}`, backtick and quote marks, which around addresses are mostly punctuation. */
+const ATEXT = Uint8Array.from(LABEL)
+for (const sign of ".+&!#$%*^~'") ATEXT[sign.charCodeAt(0)] = 1
 
 /** Up to four letters, made small, as one number. */
 const packed = (leaf: Leaf, start: number, end: number): number => {
@@ -41,7 +33,7 @@ const FILES = new Set(
 
 const localStart = (leaf: Leaf, sign: number): number => {
   let i = sign
-  while (i > leaf.start && sign - i < LOCAL_MAX && isAtext(at(leaf, i - 1))) i--
+  while (i > leaf.start && sign - i < LOCAL_MAX && ATEXT[at(leaf, i - 1)] === 1) i--
   while (i < sign && !isAlnum(at(leaf, i)) && at(leaf, i) !== 95) i++
   return at(leaf, sign - 1) === 46 ? sign : i
 }
@@ -58,12 +50,7 @@ const quotedStart = (leaf: Leaf, sign: number): number => {
 
 const labelEnd = (leaf: Leaf, from: number): number => {
   let i = from
-  while (
-    i < leaf.end &&
-    i - from < LABEL_MAX &&
-    (isAlnum(at(leaf, i)) || at(leaf, i) === 45 || at(leaf, i) === 95)
-  )
-    i++
+  while (i - from < LABEL_MAX && LABEL[at(leaf, i)] === 1) i++
   return i
 }
 
