@@ -169,7 +169,7 @@ function deny(state: State, arrival: Arrival, { refusal, answer, notes }: Handli
     context,
     policy: bothNotes(context.notes, notes),
     request: body,
-    failure: answer === undefined ? { type } : { code: answer.error.code, type },
+    failure: answer?.error === undefined ? { type } : { code: answer.error.code, type },
     ...(answer !== undefined && { response: { json: answer, sizeBytes: refusalBytes } }),
     ...(rpcId !== undefined && { kind: 'call', rpcId, durationMs: 0 }),
   })

@@ -30,7 +30,7 @@ export interface GateOptions {
   /** What may go on. */
   readonly pass: (bytes: Uint8Array) => void
   /** What the sender of a refused message is told. */
-  readonly answer: (message: RefusalMessage) => void
+  readonly answer: (message: RefusalMessage | Members) => void
   readonly onProblem: OnProblem
   /** When the line came that is judged. */
   readonly arrivedMs?: number
@@ -80,9 +80,22 @@ function written(message: Members): Uint8Array {
   return Buffer.from(textOf(message))
 }
 
+/** Records what was decided; what it returns goes on. */
+function settle(
+  options: GateOptions,
+  seen: Seen & { readonly message: Members; readonly whole: Uint8Array | undefined },
+  handling: Handling | undefined,
+): Uint8Array | undefined {
+  record(options, seen, handling)
+  if (handling?.answer !== undefined) options.answer(handling.answer)
+  if (handling?.refusal !== undefined) return undefined
+  // What a server says in two ways goes on in the one in which it was judged.
+  return handling?.message === undefined ? (seen.whole ?? written(seen.message)) : written(handling.message)
+}
+
 /** Judges one message; what it returns goes on, the bytes themselves where nothing was changed. */
 function judgeMessage(options: GateOptions, seen: Seen): Soon<Uint8Array | undefined> {
-  const { judge, direction, answer, arrivedMs } = options
+  const { judge, direction, arrivedMs } = options
   const { message, bytes } = seen
   if (!isMembers(message)) return turnAway(options, bytes, 'invalid_request')
   const text = asText(bytes)
@@ -92,14 +105,26 @@ function judgeMessage(options: GateOptions, seen: Seen): Soon<Uint8Array | undef
   if (!isDouble) keepText(message, text)
   const asked =
     direction === 'client_to_server' ? judge.inward(message, { arrivedMs }) : judge.outward(message, {})
-  return andThen(asked, handling => {
-    record(options, seen, handling)
-    if (handling?.answer !== undefined) answer(handling.answer)
-    if (handling?.refusal !== undefined) return undefined
-    if (handling?.message !== undefined) return written(handling.message)
-    // What a server says in two ways goes on in the one in which it was judged.
-    return isDouble ? written(message) : bytes
-  })
+  const whole = isDouble ? undefined : bytes
+  const go = (handling: Handling | undefined): Uint8Array | undefined => {
+    if (handling?.later !== undefined) return pose(options, handling, go)
+    return handling?.isOurs === true ? undefined : settle(options, { message, bytes, whole }, handling)
+  }
+  return andThen(asked, go)
+}
+
+/** Asks the client; the request goes on in a line of its own once that is answered, and others meanwhile. */
+function pose(
+  { answer, pass, onProblem }: GateOptions,
+  { asks, later }: Handling,
+  go: (then: Handling | undefined) => Uint8Array | undefined,
+): undefined {
+  if (asks !== undefined) answer(asks)
+  const goOn = async (): Promise<void> => {
+    const passed = go(await later)
+    if (passed !== undefined) pass(Buffer.concat([passed, Buffer.from('\n')]))
+  }
+  goOn().catch((error: unknown) => onProblem(problemOf(error, 'A message could not be delivered')))
 }
 
 function joinedArray(parts: readonly Uint8Array[]): Uint8Array | undefined {
@@ -205,7 +230,7 @@ export function createLineGate(options: GateOptions): LineGate {
 export interface Outlet {
   /** To be told of every chunk of the server that was written. */
   readonly wrote: (chunk: Uint8Array) => void
-  readonly answer: (message: RefusalMessage) => void
+  readonly answer: (message: RefusalMessage | Members) => void
   /** Nothing more comes from the server. */
   readonly end: () => void
 }

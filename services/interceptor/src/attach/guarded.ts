@@ -2,7 +2,7 @@ import { AppError } from '@muniment/schema'
 import type { Handling, Judge } from '../guard/judge.ts'
 import { claim } from '../http/scope.ts'
 import { contextOf, headerNamesOf, headerOf } from '../identity.ts'
-import { isMembers } from '../json.ts'
+import { isMembers, member } from '../json.ts'
 import type { Arrival, Channel } from '../observe.ts'
 import { problemOf, type OnProblem } from '../problem.ts'
 import type { Direction } from '../record.ts'
@@ -20,7 +20,7 @@ export interface GuardedTarget {
 interface State extends GuardedTarget {
   readonly transport: object
   /** Sends past the guard and the observer. */
-  readonly send: (message: unknown) => unknown
+  readonly send: (message: unknown, options?: object) => unknown
   isClosed: boolean
 }
 
@@ -44,14 +44,30 @@ function changeOf(handling: Handling | undefined): Arrival['change'] {
   return { body: snapshot(handling.message), findings: handling.findings }
 }
 
-function answer({ send, onProblem }: State, { answer: message }: Handling): void {
-  if (message === undefined) return
-  const failed = (error: unknown): void => onProblem(problemOf(error, 'A refusal could not be sent'))
+function answer(state: State, { answer: message }: Handling): void {
+  if (message !== undefined) sendOurs(state, message)
+}
+
+function sendOurs({ send, onProblem }: State, message: object, options?: object): void {
+  const failed = (error: unknown): void =>
+    onProblem(problemOf(error, 'A message of the guard could not be sent'))
   try {
-    Promise.resolve(send(message)).catch(failed)
+    Promise.resolve(send(message, options)).catch(failed)
   } catch (error) {
     failed(error)
   }
+}
+
+/** Asks the client on the way of its request; others pass meanwhile. */
+function pose(
+  state: State,
+  { asks, later, rpcId }: Handling & { readonly rpcId: unknown },
+  go: (then: Handling | undefined) => void,
+): void {
+  if (asks !== undefined) sendOurs(state, asks, { relatedRequestId: rpcId })
+  later
+    ?.then(go)
+    .catch((error: unknown) => state.onProblem(problemOf(error, 'A message could not be delivered')))
 }
 
 function arrivalOf(direction: Direction, message: unknown, context: Arrival['context']): Arrival {
@@ -72,13 +88,14 @@ function guardInward(state: State): void {
       headerNames: headerNamesOf(extra),
       arrivedMs: performance.now(),
     }
-    const done = turn(() =>
-      andThen(judge.inward(message, about), handling => {
-        record(state, arrival, handling)
-        if (handling?.refusal !== undefined) answer(state, handling)
-        else deliver(handling?.message ?? message, extra, ...rest)
-      }),
-    )
+    const go = (handling: Handling | undefined): void => {
+      if (handling?.isOurs === true) return
+      if (handling?.later !== undefined) return pose(state, { ...handling, rpcId: member(message, 'id') }, go)
+      record(state, arrival, handling)
+      if (handling?.refusal !== undefined) answer(state, handling)
+      else deliver(handling?.message ?? message, extra, ...rest)
+    }
+    const done = turn(() => andThen(judge.inward(message, about), go))
     if (isPromise(done))
       done.catch((error: unknown) => onProblem(problemOf(error, 'A message could not be delivered')))
   })
@@ -116,7 +133,7 @@ function guardOutward(state: State): void {
 
 function senderOf(transport: object): State['send'] {
   const send: unknown = Reflect.get(transport, 'send')
-  return message => (typeof send === 'function' ? Reflect.apply(send, transport, [message]) : undefined)
+  return (...args) => (typeof send === 'function' ? Reflect.apply(send, transport, args) : undefined)
 }
 
 /** Judges what passes a server's transport, both ways and in order, and records it. */

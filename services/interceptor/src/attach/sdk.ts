@@ -146,7 +146,7 @@ function observeTransport(transport: unknown, { options, role, labels }: Observi
 }
 
 function stand(transport: object, guard: Guard, { onProblem, channel }: Target): void {
-  const judge = createJudge({ guard, info: channel.info, labels: channel.labels, onProblem })
+  const judge = createJudge({ guard, info: channel.info, labels: channel.labels, onProblem, mayAsk: true })
   guardTransport(transport, { channel, judge, onProblem })
   guarded.add(transport)
 }

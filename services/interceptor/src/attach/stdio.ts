@@ -295,7 +295,7 @@ export async function wrapStdio(options: WrapOptions): Promise<number> {
     const info = { id: host.nextChannelId(), transport: 'stdio', serverName, tenant } as const
     const channel = host.core.open(info)
     const { onProblem } = settings
-    const judge = guard && createJudge({ guard, info, labels: channel.labels, onProblem })
+    const judge = guard && createJudge({ guard, info, labels: channel.labels, onProblem, mayAsk: true })
     await connect(child, { channel, onProblem, judge })
     channel.close('closed')
     judge?.close()

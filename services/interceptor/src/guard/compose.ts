@@ -11,6 +11,7 @@ import {
   type Guard,
   type GuardContext,
   type GuardPart,
+  type Question,
   type Subject,
   type Verdict,
 } from './guard.ts'
@@ -41,16 +42,31 @@ function joined<V extends Pick<Verdict, 'notes' | 'headers' | 'findings'>>(
   }
 }
 
+/** A question that is open, and what is to be done once it is answered. */
+function carried(
+  question: Question,
+  next: (verdict: Verdict | undefined) => Soon<Verdict | undefined>,
+): Verdict {
+  return { notes: [], question: { ...question, settle: answer => andThen(question.settle(answer), next) } }
+}
+
 /** One hook that asks several, each of what the one before made of the message, until one refuses. */
 function chained<A extends readonly unknown[]>(hooks: readonly Hook<A>[]): Hook<A> | undefined {
   const [first, ...others] = hooks
   if (first === undefined || others.length === 0) return first
   const rest = chained(others)
-  return (subject, message, ...more) =>
-    andThen(first(subject, message, ...more), verdict => {
+  return (subject, message, ...more) => {
+    const go = (verdict: Verdict | undefined): Soon<Verdict | undefined> => {
       if (verdict?.refusal !== undefined || rest === undefined) return verdict
-      return andThen(rest(subject, verdict?.message ?? message, ...more), later => joined(verdict, later))
-    })
+      if (verdict?.question !== undefined) return carried(verdict.question, go)
+      return andThen(rest(subject, verdict?.message ?? message, ...more), later =>
+        later?.question === undefined
+          ? joined(verdict, later)
+          : carried(later.question, given => joined(verdict, given)),
+      )
+    }
+    return andThen(first(subject, message, ...more), go)
+  }
 }
 
 type DoorHook = NonNullable<Guard['door']>

@@ -1,6 +1,8 @@
 import { decisionActions, decisionKey, type Decision } from '@muniment/schema'
 import { createControlView, type ControlView } from '@muniment/keys/control'
 import { problem, type OnProblem } from '../problem.ts'
+import type { Members } from '../json.ts'
+import { requireApproval, type Approvals } from './approval.ts'
 import type { Arriving, Guard, GuardPart, PolicyNote, Refusal, Subject, Verdict } from './guard.ts'
 import { createRateLimit, type RateLimit } from './rate.ts'
 
@@ -12,6 +14,8 @@ export interface DecisionOptions {
   readonly allow?: readonly string[]
   /** Most values on which one rule may act at a time; default 100. */
   readonly maxPerRule?: number
+  /** How long the person at the client may take to approve a call; default five minutes. */
+  readonly approvalMs?: number
 }
 
 interface State {
@@ -19,12 +23,13 @@ interface State {
   readonly rate: RateLimit
   readonly allow: ReadonlySet<string>
   readonly mode: 'enforce' | 'observe'
+  readonly approvals: Approvals
 }
 
 /** Without these a client cannot even be told what is wrong with its calls. */
 const alwaysPass = new Set(['initialize', 'ping', 'server/discover'])
 const maxReason = 256
-const approvalHint = 'This call needs the approval of an operator.'
+const defaultApprovalMs = 300_000
 
 /** Who called, in the words in which the detector speaks of them. */
 function principalName({ principal, client }: Pick<Subject, 'principal' | 'client'>): string {
@@ -80,7 +85,6 @@ function refusalOf(
   rate: RateLimit,
 ): Refusal | undefined {
   if (action === 'block' || action === 'quarantine') return { code: 'ACCESS_DENIED' }
-  if (action === 'require_approval') return { code: 'ACCESS_DENIED', hint: approvalHint }
   if (action !== 'throttle') return undefined
   const retryAfterMs = rate.take(key, perMinute)
   return retryAfterMs === undefined ? undefined : { code: 'RATE_LIMITED', retryAfterMs }
@@ -96,21 +100,29 @@ function note(decision: Decision, what: string): PolicyNote {
   return { name: `control/${decision.scope}`, decision: what, reason: reasonOf(decision) }
 }
 
-function judge(state: State, decision: Decision): Verdict {
+interface Requested {
+  readonly subject: Subject
+  readonly message: Members
+}
+
+function judge(state: State, decision: Decision, requested: Requested): Verdict {
+  if (decision.action === 'require_approval' && state.mode === 'enforce')
+    return requireApproval(state.approvals, { ...requested, note: what => note(decision, what) })
   const refusal = refusalOf(decision, decisionKey(decision), state.rate)
   const { action, would } = decision
-  if (refusal === undefined)
+  if (refusal === undefined && action !== 'require_approval')
     return { notes: [note(decision, would === undefined ? action : `would_${would}`)] }
-  if (state.mode === 'observe') return { notes: [note(decision, `would_${action}`)] }
+  if (refusal === undefined || state.mode === 'observe') return { notes: [note(decision, `would_${action}`)] }
   return { refusal, notes: [note(decision, action)] }
 }
 
-function check(state: State, subject: Subject): Verdict | undefined {
+function check(state: State, requested: Requested): Verdict | undefined {
+  const { subject } = requested
   if (state.view.isEmpty() || alwaysPass.has(subject.method)) return undefined
   const about = aboutOf(subject)
   const decision = strictest(state.view, about, subject.tenant)
   if (decision === undefined) return undefined
-  if (!about.some(each => state.allow.has(decisionKey(each)))) return judge(state, decision)
+  if (!about.some(each => state.allow.has(decisionKey(each)))) return judge(state, decision, requested)
   return decision.action === 'observe' ? undefined : { notes: [note(decision, 'allow_listed')] }
 }
 
@@ -135,15 +147,21 @@ function receive({ view }: State, { decisions, refused }: Arriving, onProblem: O
 
 /** A guard that does what signed decisions of `mcp.control` say: refuses, throttles, or notes. Give it to `attach` as `guard`. */
 export function enforceDecisions(options: DecisionOptions = {}): GuardPart {
-  const { mode = 'enforce', allow = [], maxPerRule } = options
+  const { mode = 'enforce', allow = [], maxPerRule, approvalMs = defaultApprovalMs } = options
   return {
     stage: 'decisions',
     open: ({ settings, follow }): Guard => {
       const view = createControlView({ now: Date.now, ...(maxPerRule !== undefined && { maxPerRule }) })
       const rate = createRateLimit(() => performance.now())
-      const state: State = { view, rate, mode, allow: new Set([...settings.guardAllow, ...allow]) }
+      const state: State = {
+        view,
+        rate,
+        mode,
+        allow: new Set([...settings.guardAllow, ...allow]),
+        approvals: { pending: new Map(), timeoutMs: approvalMs },
+      }
       follow(arriving => receive(state, arriving, settings.onProblem))
-      return { request: subject => check(state, subject) }
+      return { request: (subject, message) => check(state, { subject, message }) }
     },
   }
 }

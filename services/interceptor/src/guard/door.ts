@@ -34,7 +34,7 @@ function retryFields({ retryAfterMs }: Refusal): Record<string, string> {
 /** A refusal as an answer over HTTP; `id` is that of the request, where one was read. */
 export function refusalAnswer(refusal: DoorRefusal, id: string | number | null = null): DoorAnswer {
   return {
-    status: refusal.status ?? refusalCodes[refusal.code].http,
+    status: refusal.status ?? (refusal.asking === undefined ? refusalCodes[refusal.code].http : 200),
     headers: retryFields(refusal),
     body: JSON.stringify(refusalMessage(id, refusal)),
   }

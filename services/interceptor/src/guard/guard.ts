@@ -46,6 +46,8 @@ export interface Subject {
   readonly header?: ((name: string) => string | undefined) | undefined
   /** The names of those fields, in lower case. */
   readonly headerNames?: (() => readonly string[]) | undefined
+  /** How the person at the client can be asked in the course of this request: by a request of our own, or by the answer to it. */
+  readonly elicits?: 'request' | 'result' | undefined
 }
 
 /** What the event says of a guard's part in it: a rule and a reason, never a token, key or argument. */
@@ -57,11 +59,24 @@ export interface Refusal {
   /** What a person may do about it; never says which rule, or why. */
   readonly hint?: string
   readonly retryAfterMs?: number
+  /** In place of an error: what a client of the modern era asks before it sends the request again; only where it `elicits` by `result`. */
+  readonly asking?: { readonly inputRequests: Members; readonly requestState: string }
+}
+
+/** What a client is asked while its request waits; only where it `elicits` by `request`. */
+export interface Question {
+  readonly method: string
+  readonly params: Members
+  readonly timeoutMs: number
+  /** What becomes of the request; `undefined` where nobody answered in time. */
+  readonly settle: (answer: Members | undefined) => Soon<Verdict | undefined>
 }
 
 /** What a part thinks of a request. */
 export interface Verdict {
   readonly refusal?: Refusal
+  /** Nothing is decided before that is answered; what comes after this part is asked then. */
+  readonly question?: Question
   /** Goes on in place of the message; must keep its `id` and `method`. */
   readonly message?: Members
   /** Header fields that an HTTP request must then carry: mirrored arguments. */

@@ -8,6 +8,7 @@ import { andThen, type Soon } from '../soon.ts'
 import { askFenced } from './fence.ts'
 import type { Guard, PolicyNote, Refusal, Subject, Verdict } from './guard.ts'
 import { createOpenCalls, type OpenCalls } from './open-calls.ts'
+import { createQuestions, type Questions } from './questions.ts'
 import { isAsked, refuseMessage, type RefusalMessage } from './refusal.ts'
 
 /** What came with a message. */
@@ -25,6 +26,11 @@ export interface Handling {
   readonly refusal?: Refusal | undefined
   /** What its sender is told then; nothing where it asked nothing. */
   readonly answer?: RefusalMessage | undefined
+  /** It waits: the client is asked that first, and `later`, which never rejects, says what becomes of it. */
+  readonly asks?: Members
+  readonly later?: Promise<Handling | undefined>
+  /** It answers a question of ours, and goes nowhere. */
+  readonly isOurs?: true
 }
 
 /** Asks the guard of one channel about the messages of that channel; never throws, never rejects, and forgets no call. */
@@ -49,9 +55,27 @@ export interface JudgeOptions {
   readonly onProblem: OnProblem
   /** Where requests and their answers come by different ways, both know these. */
   readonly calls?: OpenCalls
+  /** Whoever asks for judgements can send clients requests, and let one wait while others pass. */
+  readonly mayAsk?: boolean
 }
 
-type State = JudgeOptions & { readonly calls: OpenCalls }
+type State = JudgeOptions & {
+  readonly calls: OpenCalls
+  readonly questions: Questions
+  /** What the client said of itself when the connection began. */
+  readonly client: { elicits: boolean }
+}
+
+/** A capability without details is that of forms. */
+function hasForms(elicitation: unknown): boolean {
+  return isMembers(elicitation) && ('form' in elicitation || Object.keys(elicitation).length === 0)
+}
+
+function elicitsOf({ mayAsk, client }: State, params: unknown): Subject['elicits'] {
+  const declared = member(member(params, '_meta'), 'io.modelcontextprotocol/clientCapabilities')
+  if (declared !== undefined) return hasForms(member(declared, 'elicitation')) ? 'result' : undefined
+  return mayAsk === true && client.elicits ? 'request' : undefined
+}
 
 const failure: Verdict = {
   refusal: { code: 'SERVICE_ERROR' },
@@ -62,7 +86,8 @@ function fenced(ask: () => Soon<Verdict | undefined>, onProblem: OnProblem): Soo
   return askFenced(ask, { failure, onProblem })
 }
 
-function subjectOf({ info, labels }: State, message: Members | undefined, about: About): Subject {
+function subjectOf(state: State, message: Members | undefined, about: About): Subject {
+  const { info, labels } = state
   const method = textMember(message, 'method') ?? ''
   const params = message?.['params']
   const { client, server } = labels()
@@ -80,6 +105,7 @@ function subjectOf({ info, labels }: State, message: Members | undefined, about:
     address: about.address,
     header: about.header,
     headerNames: about.headerNames,
+    elicits: elicitsOf(state, params),
   }
 }
 
@@ -92,20 +118,45 @@ function checked(verdict: Verdict | undefined, message: Members, onProblem: OnPr
   return failure
 }
 
+interface Requested {
+  readonly state: State
+  readonly subject: Subject
+  readonly message: Members
+}
+
+/** Lets a request wait for what the client says to a question; one that is answered with another waits on. */
+function pose(requested: Requested, question: NonNullable<Verdict['question']>): Handling {
+  const { state, message } = requested
+  const { message: asks, answer } = state.questions.ask(question, message['id'])
+  const settle = async (): Promise<Handling | undefined> => {
+    const given = await answer
+    return settleRequest(requested, await fenced(() => question.settle(given), state.onProblem))
+  }
+  return { notes: [], asks, later: settle() }
+}
+
+function settleRequest(requested: Requested, given: Verdict | undefined): Handling | undefined {
+  const { state, subject, message } = requested
+  const verdict = checked(given, message, state.onProblem)
+  if (verdict?.question !== undefined) return pose(requested, verdict.question)
+  if (verdict?.refusal !== undefined) {
+    const { refusal, notes } = verdict
+    // A part before the one that refuses may hold something for it.
+    state.guard.ended?.(subject)
+    return { refusal, notes, answer: refuseMessage(message, refusal).answer }
+  }
+  state.calls.put(message['id'], subject)
+  return verdict
+}
+
 function request(state: State, message: Members, about: About): Soon<Handling | undefined> {
-  const { guard, calls, onProblem } = state
+  const { guard, onProblem, client } = state
+  if (message['method'] === 'initialize')
+    client.elicits = hasForms(member(member(message['params'], 'capabilities'), 'elicitation'))
   const subject = subjectOf(state, message, about)
   const { request: ask } = guard
   const asked = ask === undefined ? undefined : fenced(() => ask(subject, message), onProblem)
-  return andThen(asked, given => {
-    const verdict = checked(given, message, onProblem)
-    if (verdict?.refusal !== undefined) {
-      const { refusal, notes } = verdict
-      return { refusal, notes, answer: refuseMessage(message, refusal).answer }
-    }
-    calls.put(message['id'], subject)
-    return verdict
-  })
+  return andThen(asked, given => settleRequest({ state, subject, message }, given))
 }
 
 /** Of what is no request, a message that could not be judged is kept back; an answer then says so. */
@@ -138,8 +189,12 @@ function other(state: State, { message, direction, about }: Other): Soon<Handlin
 function inward(state: State, message: unknown, about: About): Soon<Handling | undefined> {
   if (isAsked(message)) return request(state, message, about)
   if (!isMembers(message)) return undefined
+  if (state.questions.take(message)) return { notes: [], isOurs: true }
   const cancelled = cancelledId(textMember(message, 'method') ?? '', message)
-  if (cancelled !== undefined) state.calls.end(cancelled)
+  if (cancelled !== undefined) {
+    state.calls.end(cancelled)
+    state.questions.cancel(cancelled)
+  }
   return other(state, { message, direction: 'client_to_server', about })
 }
 
@@ -160,7 +215,8 @@ function outward(state: State, message: unknown, about: About): Soon<Handling | 
 export function createJudge(options: JudgeOptions): Judge {
   const { guard } = options
   const calls = options.calls ?? createOpenCalls(guard.ended)
-  const state: State = { ...options, calls }
+  const questions = createQuestions()
+  const state: State = { ...options, calls, questions, client: { elicits: false } }
   return {
     inward: (message, about) => inward(state, message, about),
     outward: (message, about) => outward(state, message, about),
@@ -170,6 +226,9 @@ export function createJudge(options: JudgeOptions): Judge {
       if (isMembers(message) && isRpcId(message['id']) && message['method'] === undefined)
         calls.end(message['id'])
     },
-    close: calls.close,
+    close: () => {
+      questions.close()
+      calls.close()
+    },
   }
 }

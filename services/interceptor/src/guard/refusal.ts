@@ -14,16 +14,19 @@ export const refusalCodes = {
 export interface RefusalMessage {
   readonly jsonrpc: '2.0'
   readonly id: string | number | null
-  readonly error: {
+  readonly error?: {
     readonly code: number
     readonly message: Refusal['code']
     readonly data?: { readonly hint?: string; readonly retryAfterSeconds?: number }
   }
+  /** In place of an error: a client of the modern era is to ask first. */
+  readonly result?: { readonly resultType: 'input_required' } & NonNullable<Refusal['asking']>
 }
 
 /** The answer to a request that was refused: its code, at most a hint, and never what led to it. */
 export function refusalMessage(id: string | number | null, refusal: Refusal): RefusalMessage {
-  const { code, hint, retryAfterMs } = refusal
+  const { code, hint, retryAfterMs, asking } = refusal
+  if (asking !== undefined) return { jsonrpc: '2.0', id, result: { resultType: 'input_required', ...asking } }
   const data = {
     ...(hint !== undefined && { hint }),
     ...(retryAfterMs !== undefined && { retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1000)) }),
