@@ -1,4 +1,5 @@
 import type { Route } from '@muniment/alerts'
+import type { ClassifierStageOptions } from '@muniment/detector'
 import { createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { parsePolicy } from '@muniment/archive'
@@ -20,7 +21,7 @@ import { readPolicy, verifyArchiveOf } from './verify-archive.ts'
 import { createExceptions } from './verdicts.ts'
 import { programVersion } from './version.ts'
 import { rulesFolders } from './rules-folders.ts'
-import { toolLabelsOf } from './tool-labels.ts'
+import { detectionOf, toolLabelsOf } from './tool-labels.ts'
 
 /** What the workers of one process share. */
 export interface WorkerContext extends KeyContext {
@@ -83,12 +84,34 @@ async function detectorTasks({ bus, state, keys, log, config }: WorkerContext): 
   })
   const control = controlTask({ config, bus, keys }, log.child('control'))
   const response = await responderOf({ bus, keys, state, log, config })
+  const classifier = await classifierTasks({ bus, log, config }, { rules: source.current, evidenceKey })
   return {
     'detector content': content,
     'detector behaviour': behaviour,
     'detector response': response,
+    ...classifier,
     control,
   }
+}
+
+/** A task more where `muniment.yaml` names a classifier. */
+async function classifierTasks(
+  { bus, log, config }: Pick<WorkerContext, 'bus' | 'log' | 'config'>,
+  shared: Pick<ClassifierStageOptions, 'rules' | 'evidenceKey'>,
+): Promise<Tasks> {
+  const { classifier: chosen } = await detectionOf(config)
+  if (chosen === undefined) return {}
+  const { createClassifierStage, openCommandClassifier } = await import('@muniment/detector')
+  const { command, mode, deadline_ms: deadlineMs } = chosen
+  const own = log.child('classifier')
+  const classifier = openCommandClassifier({
+    command,
+    deadlineMs,
+    restartMs: 5_000,
+    log: own,
+    now: Date.now,
+  })
+  return { 'detector classifier': createClassifierStage({ ...shared, bus, classifier, mode, log: own }) }
 }
 
 async function responderOf({

@@ -4,6 +4,7 @@ import { AppError, isAppError, laneOf, topic, type MunimentEvent } from '@munime
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import { toldBy, type Copy } from './copies.ts'
 import { emit } from './emit.ts'
+import { parseEvent } from './parse-event.ts'
 import type { ToolLabels } from './flow/labels.ts'
 import { arrangeRules, signalOf, type EventRules } from './signal.ts'
 import { signalRecord } from './signal-record.ts'
@@ -62,50 +63,9 @@ interface Coverage {
   readonly isClaim: boolean
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null
-}
-
-function isPosition(source: unknown): boolean {
-  if (!isFields(source) || typeof source['instance'] !== 'string') return false
-  return Number.isSafeInteger(source['epoch']) && Number.isSafeInteger(source['seq'])
-}
-
-function isTime(value: unknown): boolean {
-  return typeof value === 'string' && Number.isFinite(Date.parse(value))
-}
-
 interface Announced {
   readonly event: MunimentEvent
   readonly incoming: BusRecord
-}
-
-/** What is read below is there; the masker, which alone writes events, answers for the rest. */
-function isEvent(value: Fields): boolean {
-  const isNamed = typeof value['id'] === 'string' && typeof value['tenant'] === 'string'
-  const isDated = isTime(value['time']) && typeof value['kind'] === 'string'
-  const pii = value['pii']
-  return isNamed && isDated && isPosition(value['source']) && isFields(pii) && Array.isArray(pii['findings'])
-}
-
-function isMunimentEvent(value: unknown): value is MunimentEvent {
-  return isFields(value) && isEvent(value)
-}
-
-function parseEvent(record: BusRecord): MunimentEvent {
-  let value: unknown
-  try {
-    value = JSON.parse(
-      Buffer.from(record.value.buffer, record.value.byteOffset, record.value.byteLength).toString(),
-    )
-  } catch (error) {
-    throw new AppError('BATCH_MALFORMED', 'an event is not JSON', { cause: error })
-  }
-  if (!isMunimentEvent(value))
-    throw new AppError('SCHEMA_UNKNOWN', 'an event lacks its id, time, tenant, kind or source')
-  return value
 }
 
 /** What was told before needs no telling again: a server's tools, callers and arguments are known after the first time. */

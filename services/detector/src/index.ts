@@ -11,4 +11,12 @@ export { explainRule, type Explanation } from './explain.ts'
 export { createRuleSource, type RuleSource } from './rule-source.ts'
 export { inspectArgument } from './content/argument.ts'
 export { createReplay, type Replay } from './replay.ts'
-export { createToolLabels, detectionSectionSchema, type ToolLabels } from './flow/labels.ts'
+export {
+  createToolLabels,
+  detectionSectionSchema,
+  type DetectionSection,
+  type ToolLabels,
+} from './flow/labels.ts'
+export type { Classifier, ClassifierText } from './classifier/classifier.ts'
+export { openCommandClassifier, type CommandClassifierOptions } from './classifier/command.ts'
+export { createClassifierStage, type ClassifierStageOptions } from './classifier/stage.ts'

@@ -11,6 +11,8 @@ export const hitSchema = z.object({
   path: z.string().optional(),
   span: z.tuple([z.number(), z.number()]).optional(),
   evidence: z.string().optional(),
+  /** Score of a classifier that agrees; without it the finding was too weak to alarm. */
+  model: z.number().min(0).max(1).optional(),
   /** Values that correlations group by or count: numbers, and keyed hashes of everything else. */
   fields: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
 })

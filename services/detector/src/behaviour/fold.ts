@@ -102,11 +102,11 @@ function onHit(step: Step, hit: Hit): readonly Observation[] {
   const where = hit.path === undefined ? '' : ` at ${hit.path}`
   const target = signal.target === undefined ? (signal.method ?? signal.kind) : `tool ${signal.target}`
   const on = signal.server === undefined ? '' : ` on ${signal.server}`
-  const sentence = `${rule.title}: ${signal.principal}, ${target}${on}${where}`
-  const { path, span, evidence: hmac, score } = hit
-  return [
-    observation(step, rule, { score, sentence, evidence: { rule: rule.name, path, span, hmac, score } }),
-  ]
+  const { path, span, evidence: hmac, score, model } = hit
+  const why = model === undefined ? '' : ` (weak alone; the classifier of this deployment agrees)`
+  const sentence = `${rule.title}: ${signal.principal}, ${target}${on}${where}${why}`
+  const evidence = { rule: rule.name, path, span, hmac, score, ...(model !== undefined && { model }) }
+  return [observation(step, rule, { score, sentence, evidence })]
 }
 
 /** A name that a group has in common, or nothing where its events differ. */
@@ -219,6 +219,11 @@ function onAlive(step: Step): readonly Observation[] {
   return observeAlive(step.state, step.parts.behaviours, step.signal).map(news => onLane(step, news))
 }
 
+/** What a classifier agrees with rests on a finding of a rule in force, or is nothing. */
+function onModel(step: Step): readonly Observation[] {
+  return step.signal.hits.flatMap(hit => onHit(step, hit))
+}
+
 function onTally({ state, signal }: Step): readonly Observation[] {
   takeTally(state, signal)
   return []
@@ -254,6 +259,7 @@ const lookers: readonly (readonly [aspect: string, look: (step: Step) => readonl
   ['#cover', onCoverage],
   ['#alive', onAlive],
   ['#tally', onTally],
+  ['#model', onModel],
   ['#tick', onTick],
 ]
 

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 
 const toolClasses = ['untrusted', 'private', 'egress'] as const
@@ -18,6 +19,14 @@ export const detectionSectionSchema = z.strictObject({
   tools: z
     .array(z.strictObject({ tool: pattern, is: z.array(z.enum(toolClasses)).max(3) }))
     .max(1_000)
+    .optional(),
+  /** A program that scores texts; see the README of the detector. */
+  classifier: z
+    .strictObject({
+      command: z.tuple([z.string().refine(isAbsolute, 'no absolute path')], z.string()),
+      mode: z.enum(['shadow', 'on']).default('shadow'),
+      deadline_ms: z.number().int().min(1).max(10_000).default(200),
+    })
     .optional(),
 })
 
