@@ -136,6 +136,8 @@ test('a request to another path is none of an edge that was given one', async ()
   expect(seen.map(story)).toEqual(['rejected POST /mcp denied http_401'])
 })
 
+const metadata = '/.well-known/oauth-protected-resource/mcp'
+
 /** Lets in who has the key, one moment later. */
 const doorkeeper: GuardPart = {
   stage: 'authenticate',
@@ -144,7 +146,7 @@ const doorkeeper: GuardPart = {
       await Promise.resolve()
       if (header('x-key') === 'good')
         return {
-          principal: { id: 'alice', method: 'api_key' },
+          principal: { id: 'alice', method: 'api_key', scopes: ['mcp:read'] },
           headers: { RateLimit: '"a";r=1;t=2' },
           notes: [{ name: 'door', decision: 'allow' }],
         }
@@ -154,7 +156,25 @@ const doorkeeper: GuardPart = {
         notes: [{ name: 'door', decision: 'refuse', reason: typeof address }],
       }
     },
+    document: path => (path === metadata ? { resource: 'https://mcp.example.com/mcp' } : undefined),
   }),
+}
+
+/** A server with a tool that says who calls, as it was told by the SDK. */
+function telling(): ReturnType<typeof serverV2> {
+  const server = attached()
+  server.registerTool('who', {}, ({ http }) => ({
+    content: [{ type: 'text', text: JSON.stringify(http?.authInfo ?? null) }],
+  }))
+  return server
+}
+
+async function whoCalls(url: URL, headers: Record<string, string>): Promise<unknown> {
+  const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers } })
+  const visitor = await talkV2(newClientV2(), transport)
+  const answer = JSON.stringify(await visitor.call('who', {}))
+  await visitor.close()
+  return answer
 }
 
 describe('a door', () => {
@@ -187,4 +207,36 @@ describe('a door', () => {
       expect(refused).toMatchObject({ kind: 'rejected', outcome: 'denied' })
     },
   )
+
+  test.each(servers)('at %s hands over who was let in, and no credential', async (_, make) => {
+    await using server = await make(telling, { home: lab.home, guard: doorkeeper })
+    const told = await whoCalls(server.url, { 'x-key': 'good' })
+    for (const part of ['alice', 'mcp:read', 'api_key']) expect(told).toContain(part)
+    expect(told).not.toContain('good')
+  })
+
+  test.each(servers)('at %s shows everybody what clients must know to sign in', async (_, make) => {
+    await using server = await make(telling, { home: lab.home, guard: doorkeeper })
+    const document = await fetch(new URL(metadata, server.url))
+    expect([document.status, document.headers.get('content-type')]).toEqual([200, 'application/json'])
+    expect(await document.json()).toEqual({ resource: 'https://mcp.example.com/mcp' })
+    const posted = await fetch(new URL(metadata, server.url), post(call))
+    expect(posted.status).toBeGreaterThanOrEqual(400)
+  })
+
+  test('leaves alone what an application has found out about a caller itself', async () => {
+    let told: unknown
+    const listener = observeListener(
+      (request, response) => {
+        told = Reflect.get(request, 'auth')
+        response.end()
+      },
+      { home: lab.home, guard: doorkeeper },
+    )
+    await using server = await listen((request, response) =>
+      listener(Object.assign(request, { auth: 'own' }), response),
+    )
+    await fetch(server.url, post(call, { 'x-key': 'good' }))
+    expect(told).toBe('own')
+  })
 })

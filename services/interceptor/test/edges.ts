@@ -8,7 +8,14 @@ import { Hono } from 'hono'
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { EdgeOptions } from '../src/edge/options.ts'
-import { observeExpress, observeFastify, observeFetch, observeHono, observeListener } from '../src/http.ts'
+import {
+  authInfoOf,
+  observeExpress,
+  observeFastify,
+  observeFetch,
+  observeHono,
+  observeListener,
+} from '../src/http.ts'
 import { listen, type Listening } from './http-lab.ts'
 import type { serverV2 } from './servers.ts'
 
@@ -48,7 +55,8 @@ function webSessions(make: Make): (request: Request) => Promise<Response> {
         onsessioninitialized: id => void transports.set(id, transport),
       })
     if (known === undefined) await make().connect(transport)
-    return transport.handleRequest(request)
+    const authInfo = authInfoOf(request)
+    return transport.handleRequest(request, authInfo && { authInfo })
   }
 }
 

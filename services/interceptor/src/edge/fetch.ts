@@ -4,6 +4,7 @@ import type { HttpExchange } from '../http/exchange.ts'
 import { within } from '../http/scope.ts'
 import type { HttpHead } from '../http/state.ts'
 import { isPromise, type Soon } from '../soon.ts'
+import { grant } from './auth-info.ts'
 import { knock, knockAndRecord, type Entry, type Visitor } from './door.ts'
 import { holds } from './hold.ts'
 import { openEdge, type Edge, type EdgeOptions } from './options.ts'
@@ -143,6 +144,7 @@ async function answered(
     const { status, body, headers: fields } = refused
     return watchResponse(new Response(body, { status, headers: fields }), visitor.exchange)
   }
+  grant(request, visitor.principal)
   const exchange = watchRequest(visitor, request, holds(edge))
   try {
     return watchResponse(withFields(await within(visitor, answer), headers), exchange)
@@ -150,6 +152,13 @@ async function answered(
     exchange.end('server_gone')
     throw error
   }
+}
+
+function documentFor({ document }: Edge, { method, url }: Request): Response | undefined {
+  const body = document(method, new URL(url).pathname)
+  return body === undefined
+    ? undefined
+    : new Response(body, { headers: { 'Content-Type': 'application/json' } })
 }
 
 type FetchHandler<A extends readonly unknown[]> = (
@@ -164,6 +173,8 @@ export function observeFetch<A extends readonly unknown[]>(
 ): (request: Request, ...rest: A) => Promise<Response> {
   const edge = openEdge(options)
   return async (request, ...rest) => {
+    const document = documentFor(edge, request)
+    if (document !== undefined) return document
     const asked = begin(edge, request)
     return asked === undefined
       ? await handler(request, ...rest)
@@ -184,6 +195,8 @@ export function observeHono(
   const edge = openEdge(options)
   return async (context, next) => {
     const request = context.req.raw
+    const document = documentFor(edge, request)
+    if (document !== undefined) return void (context.res = document)
     const asked = begin(edge, request)
     if (asked === undefined) return next()
     context.res = await answered(edge, { asked, request }, async () => {

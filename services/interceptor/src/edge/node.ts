@@ -6,6 +6,7 @@ import { within } from '../http/scope.ts'
 import { principalOf } from '../identity.ts'
 import { isMembers } from '../json.ts'
 import { andThen, type Soon } from '../soon.ts'
+import { authInfoOf, grant } from './auth-info.ts'
 import { knock, knockAndRecord, type Entry, type Visitor } from './door.ts'
 import { holdBody, hasBody } from './held-body.ts'
 import { holds } from './hold.ts'
@@ -104,6 +105,13 @@ function certificateOf({ socket }: IncomingMessage): Uint8Array | undefined {
   return socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined
 }
 
+/** Both lines of the SDK look for it there. */
+function handOver(request: IncomingMessage, { principal }: Visitor): void {
+  grant(request, principal)
+  const info = authInfoOf(request)
+  if (info !== undefined && Reflect.get(request, 'auth') === undefined) Reflect.set(request, 'auth', info)
+}
+
 interface Exchanged {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -131,6 +139,7 @@ function admit<T>(
 ): Soon<T | undefined> {
   return andThen(enter(edge, request, visitor), ({ headers: fields, refused }): T | undefined => {
     if (refused === undefined) {
+      handOver(request, visitor)
       for (const [name, value] of Object.entries(fields)) response.setHeader(name, value)
       return within(visitor, run)
     }
@@ -142,12 +151,20 @@ function admit<T>(
   })
 }
 
+/** Answers what everybody may read; `false` where there is nothing of that kind. */
+function answersDocument({ document }: Edge, { request, response }: Exchanged): boolean {
+  const body = document(request.method ?? '', targetOf(request))
+  if (body !== undefined) response.writeHead(200, { 'Content-Type': 'application/json' }).end(body)
+  return body !== undefined
+}
+
 type Listener = (request: IncomingMessage, response: ServerResponse) => unknown
 
 /** Observes the listener of a `node:http` or `node:https` server. */
 export function observeListener(listener: Listener, options?: EdgeOptions): Listener {
   const edge = openEdge(options)
   return (request, response) => {
+    if (answersDocument(edge, { request, response })) return undefined
     const run = (): unknown => listener(request, response)
     const visitor = watchNode(edge, request, response)
     return visitor === undefined ? run() : admit(edge, { request, response }, { visitor, run })
@@ -162,6 +179,7 @@ export function observeExpress(
 ): (request: IncomingMessage, response: ServerResponse, next: Next) => void {
   const edge = openEdge(options)
   return (request, response, next) => {
+    if (answersDocument(edge, { request, response })) return
     const visitor = watchNode(edge, request, response)
     if (visitor === undefined) next()
     else void admit(edge, { request, response }, { visitor, run: next })

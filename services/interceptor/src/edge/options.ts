@@ -18,6 +18,8 @@ export interface Edge {
   /** Who is asked before the server's code runs; of messages only that they are recorded first. */
   readonly guard: Guard | undefined
   readonly settings: Settings
+  /** What everybody may read about the guarded server, as JSON; also outside of `path`. */
+  readonly document: (method: string, target: string) => string | undefined
   /** Whether a request to this path, with its query, is looked at. */
   readonly covers: (target: string) => boolean
 }
@@ -31,6 +33,10 @@ export function openEdge(options: EdgeOptions = noOptions): Edge {
     recordFirst: host.core.recordFirst,
     guard,
     settings,
+    document: (method, target) => {
+      const found = method === 'GET' ? guard?.document?.(target.split('?', 1)[0] ?? '') : undefined
+      return found && JSON.stringify(found)
+    },
     covers: target => {
       if (path === undefined) return true
       const [asked = ''] = target.split('?', 1)
