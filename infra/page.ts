@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { rolldown } from 'rolldown'
+import { rolldown, type Plugin } from 'rolldown'
 
 const folder = resolve('services/cli/page')
 const out = process.argv[2] ?? join(folder, 'verify.html')
@@ -12,18 +12,29 @@ function read(name: string): string {
   return readFileSync(join(folder, name), 'utf8')
 }
 
-const shims = ['crypto', 'zlib'].map(name => [`node:${name}`, join(folder, `shims/node-${name}.js`)])
+const absent = join(folder, 'shims/absent.js')
+/** The engine that writes rows is native code; of Node's own modules one has a stand-in. */
+const isAbsent = /^node:(?!crypto$)|\/parquet\/engine\.ts$/u
+
+const standIns: Plugin = {
+  name: 'stand-ins',
+  resolveId(id) {
+    if (id === 'node:crypto') return join(folder, 'shims/node-crypto.js')
+    return isAbsent.test(id) ? absent : null
+  },
+}
 
 async function bundle(): Promise<string> {
   const build = await rolldown({
     input: join(folder, 'main.js'),
     platform: 'browser',
-    resolve: { alias: Object.fromEntries(shims) },
-    transform: { inject: { Buffer: [join(folder, 'shims/buffer.js'), 'Buffer'] } },
-    // What cannot be found would be missed in a browser only.
-    onLog: (_level, { message }) => {
-      throw new Error(message)
+    plugins: [standIns],
+    shimMissingExports: true,
+    // What cannot be found otherwise would be missed in a browser only.
+    onLog(_level, { code, message }) {
+      if (code !== 'SHIMMED_EXPORT') throw new Error(message)
     },
+    transform: { inject: { Buffer: [join(folder, 'shims/buffer.js'), 'Buffer'] } },
   })
   const { output } = await build.generate({ format: 'iife', minify: true })
   await build.close()

@@ -60,9 +60,3 @@ export function verify(...[, message, { publicKey }, signature]) {
 export function timingSafeEqual(a, b) {
   return a.length === b.length && a.every((byte, at) => byte === b[at])
 }
-
-function absent() {
-  throw new Error('This page opens no contents and signs nothing.')
-}
-
-export { absent as createCipheriv, absent as createDecipheriv, absent as sign }
