@@ -8,6 +8,7 @@ import { dlqCommand } from './dlq.ts'
 import { eraseCommand } from './erase.ts'
 import { holdCommand } from './hold.ts'
 import { installCommand } from './install.ts'
+import { interceptorsCommand } from './interceptors.ts'
 import { keysCommand } from './keys.ts'
 import { maskCommand } from './mask.ts'
 import { mcpCommand } from './mcp.ts'
@@ -30,6 +31,7 @@ const everyday: readonly CliCommand[] = [
   wrapCommand,
   installCommand,
   proxyCommand,
+  interceptorsCommand,
   tailCommand,
   queryCommand,
   showCommand,
