@@ -9,6 +9,7 @@ import { createThreshold } from '../src/classifier/threshold.ts'
 import {
   compilePack,
   createClassifierStage,
+  loadRules,
   openCommandClassifier,
   type Classifier,
   type RulePack,
@@ -106,6 +107,12 @@ function packOf(score: string): RulePack {
   return compilePack([{ name: 'fish', text: weak.replace('SCORE', score) }])
 }
 
+/** The rules about content alone: a thousand calls within minutes are worth other alerts. */
+const shipped: RulePack = (() => {
+  const pack = loadRules()
+  return { ...pack, rules: pack.rules.filter(({ behaviour }) => behaviour === undefined), links: [] }
+})()
+
 const swordfish: Classifier = {
   score: ({ text }) => Promise.resolve(text.includes('swordfish') ? 0.99 : 0.1),
   [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -118,13 +125,12 @@ function evidenceKey(): Promise<KeyObject> {
 /** What the classifier's stage publishes of a thousand ordinary calls and two after them, and the alerts that come of all. */
 async function story(
   lab: Lab,
-  options: { readonly mode: 'shadow' | 'on'; readonly score: string; readonly ordinary?: number },
+  options: { readonly mode: 'shadow' | 'on'; readonly pack: RulePack; readonly ordinary?: number },
 ): Promise<{ readonly raised: number; readonly alerts: readonly Alert[] }> {
-  const { mode, score, ordinary = 1_000 } = options
-  const pack = packOf(score)
+  const { mode, pack, ordinary = 1_000 } = options
   const quiet = Array.from({ length: ordinary }, (_, seq) => call(seq, 'bird', { text: `hello ${seq}` }))
   const bird = call(ordinary, 'bird', { text: 'swordfish' })
-  const fish = call(ordinary + 1, 'fish', { text: 'swordfish' })
+  const fish = call(ordinary + 1, 'fish', { title: '<script>swordfish()' })
   await publish(lab.bus, [...quiet, bird, fish])
   await drain(lab, { pack })
   const before = (await contents(lab.bus, topic.signals)).length
@@ -154,19 +160,21 @@ async function story(
 }
 
 test.each([
-  ['shadow raises nothing', { mode: 'shadow', score: '0.3' }, 0],
-  ['on raises a finding too weak alone', { mode: 'on', score: '0.3' }, 1],
-  ['on raises nothing that is far too weak', { mode: 'on', score: '0.2' }, 0],
-  ['on raises nothing while it learns', { mode: 'on', score: '0.3', ordinary: 900 }, 0],
+  ['shadow raises nothing', { mode: 'shadow', pack: packOf('0.3') }, 0],
+  ['on raises a finding too weak alone', { mode: 'on', pack: packOf('0.3') }, 1],
+  ['on raises nothing that is far too weak', { mode: 'on', pack: packOf('0.2') }, 0],
+  ['on raises what shipped rules find too weak', { mode: 'on', pack: shipped }, 1],
+  ['shadow leaves it at that', { mode: 'shadow', pack: shipped }, 0],
+  ['on raises nothing while it learns', { mode: 'on', pack: packOf('0.3'), ordinary: 900 }, 0],
 ] as const)(
   '%s, and never what no rule has found',
   async (_, options, count) => {
     await using lab = await openLab()
     const { raised, alerts } = await story(lab, options)
     expect(raised).toBe(count)
-    expect(alerts.map(({ finding_info: { analytic } }) => analytic.name)).toEqual(
-      Array.from({ length: count }, () => 'fish'),
-    )
+    const rules = alerts.map(({ finding_info: { analytic } }) => analytic.name)
+    const name = options.pack === shipped ? 'markup-injection' : 'fish'
+    expect(rules).toEqual(Array.from({ length: count }, () => name))
     for (const { message, confidence_score: confidence } of alerts) {
       expect(message).toContain('the classifier of this deployment agrees')
       expect(confidence).toBeLessThanOrEqual(55)

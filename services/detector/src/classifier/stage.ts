@@ -2,11 +2,13 @@ import type { KeyObject } from 'node:crypto'
 import type { Batch, Bus, BusRecord, OutgoingRecord } from '@muniment/bus'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import { isAppError, laneOf, topic, type Hit, type MunimentEvent } from '@muniment/schema'
-import type { Document } from '../content/document.ts'
+import type { ContentKind, Document } from '../content/document.ts'
+import { inspect, type PlacedFinding } from '../content/index.ts'
 import { eventDocuments } from '../content/event-documents.ts'
+import { eventFacts } from '../event-facts.ts'
 import { parseEvent } from '../parse-event.ts'
 import type { RulePack } from '../sigma/pack.ts'
-import { arrangeRules, hitsOf, judgeEvent, signalOf, type EventRules, type Fired } from '../signal.ts'
+import { arrangeRules, fire, hitsOf, signalOf, type EventRules, type Fired } from '../signal.ts'
 import { signalRecord } from '../signal-record.ts'
 import type { Classifier } from './classifier.ts'
 import { createThreshold, type Threshold } from './threshold.ts'
@@ -49,30 +51,73 @@ async function scoreOf({ classifier }: Stage, document: Document | undefined): P
   return await classifier.score({ kind: document.source, text: document.text.slice(0, longestText) })
 }
 
-/** Whether no rule alarms by it, and the classifier can make a difference. */
-function isWeak({ score }: Fired): boolean {
+/** Whether a rule that fired alarms only if the classifier agrees. */
+function isWeak({ score }: Pick<Fired, 'score'>): boolean {
   return score < alertScore && score + mostAdded >= alertScore
 }
 
-/** Learns what is usual from a text in which no rule found anything. */
+/** Learns what is usual from a text in which nothing was found. */
 async function learn(stage: Stage, documents: readonly Document[]): Promise<void> {
   const score = await scoreOf(stage, longest(documents))
   if (score !== undefined) stage.threshold.learn(score)
 }
 
-/** The findings too weak to alarm that the classifier agrees with. */
-async function agreed(stage: Stage, event: MunimentEvent): Promise<readonly Scored[]> {
-  const documents = eventDocuments(event)
-  const fired = judgeEvent(event, documents, stage.arranged)
-  if (fired.length === 0) await learn(stage, documents)
+/** What the classifier says of a text, where that is out of the ordinary. */
+async function agrees(stage: Stage, document: Document | undefined): Promise<number | undefined> {
   const limit = stage.threshold.limit()
-  if (limit === undefined) return []
-  const found: Scored[] = []
-  for (const each of fired.filter(isWeak)) {
-    const model = await scoreOf(stage, each.finding?.document ?? longest(documents))
-    if (model !== undefined && model >= limit) found.push({ ...each, model })
+  const model = limit === undefined ? undefined : await scoreOf(stage, document)
+  return model !== undefined && limit !== undefined && model >= limit ? model : undefined
+}
+
+type Findings = ReadonlyMap<ContentKind, PlacedFinding>
+
+interface Raised {
+  readonly findings: Findings
+  /** What the classifier said of those that it has raised. */
+  readonly said: ReadonlyMap<PlacedFinding, number>
+}
+
+/** The findings that rules are shown: strong ones, and weak ones raised where the classifier agrees. */
+async function raisedOf(stage: Stage, found: Findings): Promise<Raised> {
+  const findings = new Map([...found].filter(([, { score }]) => score >= alertScore))
+  const said = new Map<PlacedFinding, number>()
+  for (const [kind, finding] of found) {
+    const model = isWeak(finding) ? await agrees(stage, finding.document) : undefined
+    if (model === undefined) continue
+    const raised = { ...finding, score: finding.score + mostAdded }
+    findings.set(kind, raised)
+    said.set(raised, model)
   }
-  return found
+  return { findings, said }
+}
+
+/** A rule that fired on what was raised, or that alarms only if the classifier agrees; nothing where it does not. */
+async function scoredBy(
+  stage: Stage,
+  fired: Fired,
+  { said, text }: Pick<Raised, 'said'> & { readonly text: Document | undefined },
+): Promise<Scored | undefined> {
+  const { finding, score } = fired
+  const model = finding && said.get(finding)
+  if (model !== undefined) return score < alertScore ? undefined : { ...fired, model }
+  if (!isWeak(fired)) return undefined
+  const agreed = await agrees(stage, finding?.document ?? text)
+  return agreed === undefined ? undefined : { ...fired, score: score + mostAdded, model: agreed }
+}
+
+/** What rules find only because the classifier agrees. */
+async function foundWith(stage: Stage, event: MunimentEvent): Promise<readonly Scored[]> {
+  const documents = eventDocuments(event)
+  const found = inspect(documents, alertScore - mostAdded)
+  const { findings, said } = await raisedOf(stage, found)
+  const fired = fire(stage.arranged, { findings, documents, facts: eventFacts(event, documents, findings) })
+  if (found.size === 0 && fired.length === 0) await learn(stage, documents)
+  const scored: Scored[] = []
+  for (const each of fired) {
+    const one = await scoredBy(stage, each, { said, text: longest(documents) })
+    if (one !== undefined) scored.push(one)
+  }
+  return scored
 }
 
 async function raise(
@@ -92,7 +137,7 @@ async function raise(
   const key = await stage.evidenceKey(event.tenant)
   const lane = record.headers['mun_lane'] ?? laneOf(event.source)
   const hits = found.flatMap(({ model, ...fired }): readonly Hit[] => {
-    const [hit] = hitsOf([{ ...fired, score: fired.score + mostAdded }], key)
+    const [hit] = hitsOf([fired], key)
     return hit === undefined ? [] : [{ ...hit, model }]
   })
   const signal = signalOf(event, `${lane}#model`, hits)
@@ -102,7 +147,7 @@ async function raise(
 async function look(stage: Stage, record: BusRecord): Promise<readonly OutgoingRecord[]> {
   const event = parseEvent(record)
   if (event.gap !== undefined || event.kind === 'heartbeat' || event.kind === 'begun') return []
-  const found = await agreed(stage, event)
+  const found = await foundWith(stage, event)
   return found.length === 0 ? [] : await raise(stage, record, { event, found })
 }
 

@@ -131,7 +131,7 @@ const detectors: readonly Detector[] = [
   },
 ]
 
-/** The weakest finding that is kept. */
+/** The weakest finding that rules are shown. */
 const least = 0.5
 const bySource = new Map(
   all.map(source => [source, detectors.filter(each => each.sources.includes(source))] as const),
@@ -142,14 +142,17 @@ function judge(found: Inspection, detector: Detector): Span {
   return detector.detect(found)
 }
 
-/** The strongest finding of each kind over all texts of an event. */
-export function inspect(documents: readonly Document[]): ReadonlyMap<ContentKind, PlacedFinding> {
+/** The strongest finding of each kind over all texts of an event, unless it is weaker than `weakest`. */
+export function inspect(
+  documents: readonly Document[],
+  weakest: number = least,
+): ReadonlyMap<ContentKind, PlacedFinding> {
   const best = new Map<ContentKind, PlacedFinding>()
   for (const document of documents) {
     const found = inspection(document)
     for (const detector of bySource.get(document.source) ?? []) {
       const span = judge(found, detector)
-      if (span.score < least || span.score <= (best.get(detector.kind)?.score ?? 0)) continue
+      if (span.score < weakest || span.score <= (best.get(detector.kind)?.score ?? 0)) continue
       const end = Math.min(span.end, document.text.length)
       best.set(detector.kind, { score: span.score, start: Math.min(span.start, end), end, document })
     }
