@@ -39,6 +39,9 @@ const validateSchema = z.strictObject({
       max_file_bytes: whole.optional(),
     })
     .optional(),
+  urls: z
+    .strictObject({ parameters: z.array(z.string()).optional(), allow: z.array(z.string()).optional() })
+    .optional(),
   sanitise: z.strictObject({ tools: z.array(z.string()), html: z.boolean().optional() }).optional(),
 })
 
@@ -52,6 +55,7 @@ const guardSectionSchema = z.strictObject({
 
 type Inspect = NonNullable<ValidateOptions['inspect']>
 type PathOptions = NonNullable<ValidateOptions['paths']>
+type UrlOptions = NonNullable<ValidateOptions['urls']>
 
 type Given<T> = { readonly [K in keyof T]?: T[K] | undefined }
 
@@ -105,6 +109,7 @@ function validateOf(said: z.infer<typeof validateSchema>, inspect: Inspect | und
       unlisted: said.unlisted,
       unknownParameters: said.unknown_parameters,
       paths: pathsOf(said.paths),
+      urls: said.urls && written<UrlOptions>(said.urls),
       sanitise: sanitise && { tools: sanitise.tools, html: sanitise.html === true },
       inspect,
     }),

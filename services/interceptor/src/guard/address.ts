@@ -57,3 +57,9 @@ export function addressKey(address: string | undefined): string {
   const network = groups.slice(0, groupsOfNetwork).map(group => group.toString(16))
   return embedded(groups) ?? `${network.join(':')}::/64`
 }
+
+/** The IPv4 address behind an IPv6 one that embeds it; any other address as it is. */
+export function innerAddress(address: string): string {
+  const text = bare(address)
+  return isIPv6(text) ? (embedded(expand(text)) ?? text) : text
+}

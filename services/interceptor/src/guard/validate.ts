@@ -6,6 +6,7 @@ import { createPathCheck, isPathName, pathOfFile, type PathCheck, type PathOptio
 import { sanitised, type SanitiseOptions } from './sanitise.ts'
 import { defaultShape, shapeFault, type ShapeLimits } from './shape.ts'
 import { createToolSchemas, type ToolSchemas } from './tool-schemas.ts'
+import { createUrlCheck, isUrlName, mostUrls, type UrlCheck, type UrlOptions } from './urls.ts'
 
 /** What is checked of requests beside their shape. */
 export interface ValidateOptions extends Partial<ShapeLimits> {
@@ -17,17 +18,20 @@ export interface ValidateOptions extends Partial<ShapeLimits> {
   readonly unknownParameters?: 'pass' | 'refuse'
   /** Where arguments that are paths, and `file:` resources, may lead. */
   readonly paths?: PathOptions
+  /** Where arguments that are URLs may lead: names are resolved, and private addresses refused. */
+  readonly urls?: UrlOptions
   /** Texts of arguments that are cleaned before they are judged. */
   readonly sanitise?: SanitiseOptions
   /** Tells the kind of attack that a text is in an argument of this name, as the detector of `@muniment/detector` does. */
   readonly inspect?: (name: string, text: string) => string | undefined
 }
 
-interface State extends Pick<ValidateOptions, 'paths' | 'sanitise' | 'inspect'> {
+interface State extends Pick<ValidateOptions, 'paths' | 'urls' | 'sanitise' | 'inspect'> {
   readonly limits: ShapeLimits
   readonly schemas: ToolSchemas
   readonly refusesUnlisted: boolean
   readonly pathCheck: PathCheck | undefined
+  readonly urlCheck: UrlCheck | undefined
 }
 
 interface Leaf {
@@ -85,12 +89,30 @@ function pathsOf({ paths }: State, { method }: Subject, { params, leaves }: Said
   return [...named, pathOfFile(uri) ?? '\0']
 }
 
-async function pathFault({ pathCheck }: State, paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) {
-    const fault = await pathCheck?.(path)
+/** What is wrong with the first text of which something is. */
+async function firstFault(
+  check: PathCheck | undefined,
+  texts: readonly string[],
+): Promise<string | undefined> {
+  for (const text of texts) {
+    const fault = await check?.(text)
     if (fault !== undefined) return fault
   }
   return undefined
+}
+
+/** What must be looked up: where paths and URLs lead. */
+async function leadingFault(
+  { pathCheck, urlCheck }: State,
+  { paths, urls }: { readonly paths: readonly string[]; readonly urls: readonly string[] },
+): Promise<string | undefined> {
+  return (await firstFault(pathCheck, paths)) ?? (await firstFault(urlCheck, urls))
+}
+
+/** Each URL that a request names, once. */
+function urlsOf({ urls }: State, leaves: readonly Leaf[]): readonly string[] {
+  if (urls === undefined) return []
+  return [...new Set(leaves.filter(({ name }) => isUrlName(name, urls)).map(({ text }) => text))]
 }
 
 function cleaned({ sanitise }: State, { method, target }: Subject, message: Members): Members | undefined {
@@ -117,8 +139,12 @@ function judge(state: State, subject: Subject, given: Members): Soon<Verdict | u
     notes: [{ name: 'validate', decision: 'sanitise' }],
   }
   const paths = pathsOf(state, subject, { params, leaves })
-  if (paths.length === 0) return passed
-  return andThen(pathFault(state, paths), wrong => (wrong === undefined ? passed : refuse(wrong)))
+  const urls = urlsOf(state, leaves)
+  if (paths.length + urls.length === 0) return passed
+  if (urls.length > mostUrls) return refuse('too_many_urls')
+  return andThen(leadingFault(state, { paths, urls }), wrong =>
+    wrong === undefined ? passed : refuse(wrong),
+  )
 }
 
 function limitsOf(options: ValidateOptions): ShapeLimits {
@@ -128,16 +154,26 @@ function limitsOf(options: ValidateOptions): ShapeLimits {
   throw new AppError('CONFIG_INVALID', 'A limit of validation is no positive whole number.')
 }
 
+type Checks = Pick<State, 'paths' | 'urls' | 'sanitise' | 'inspect' | 'pathCheck' | 'urlCheck'>
+
+function checksOf({ paths, urls, sanitise, inspect }: ValidateOptions): Checks {
+  return {
+    pathCheck: paths && createPathCheck(paths),
+    urlCheck: urls && createUrlCheck(urls),
+    ...(paths !== undefined && { paths }),
+    ...(urls !== undefined && { urls }),
+    ...(sanitise !== undefined && { sanitise }),
+    ...(inspect !== undefined && { inspect }),
+  }
+}
+
 /** A guard that refuses requests whose shape, arguments, payloads or paths are not what the server is meant to get. */
 export function validate(options: ValidateOptions = {}): GuardPart {
-  const { tools = {}, unlisted = 'pass', unknownParameters = 'refuse', paths, sanitise, inspect } = options
+  const { tools = {}, unlisted = 'pass', unknownParameters = 'refuse' } = options
   const parts = {
     limits: limitsOf(options),
     refusesUnlisted: unlisted === 'refuse',
-    pathCheck: paths && createPathCheck(paths),
-    ...(paths !== undefined && { paths }),
-    ...(sanitise !== undefined && { sanitise }),
-    ...(inspect !== undefined && { inspect }),
+    ...checksOf(options),
   }
   return {
     stage: 'validate',
