@@ -7,6 +7,7 @@ import { installInspector, isInspectorInstalled } from './inspector.ts'
 import { areJudgesInstalled, installJudges } from './judges.ts'
 import { installKafka, isKafkaInstalled } from './kafka.ts'
 import { installKafkaPython, isKafkaPythonInstalled } from './kafka-python.ts'
+import { installParquetJava, isParquetJavaInstalled } from './parquet-java.ts'
 import { installPyArrow, isPyArrowInstalled } from './pyarrow.ts'
 import { installS3, isS3Installed } from './s3.ts'
 import { installSecrets, isSecretsInstalled } from './secrets.ts'
@@ -21,6 +22,7 @@ export type LaneName =
   | 'inspector'
   | 'pyarrow'
   | 'kafka-python'
+  | 'parquet-java'
 
 interface Tools {
   /** Programs that must be on the path to install the tools. */
@@ -75,6 +77,13 @@ export const laneTools: Readonly<Record<LaneName, Tools>> = {
     cost: '45 MB, 10 s',
     isInstalled: isKafkaPythonInstalled,
     install: installKafkaPython,
+  },
+  'parquet-java': {
+    installers: ['mvn', 'java'],
+    programs: ['java'],
+    cost: '68 MB, 30 s',
+    isInstalled: isParquetJavaInstalled,
+    install: installParquetJava,
   },
   browser: {
     installers: ['apt-get'],
