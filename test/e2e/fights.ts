@@ -1,4 +1,4 @@
-// Workers that know nothing of each other, and what they must have made of it in the end.
+// Workers that fight each other or are killed, and what they must have made of it in the end.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -21,6 +21,9 @@ const program = fileURLToPath(import.meta.resolve('../fixtures/fighter.ts'))
 export interface Fighter extends AsyncDisposable {
   /** Throws where it ended by itself. */
   readonly assertAlive: () => void
+  readonly kill9: () => Promise<void>
+  /** Starts it again and resolves when it works. */
+  readonly restart: () => Promise<void>
 }
 
 interface Started {
@@ -51,11 +54,16 @@ async function end({ child }: Started, signal: NodeJS.Signals): Promise<void> {
 
 /** Starts a worker in a role and resolves when it works. */
 export async function startFighter(role: string, place: FightPlace): Promise<Fighter> {
-  const started = await start([role, JSON.stringify(place)])
-  const { child, text } = started
+  const launch = (): Promise<Started> => start([role, JSON.stringify(place)])
+  let started = await launch()
   return {
     assertAlive() {
+      const { child, text } = started
       if (child.exitCode !== null) throw new Error(`${role} ended with ${child.exitCode}: ${text()}`)
+    },
+    kill9: () => end(started, 'SIGKILL'),
+    async restart() {
+      started = await launch()
     },
     [Symbol.asyncDispose]: () => end(started, 'SIGTERM'),
   }
