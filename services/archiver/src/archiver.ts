@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createCutWriter, openArchive, type ArchiveStore } from '@muniment/archive'
+import { createCutWriter, openArchive, type ArchiveStore, type RetentionClasses } from '@muniment/archive'
 import type { Bus } from '@muniment/bus'
 import type { SegmentKeys } from '@muniment/keys'
 import type { Logger, Metrics, Task } from '@muniment/runtime'
@@ -17,6 +17,8 @@ export interface ArchiverOptions {
   readonly keys: SegmentKeys
   /** How long the store keeps every object against everybody; no lock where left out. */
   readonly retentionDays?: number | undefined
+  /** What is kept for another time than that. */
+  readonly retentionClasses?: RetentionClasses | undefined
   readonly log: Logger
   readonly metrics?: Metrics
   readonly nowMs?: () => number
@@ -54,7 +56,8 @@ function report(log: Logger): (event: PartitionEvent) => void {
 /** Archives events, alerts and control decisions: each exactly once, in ranges named by their position, durable before anything is acknowledged. */
 export function createArchiver(options: ArchiverOptions): Task {
   const { bus, store, keys, log, nowMs = Date.now, random = Math.random, after = afterTimeout } = options
-  const { maxHeldBytes = 96 * 1024 * 1024, concurrency = 2, drainTimeoutMs = 10_000, retentionDays } = options
+  const { maxHeldBytes = 96 * 1024 * 1024, concurrency = 2, drainTimeoutMs = 10_000 } = options
+  const { retentionDays, retentionClasses } = options
   const context = {
     archive: openArchive({ store, keys }),
     cuts: createCutWriter({
@@ -63,6 +66,7 @@ export function createArchiver(options: ArchiverOptions): Task {
       randomBytes,
       now: nowMs,
       ...(retentionDays !== undefined && { retentionDays }),
+      ...(retentionClasses !== undefined && { retentionClasses }),
     }),
     limits: { ...defaultCut, ...options.cut },
     nowMs,

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto'
-import { checkWorm, whyStoreIsUnsafe, type ArchiveStore } from '@muniment/archive'
-import type { Config, Logger } from '@muniment/runtime'
+import {
+  checkWorm,
+  longestRetentionDays,
+  retentionSectionSchema,
+  whyStoreIsUnsafe,
+  type ArchiveStore,
+  type RetentionClasses,
+} from '@muniment/archive'
+import { readSection, type Config, type Logger } from '@muniment/runtime'
 import { AppError } from '@muniment/schema'
 import type { StateStore } from '@muniment/state'
 import { actEvent, openActs } from './acts.ts'
@@ -10,6 +17,10 @@ import { openStoreOf, s3ConfigOf } from './context.ts'
 export interface EvidenceStore {
   readonly store: ArchiveStore
   readonly retentionDays: number | undefined
+  /** What is kept for another time than that. */
+  readonly retentionClasses: RetentionClasses
+  /** The longest of all these times. */
+  readonly longestDays: number | undefined
 }
 
 /** What opening needs. */
@@ -62,15 +73,21 @@ async function recordRisk({ config, log }: EvidenceContext, reason: string): Pro
  */
 export async function openEvidenceStoreOf(context: EvidenceContext): Promise<EvidenceStore> {
   const { config } = context
+  const section = config.sections.retention_classes
+  const retentionClasses = section === undefined ? [] : readSection(section, retentionSectionSchema)
   const store = await openStoreOf(config)
+  const open = (retentionDays: number | undefined): EvidenceStore => {
+    const longestDays = longestRetentionDays({ retentionClasses, ...(retentionDays && { retentionDays }) })
+    return { store, retentionDays, retentionClasses, longestDays }
+  }
   const bucket = s3ConfigOf(config)
-  if (bucket === undefined) return { store, retentionDays: undefined }
+  if (bucket === undefined) return open(undefined)
   const why = (await whyStoreIsUnsafe({ ...bucket })) ?? (await whyTrialFails(context, bucket))
-  if (why === undefined) return { store, retentionDays: config.retention.days }
+  if (why === undefined) return open(config.retention.days)
   if (!config.isUnsafeStoreAllowed)
     throw new AppError('STORE_UNSAFE', why, {
       hint: 'Use a bucket that was created with Object Lock (`muniment doctor --worm` tries one), or take the risk with MUNIMENT_STORE_UNSAFE=true.',
     })
   await recordRisk(context, why)
-  return { store, retentionDays: undefined }
+  return open(undefined)
 }

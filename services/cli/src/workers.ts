@@ -138,11 +138,12 @@ async function responderOf({
 
 async function archiverTasks({ bus, state, keys, log, config, metrics }: WorkerContext): Promise<Tasks> {
   const { createArchiver } = await import('@muniment/archiver')
-  const { store, retentionDays } = await openEvidenceStoreOf({ config, state, log })
+  const { store, retentionDays, retentionClasses } = await openEvidenceStoreOf({ config, state, log })
   const archiver = createArchiver({
     bus,
     store,
     retentionDays,
+    retentionClasses,
     keys: keys.segmentKeys,
     log: log.child('archiver'),
     metrics,
@@ -166,7 +167,7 @@ async function witnessesOf({ config: { witness }, log }: WorkerContext): Promise
 
 async function notaryOptions(context: WorkerContext): Promise<NotaryOptions> {
   const { keys, state, log, config, metrics, bus } = context
-  const { store, retentionDays } = await openEvidenceStoreOf({ config, state, log })
+  const { store, longestDays } = await openEvidenceStoreOf({ config, state, log })
   const raise = async (span: UnwitnessedSpan): Promise<void> => {
     try {
       await bus.publish(topic.alerts, [
@@ -178,7 +179,7 @@ async function notaryOptions(context: WorkerContext): Promise<NotaryOptions> {
   }
   return {
     store,
-    retentionDays,
+    retentionDays: longestDays,
     keys,
     state,
     metrics,

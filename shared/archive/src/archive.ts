@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { AppError } from '@muniment/schema'
+import { AppError, isAppError } from '@muniment/schema'
 import type { CommittedManifest, Segment } from './format/manifest.ts'
 import { manifestKey, parsePath } from './format/paths.ts'
 import { bodiesOf, noSuchBody, withBodies } from './whole-records.ts'
@@ -37,7 +37,7 @@ export interface Archive {
   readonly manifestOf: (objectKey: string) => Promise<CommittedManifest | undefined>
   /** The key that opens a segment with any tool. Throws `KEY_UNKNOWN` where the tenant's key is gone. */
   readonly dataKey: (found: CommittedManifest, segment: Segment) => Promise<KeyObject>
-  /** Throws `KEY_UNKNOWN` where the tenant's key is gone, `ARCHIVE_DAMAGED` where the bytes are not the archived ones. */
+  /** Throws `KEY_UNKNOWN` where the tenant's key is gone, `RETENTION_ENDED` where the object was removed after its time, `ARCHIVE_DAMAGED` where the bytes are not the archived ones. */
   readonly openSegment: (
     found: CommittedManifest,
     segment: Segment,
@@ -53,23 +53,29 @@ export interface ArchiveOptions {
   readonly keys: SegmentOpener
 }
 
-function gone(key: string): AppError {
-  return new AppError('ARCHIVE_DAMAGED', `object ${key} is gone`, { details: { key } })
+function gone(key: string, untilMs = Infinity): AppError {
+  const code = untilMs < Date.now() ? 'RETENTION_ENDED' : 'ARCHIVE_DAMAGED'
+  return new AppError(code, `object ${key} is gone`, { details: { key } })
 }
 
 /** The bytes of one segment: an object, or a range of one. */
 function segmentSource(
   store: Store,
   segment: Segment,
-  at: { key: string; version: string; signal?: AbortSignal },
+  at: {
+    readonly key: string
+    readonly version: string
+    readonly untilMs: number | undefined
+    readonly signal?: AbortSignal
+  },
 ): ByteSource {
-  const { key, version, signal } = at
+  const { key, version, untilMs, signal } = at
   return {
     sizeBytes: segment.size_bytes,
     async read(start, end) {
       const range = { start: segment.start + start, end: segment.start + end }
       const bytes = await store.get(key, { version, range, ...(signal === undefined ? {} : { signal }) })
-      if (bytes === undefined) throw gone(key)
+      if (bytes === undefined) throw gone(key, untilMs)
       return bytes
     },
   }
@@ -104,14 +110,15 @@ async function openSegment(
   const object = found.manifest.objects[segment.object]
   if (object === undefined) throw gone(`number ${segment.object}`)
   const key = await dataKey({ store, keys }, found, segment)
-  const place = { key: object.key, version: object.version, ...(signal === undefined ? {} : { signal }) }
+  const { key: objectKey, version, retain_until_ms: untilMs } = object
+  const place = { key: objectKey, version, untilMs, ...(signal === undefined ? {} : { signal }) }
   const reader = await openParquet(segmentSource(store, segment, place), key, segment.footer_bytes)
   const bodies = bodiesOf(found.manifest, segment.tenant)
   return withBodies(reader, async name => {
     const body = bodies.get(name)
     if (body === undefined) throw noSuchBody(name)
     const bytes = await store.get(body.key, { version: body.version, ...(signal && { signal }) })
-    if (bytes === undefined) throw gone(body.key)
+    if (bytes === undefined) throw gone(body.key, body.retain_until_ms)
     return bytes
   })
 }
@@ -138,6 +145,20 @@ async function findInSegment(
   return undefined
 }
 
+/** What was removed after its time is not there to be found. */
+async function openUnlessExpired(
+  archive: Pick<Archive, 'openSegment'>,
+  found: CommittedManifest,
+  { segment, signal }: { readonly segment: Segment; readonly signal: AbortSignal | undefined },
+): Promise<ParquetReader | undefined> {
+  try {
+    return await archive.openSegment(found, segment, signal)
+  } catch (error) {
+    if (isAppError(error, 'RETENTION_ENDED')) return undefined
+    throw error
+  }
+}
+
 async function find(
   archive: Pick<Archive, 'manifests' | 'openSegment'>,
   id: string,
@@ -147,8 +168,8 @@ async function find(
   for await (const found of archive.manifests(topic, signal === undefined ? {} : { signal })) {
     for (const segment of found.manifest.segments) {
       if (!mayHold(segment, options)) continue
-      const reader = await archive.openSegment(found, segment, signal)
-      const record = await findInSegment(reader, Buffer.from(id))
+      const reader = await openUnlessExpired(archive, found, { segment, signal })
+      const record = reader && (await findInSegment(reader, Buffer.from(id)))
       if (record !== undefined) return { ...record, manifest: found, segment }
     }
   }

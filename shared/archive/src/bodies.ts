@@ -4,12 +4,10 @@ import { largeBodies, takeOut, type BodyReference } from './format/large-bodies.
 import type { StoredObject } from './format/manifest.ts'
 import { sealBody, type SealedBody } from './format/sealed-body.ts'
 import { inOrder } from './in-order.ts'
-import { putObject, uploadsAtOnce } from './objects.ts'
+import { putObject, uploadsAtOnce, type Content } from './objects.ts'
+import { dayMs, lockedUntil, type Retention } from './retention.ts'
 import type { ArchivedRow } from './segments.ts'
 import type { Store } from './store/store.ts'
-
-/** A day in milliseconds. */
-export const dayMs = 86_400_000
 
 /** Where the bodies of a cut go. */
 interface BodyContext {
@@ -17,7 +15,7 @@ interface BodyContext {
   readonly keys: Pick<SegmentKeys, 'contentKey'>
   readonly topic: string
   readonly sealedMs: number
-  readonly retentionDays: number | undefined
+  readonly retentionOf: (tenant: string) => Retention
   /** Bodies of as many bytes are moved. */
   readonly largerThan: number
 }
@@ -27,13 +25,13 @@ function bytesOf(value: Uint8Array): Buffer {
 }
 
 /** A day's bodies of one retention are locked alike, for as long as the last record that day that refers to one. */
-function lockOf({ sealedMs, retentionDays }: BodyContext): Date | undefined {
-  if (retentionDays === undefined) return undefined
-  return new Date((Math.floor(sealedMs / dayMs) + 1 + retentionDays) * dayMs)
+function lockOf(sealedMs: number, { days }: Retention): Date | undefined {
+  return lockedUntil((Math.floor(sealedMs / dayMs) + 1) * dayMs, days)
 }
 
 interface Owner {
   readonly tenant: string
+  readonly retention: Retention
   readonly contentKey: KeyObject
 }
 
@@ -45,8 +43,7 @@ function moveOut(
   const record = bytesOf(row.raw)
   const spans = largeBodies(context.topic, record, context.largerThan)
   if (spans.length === 0) return undefined
-  const { sealedMs, retentionDays } = context
-  const place = { tenant: owner.tenant, sealedMs, retention: String(retentionDays) }
+  const place = { tenant: owner.tenant, sealedMs: context.sealedMs, retention: String(owner.retention.days) }
   const sealed = spans.map(({ start, end }) => sealBody(record.subarray(start, end), owner.contentKey, place))
   const { stored, at } = takeOut(record, spans)
   const references = sealed.map(({ object, key }, index): BodyReference => ({
@@ -63,21 +60,22 @@ export async function moveBodies(
   context: BodyContext,
   groups: ReadonlyMap<string, { readonly rows: ArchivedRow[] }>,
 ): Promise<readonly StoredObject[]> {
-  const bodies = new Map<string, Buffer>()
+  const bodies = new Map<string, Content>()
   for (const [tenant, { rows }] of groups) {
     if (!rows.some(({ raw }) => raw.length >= context.largerThan)) continue
-    const owner = { tenant, contentKey: await context.keys.contentKey(tenant) }
+    const retention = context.retentionOf(tenant)
+    const owner = { tenant, retention, contentKey: await context.keys.contentKey(tenant) }
+    const retainUntil = lockOf(context.sealedMs, retention)
     for (const [index, row] of rows.entries()) {
       const moved = moveOut(context, owner, row)
       if (moved === undefined) continue
       rows[index] = moved.row
-      for (const { object, bytes } of moved.sealed) bodies.set(object, bytes)
+      for (const { object, bytes } of moved.sealed) bodies.set(object, { bytes, retainUntil })
     }
   }
-  const retainUntil = lockOf(context)
   const stored: StoredObject[] = []
-  const work = ([key, bytes]: readonly [string, Buffer]): Promise<StoredObject> =>
-    putObject(context.store, key, { bytes, retainUntil })
+  const work = ([key, content]: readonly [string, Content]): Promise<StoredObject> =>
+    putObject(context.store, key, content)
   for await (const object of inOrder([...bodies], uploadsAtOnce, work)) stored.push(object)
   return stored
 }

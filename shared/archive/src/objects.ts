@@ -2,12 +2,14 @@ import { AppError } from '@muniment/schema'
 import { sha256Hex, type Segment, type StoredObject } from './format/manifest.ts'
 import { bundleKey, segmentKey, treeKey, type CutRange } from './format/paths.ts'
 import { inOrder } from './in-order.ts'
+import { lockedUntil, type Retention } from './retention.ts'
 import type { SealedSegment } from './segments.ts'
 import type { Store } from './store/store.ts'
 
 /** A data object, its leaf hashes and the segments in it. */
 interface DataObject {
   readonly key: string
+  readonly retainUntil: Date | undefined
   readonly segments: readonly SealedSegment[]
 }
 
@@ -17,7 +19,9 @@ export interface Placement {
   readonly segments: readonly SealedSegment[]
   /** Groups keys for people and life-cycle rules. */
   readonly timeMs: number
+  readonly sealedMs: number
   readonly ownObjectRows: number
+  readonly retentionOf: (tenant: string) => Retention
 }
 
 /** What of the manifest describes the stored objects. */
@@ -26,16 +30,27 @@ export interface StoredSegments {
   readonly segments: readonly Segment[]
 }
 
-/** Tenants with few records share one object, so that a cut costs a handful of requests whatever their number. */
-function placeSegments({ cut, segments, timeMs, ownObjectRows }: Placement): readonly DataObject[] {
-  const isSmall = ({ entry }: SealedSegment): boolean => segments.length > 1 && entry.rows < ownObjectRows
-  const own = segments.filter(segment => !isSmall(segment))
-  const small = segments.filter(isSmall)
-  const objects = own.map(segment => ({
-    key: segmentKey(cut, segment.entry.tenant, timeMs),
-    segments: [segment],
-  }))
-  return small.length === 0 ? objects : [...objects, { key: bundleKey(cut, timeMs), segments: small }]
+/**
+ * Tenants with few records share one object for each retention class, so that a cut costs a handful of requests whatever their number. What is kept
+ * for different times cannot share: an object is locked as a whole.
+ */
+function placeSegments(placement: Placement): readonly DataObject[] {
+  const { cut, segments, timeMs, sealedMs, ownObjectRows, retentionOf } = placement
+  const bundles = new Map<string, DataObject & { readonly segments: SealedSegment[] }>()
+  const own: DataObject[] = []
+  for (const segment of segments) {
+    const { tenant, rows } = segment.entry
+    const { name, days } = retentionOf(tenant)
+    const retainUntil = lockedUntil(sealedMs, days)
+    const isAlone = segments.length === 1 || rows >= ownObjectRows
+    if (isAlone) own.push({ key: segmentKey(cut, tenant, timeMs), retainUntil, segments: [segment] })
+    else {
+      const bundle = bundles.get(name) ?? { key: bundleKey(cut, name, timeMs), retainUntil, segments: [] }
+      bundle.segments.push(segment)
+      bundles.set(name, bundle)
+    }
+  }
+  return [...own, ...bundles.values()]
 }
 
 /** Stores an object, beside others of its key; the same bytes are stored once. */
@@ -45,7 +60,8 @@ export async function putObject(store: Store, key: string, content: Content): Pr
   const result = await store.put({ key, bytes, ifTaken: 'beside', ...lock })
   if (result.kind === 'taken')
     throw new AppError('STORE_CONFLICT', `the store would not keep ${key} beside another`)
-  return { key, version: result.version, sha256: sha256Hex(bytes), size_bytes: bytes.length }
+  const kept = retainUntil === undefined ? {} : { retain_until_ms: retainUntil.getTime() }
+  return { key, version: result.version, sha256: sha256Hex(bytes), size_bytes: bytes.length, ...kept }
 }
 
 /** One buffer; without a copy where there is only one. */
@@ -54,7 +70,8 @@ function join(parts: readonly Buffer[]): Buffer {
   return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
 }
 
-interface Content {
+/** What an object is to hold, and how long. */
+export interface Content {
   readonly bytes: Buffer
   readonly retainUntil: Date | undefined
 }
@@ -62,12 +79,8 @@ interface Content {
 type PlacedObject = StoredSegments['objects'][number]
 
 /** Data first: leaf hashes without their data would be nobody's. */
-async function storeObject(
-  store: Store,
-  object: DataObject,
-  retainUntil: Date | undefined,
-): Promise<PlacedObject> {
-  const { key, segments } = object
+async function storeObject(store: Store, object: DataObject): Promise<PlacedObject> {
+  const { key, segments, retainUntil } = object
   const bytes = join(segments.map(segment => segment.bytes))
   const leaves = join(segments.map(segment => segment.leaves))
   const data = await putObject(store, key, { bytes, retainUntil })
@@ -79,14 +92,10 @@ async function storeObject(
 export const uploadsAtOnce = 4
 
 /** Stores the segments of a cut; nothing refers to them until the manifest does. */
-export async function storeSegments(
-  store: Store,
-  placement: Placement,
-  retainUntil: Date | undefined,
-): Promise<StoredSegments> {
+export async function storeSegments(store: Store, placement: Placement): Promise<StoredSegments> {
   const placed = placeSegments(placement)
   const objects: PlacedObject[] = []
-  const work = (object: DataObject): Promise<PlacedObject> => storeObject(store, object, retainUntil)
+  const work = (object: DataObject): Promise<PlacedObject> => storeObject(store, object)
   for await (const object of inOrder(placed, uploadsAtOnce, work)) objects.push(object)
   return { objects, segments: placed.flatMap(({ segments }, object) => entriesOf(segments, object)) }
 }

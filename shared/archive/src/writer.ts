@@ -12,7 +12,15 @@ import {
 import { manifestKey, type CutRange } from './format/paths.ts'
 import { mergeRanges, type Range } from './format/ranges.ts'
 import type { SegmentKeys } from '@muniment/keys'
-import { dayMs, moveBodies } from './bodies.ts'
+import { moveBodies } from './bodies.ts'
+import {
+  dayMs,
+  lockedUntil,
+  longestRetentionDays,
+  retentionOf,
+  type Retention,
+  type RetentionOptions,
+} from './retention.ts'
 import { readManifest } from './manifests.ts'
 import { storeSegments, type StoredSegments } from './objects.ts'
 import { sealSegments, type ArchivedRow, type SealedSegment } from './segments.ts'
@@ -46,13 +54,11 @@ export interface CutResult {
 }
 
 /** What a cut writer works with. */
-export interface CutWriterOptions {
+export interface CutWriterOptions extends RetentionOptions {
   readonly store: Store
   readonly keys: SegmentKeys
   readonly now: () => number
   readonly randomBytes: (length: number) => Buffer
-  /** How long the store keeps every object against everybody; no lock where left out. */
-  readonly retentionDays?: number
   /** A tenant with as many records in a cut gets an object of its own. */
   readonly ownObjectRows?: number
   /** Bodies of as many bytes lie in objects of their own; default 256 KiB. */
@@ -234,19 +240,25 @@ async function commit(store: Store, manifest: Manifest, retainUntil: Date | unde
 
 async function writeCut(working: Working): Promise<CutResult> {
   const { cut, options, tracker, sealedMs } = working
-  const { store, keys, retentionDays, ownObjectRows = defaultOwnObjectRows } = options
-  const { largeBodyBytes = defaultLargeBodyBytes } = options
-  const retainUntil = retentionDays === undefined ? undefined : new Date(sealedMs + retentionDays * dayMs)
+  const {
+    store,
+    keys,
+    ownObjectRows = defaultOwnObjectRows,
+    largeBodyBytes = defaultLargeBodyBytes,
+  } = options
+  const { topic } = cut
+  const retention = (tenant: string): Retention => retentionOf(options, { topic, tenant })
   const sorted = sortRecords(cut, tracker)
   const bodies = await moveBodies(
-    { store, keys, topic: cut.topic, sealedMs, retentionDays, largerThan: largeBodyBytes },
+    { store, keys, topic, sealedMs, retentionOf: retention, largerThan: largeBodyBytes },
     sorted.groups,
   )
   const segments = await sealAll(working, sorted.groups)
   const timeMs = cut.records[0]?.appendedMs ?? sealedMs
-  const placement = { cut: cutRange(cut), segments, timeMs, ownObjectRows }
-  const stored = await storeSegments(store, placement, retainUntil)
-  return commit(store, buildManifest(working, sorted, { ...stored, bodies }), retainUntil)
+  const placement = { cut: cutRange(cut), segments, timeMs, sealedMs, ownObjectRows, retentionOf: retention }
+  const stored = await storeSegments(store, placement)
+  const manifest = buildManifest(working, sorted, { ...stored, bodies })
+  return commit(store, manifest, lockedUntil(sealedMs, longestRetentionDays(options)))
 }
 
 /** Creates a cut writer; it holds no state between cuts, so any number may work on one archive. */

@@ -38,6 +38,10 @@ export const sections = {
     doc: 'Which tools bring in the words of strangers, hand out what is not public, or take data out; the README of `@muniment/detector` has all of it.',
     roles: ['detector'],
   },
+  retention_classes: {
+    doc: 'How long what of whom is kept, where not for `MUNIMENT_RETENTION_DAYS`: tenants and kinds → days; the README of `@muniment/archive` has all of it.',
+    roles: ['archiver', 'notary'],
+  },
 } as const satisfies Readonly<Record<string, SectionEntry>>
 
 /** The name of a section in `muniment.yaml`. */

@@ -30,6 +30,8 @@ export const errorCodes = {
   STORE_UNSAFE: 'Use a store that keeps objects immutable, or record the exception in the configuration.',
   ARCHIVE_DAMAGED:
     'Run `muniment verify` for the full report; restore the object named in the message from a copy.',
+  RETENTION_ENDED:
+    'The object was kept as long as its class said, and then removed; that it was there stays proven.',
   QUERY_INVALID: 'Correct the query; `muniment query --help` shows the views and columns.',
   QUERY_LIMIT: 'Narrow the time range or the filters, or raise the limit named in the message.',
   NOT_FOUND: 'Check the id; events appear in queries a few seconds after the call.',

@@ -15,7 +15,7 @@ export interface FetchOptions {
   readonly onFile: (bytes: Buffer) => Promise<void>
   /** Called when a segment has been read. */
   readonly onRead: (entry: SegmentEntry) => void
-  /** A segment of a tenant whose key was destroyed. */
+  /** A segment of a tenant whose key was destroyed, or one that was removed after its retention. */
   readonly onErased: () => void
 }
 
@@ -57,7 +57,7 @@ async function openUnlessErased(
   try {
     return await archive.openSegment(manifest, segment, signal)
   } catch (error) {
-    if (!isAppError(error, 'KEY_UNKNOWN')) throw error
+    if (!isAppError(error, 'KEY_UNKNOWN') && !isAppError(error, 'RETENTION_ENDED')) throw error
     onErased()
     return undefined
   }

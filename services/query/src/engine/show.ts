@@ -90,7 +90,7 @@ interface Search {
   readonly signal: AbortSignal
 }
 
-/** Nothing is found in segments of a tenant whose key was destroyed. */
+/** Nothing is found in segments of a tenant whose key was destroyed, or that were removed after their retention. */
 async function lookInto(
   { context, signal }: Search,
   { manifest, segment }: SegmentEntry,
@@ -99,7 +99,7 @@ async function lookInto(
   try {
     return await findIn(await context.archive.openSegment(manifest, segment, signal), id)
   } catch (error) {
-    if (isAppError(error, 'KEY_UNKNOWN')) return undefined
+    if (isAppError(error, 'KEY_UNKNOWN') || isAppError(error, 'RETENTION_ENDED')) return undefined
     throw error
   }
 }

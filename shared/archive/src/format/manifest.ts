@@ -10,7 +10,14 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/u)
 const span = z.strictObject({ min_ms: count, max_ms: count })
 const ranges = z.array(z.tuple([count, count]).readonly()).readonly()
 
-const stored = z.strictObject({ key: z.string(), version: z.string(), sha256: digest, size_bytes: count })
+const stored = z.strictObject({
+  key: z.string(),
+  version: z.string(),
+  sha256: digest,
+  size_bytes: count,
+  /** Until when it was to be kept, milliseconds since the epoch: gone before, it is lost; gone after, it was lawful to remove. */
+  retain_until_ms: count.optional(),
+})
 
 const segment = z.strictObject({
   tenant: z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/u),

@@ -13,9 +13,6 @@ export type ArchivePath =
   | { readonly kind: 'manifest'; readonly topic: string; readonly partition: number; readonly first: number }
   | { readonly kind: 'body' | 'log' }
 
-/** Objects of one retention class share a bundle. */
-const bundleClass = 'default'
-
 /** Wide enough for every safe integer, so that keys sort as numbers do. */
 const positionDigits = 20
 
@@ -34,9 +31,9 @@ export function segmentKey(cut: CutRange, tenant: string, timeMs: number): strin
   return `seg/v1/t=${tenant}/d=${date}/h=${hour}/${cutName(cut)}.parquet`
 }
 
-/** Key of the object that the small tenants of a cut share. */
-export function bundleKey(cut: CutRange, timeMs: number): string {
-  return `bundle/v1/${bundleClass}/d=${utc(timeMs).date}/${cutName(cut)}`
+/** Key of the object that the small tenants of a cut and of one retention class share. */
+export function bundleKey(cut: CutRange, retentionClass: string, timeMs: number): string {
+  return `bundle/v1/${retentionClass}/d=${utc(timeMs).date}/${cutName(cut)}`
 }
 
 /** Key of a large body, named by its content; `timeMs` is when its cut was sealed. */

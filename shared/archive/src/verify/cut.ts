@@ -5,9 +5,9 @@ import { hashBytes } from '../format/merkle.ts'
 import { countRanges } from '../format/ranges.ts'
 import { readManifest } from '../manifests.ts'
 import { objectName } from './leftovers.ts'
-import { report, type CutContext, type Opening, type Working } from './cut-working.ts'
+import { positionOf, report, type CutContext, type Opening, type Working } from './cut-working.ts'
 import { noFindings, type Finding, type Findings } from './report.ts'
-import { checkContents, checkSegment } from './segment.ts'
+import { checkPart } from './segment.ts'
 
 /** One manifest, checked by itself. */
 export interface CheckedCut extends Findings {
@@ -23,12 +23,27 @@ export interface CheckedCut extends Findings {
   readonly isRemembered: boolean
 }
 
+function day(timeMs: number): string {
+  return new Date(timeMs).toISOString().slice(0, 10)
+}
+
+/** What is gone before its time is lost; after it, removing it was lawful, as its manifest said when it was written. */
+function reportGone(working: Working, object: StoredObject): void {
+  const { key, version, retain_until_ms: untilMs = Infinity } = object
+  working.hasContents = false
+  if (untilMs < Date.now()) {
+    const reason = `its retention ended on ${day(untilMs)}, and it was removed: its records are counted, not seen`
+    const range = positionOf(working.committed)
+    working.notes.push({ code: 'object.expired', object: key, reason, range })
+  } else report(working, 'object.missing', { object: key, reason: `version ${version} is not in the store` })
+}
+
 async function fetchObject(working: Working, object: StoredObject): Promise<Buffer | undefined> {
   const { store, signal } = working.context
   const { key, version } = object
   const bytes = await store.get(key, { version, ...(signal === undefined ? {} : { signal }) })
   if (bytes === undefined) {
-    report(working, 'object.missing', { object: key, reason: `version ${version} is not in the store` })
+    reportGone(working, object)
     return undefined
   }
   working.bytes += bytes.length
@@ -50,7 +65,6 @@ async function checkObject(
   segments: readonly Segment[],
 ): Promise<void> {
   const [bytes, leaves] = await Promise.all([fetchObject(working, object), fetchObject(working, object.tree)])
-  if (bytes === undefined || leaves === undefined) return
   let at = 0
   let leafAt = 0
   for (const segment of segments) {
@@ -63,11 +77,10 @@ async function checkObject(
     const leafEnd = leafAt + segment.rows * hashBytes
     const part = {
       key: object.key,
-      bytes: bytes.subarray(segment.start, segment.start + segment.size_bytes),
-      leaves: leaves.subarray(leafAt, leafEnd),
+      bytes: bytes?.subarray(segment.start, segment.start + segment.size_bytes),
+      leaves: leaves?.subarray(leafAt, leafEnd),
     }
-    checkSegment(working, segment, part)
-    await checkContents(working, segment, part)
+    await checkPart(working, segment, part)
     at = segment.start + segment.size_bytes
     leafAt = leafEnd
   }
@@ -93,9 +106,8 @@ function checkPresence(working: Working): void {
   for (const object of [...objects.flatMap(({ tree, ...data }) => [data, tree]), ...bodies]) {
     const size = listedSizes.get(objectName(object))
     if (size === object.size_bytes) continue
-    const reason = size === undefined ? `version ${object.version} is not in the store` : `has ${size} bytes`
-    const code = size === undefined ? 'object.missing' : 'object.altered'
-    report(working, code, { object: object.key, reason })
+    if (size === undefined) reportGone(working, object)
+    else report(working, 'object.altered', { object: object.key, reason: `has ${size} bytes` })
   }
   working.records = segments.reduce((sum, { rows }) => sum + rows, 0)
 }

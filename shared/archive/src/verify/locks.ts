@@ -11,6 +11,8 @@ const headsAhead = 32
 interface Wanted {
   readonly key: string
   readonly version: string
+  /** What its manifest says. */
+  readonly retain_until_ms?: number | undefined
 }
 
 /** Objects as manifests pin them, the manifests, and the log but for its head, which is replaced. */
@@ -36,7 +38,13 @@ interface Judged {
   readonly isNote: boolean
 }
 
-function judge({ version }: Wanted, { mode, until_ms: untilMs = 0 }: LockedObject): Judged | undefined {
+/** Stores keep lock times in seconds. */
+const roundingMs = 1000
+
+function judge(
+  { version, retain_until_ms: promisedMs = 0 }: Wanted,
+  { mode, until_ms: untilMs = 0 }: LockedObject,
+): Judged | undefined {
   if (version === 'null') {
     const reason = 'was stored while versioning was off or suspended: its bytes can be replaced'
     return { code: 'lock.absent', reason, isNote: false }
@@ -47,6 +55,10 @@ function judge({ version }: Wanted, { mode, until_ms: untilMs = 0 }: LockedObjec
       reason: `version ${version} is not locked: it can be deleted`,
       isNote: false,
     }
+  if (untilMs + roundingMs < promisedMs) {
+    const reason = `is locked until ${day(untilMs)} only, not until ${day(promisedMs)} as its manifest says`
+    return { code: 'lock.short', reason, isNote: false }
+  }
   if (untilMs < Date.now())
     return { code: 'lock.ended', reason: `its lock ended on ${day(untilMs)}`, isNote: true }
   if (mode === 'COMPLIANCE') return undefined

@@ -10,7 +10,7 @@ import { bufferSource, openParquet, type ParquetReader } from '../parquet/read.t
 import { positionOf, report, type Working } from './cut-working.ts'
 
 /** The bytes of a segment and its leaf hashes. */
-export interface SegmentPart {
+interface SegmentPart {
   readonly key: string
   readonly bytes: Buffer
   readonly leaves: Buffer
@@ -116,24 +116,34 @@ async function checkRows(working: Working, segment: Segment, part: SegmentPart):
   }
 }
 
-/** Bytes and leaf hashes against the manifest. */
-export function checkSegment(working: Working, segment: Segment, part: SegmentPart): void {
+function checkBytes(working: Working, segment: Segment, { key, bytes }: Omit<SegmentPart, 'leaves'>): void {
+  if (sha256Hex(bytes) === segment.sha256) return
+  const reason = `the segment of ${segment.tenant} has another SHA-256`
+  report(working, 'segment.altered', { object: key, reason })
+}
+
+function checkTree(working: Working, segment: Segment, { key, leaves }: Omit<SegmentPart, 'bytes'>): void {
+  if (rootOf(leaves).toString('hex') === segment.root) return
+  const reason = `the leaf hashes of ${segment.tenant} do not give the root in the manifest`
+  report(working, 'tree.altered', { object: key, reason })
+}
+
+/** Whatever is there of a segment against the manifest, and its records against its leaf hashes. */
+export async function checkPart(
+  working: Working,
+  segment: Segment,
+  part: { readonly key: string; readonly bytes: Buffer | undefined; readonly leaves: Buffer | undefined },
+): Promise<void> {
   const { key, bytes, leaves } = part
-  if (sha256Hex(bytes) !== segment.sha256) {
-    report(working, 'segment.altered', {
-      object: key,
-      reason: `the segment of ${segment.tenant} has another SHA-256`,
-    })
-  }
-  if (rootOf(leaves).toString('hex') !== segment.root) {
-    const reason = `the leaf hashes of ${segment.tenant} do not give the root in the manifest`
-    report(working, 'tree.altered', { object: key, reason })
-  }
+  if (bytes !== undefined) checkBytes(working, segment, { key, bytes })
+  if (leaves !== undefined) checkTree(working, segment, { key, leaves })
   working.records += segment.rows
+  if (bytes !== undefined && leaves !== undefined)
+    await checkContents(working, segment, { key, bytes, leaves })
 }
 
 /** Contents that cannot be opened are a problem, unless the tenant's key was destroyed on purpose. */
-export async function checkContents(working: Working, segment: Segment, part: SegmentPart): Promise<void> {
+async function checkContents(working: Working, segment: Segment, part: SegmentPart): Promise<void> {
   if (working.context.keys === undefined) {
     working.hasContents = false
     return
