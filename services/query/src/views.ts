@@ -1,4 +1,16 @@
-import type { BaseTable, Column, View } from './sandbox/protocol.ts'
+import type { Column } from './sandbox/protocol.ts'
+
+/** A table that views are written over: empty while the query is planned, files of rows when it runs. */
+export interface BaseTable {
+  readonly name: string
+  readonly columns: readonly Column[]
+}
+
+/** A named query over base tables. */
+export interface View {
+  readonly name: string
+  readonly sql: string
+}
 
 const types = { t: 'VARCHAR', w: 'BIGINT', r: 'DOUBLE', b: 'BOOLEAN', z: 'TIMESTAMPTZ' } as const
 

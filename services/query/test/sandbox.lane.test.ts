@@ -8,7 +8,6 @@ import { createProcessPool } from '../src/sandbox/processes.ts'
 import { openSandbox, type SandboxQuery } from '../src/sandbox/sandbox.ts'
 import type { Value } from '../src/sandbox/protocol.ts'
 import { openSession } from '../src/sandbox/session.ts'
-import { baseTables, views } from '../src/views.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'query-test-'))
 const pool = createProcessPool({ keepsSpare: true, codeCache: join(folder, 'code') })
@@ -37,8 +36,7 @@ beforeAll(async () => {
 const limits = { memoryMb: 256, threads: 1, maxRows: 5000, maxOutputBytes: 8_000_000, timeoutMs: 20_000 }
 
 function query(sql: string, change: Partial<SandboxQuery> = {}): SandboxQuery {
-  const tables = Object.values(baseTables)
-  return { sql, tables, views, limits, output: 'rows', signal: new AbortController().signal, ...change }
+  return { sql, limits, output: 'rows', signal: new AbortController().signal, ...change }
 }
 
 async function collect(rows: AsyncIterable<readonly Value[]>): Promise<readonly (readonly Value[])[]> {
@@ -148,8 +146,6 @@ test.each([
     type: 'plan',
     output: 'rows',
     sql,
-    tables: Object.values(baseTables),
-    views,
     limits,
   } as const
   const run = session

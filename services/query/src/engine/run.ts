@@ -2,7 +2,7 @@ import { openArchive, type CommittedManifest } from '@muniment/archive'
 import { AppError, topic } from '@muniment/schema'
 import { openSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import type { Scan, Value } from '../sandbox/protocol.ts'
-import { baseTables, views } from '../views.ts'
+import { baseTables } from '../views.ts'
 import type { Catalogue, SegmentEntry } from './catalogue.ts'
 import { countedStore } from './counted-store.ts'
 import { fetchSegments } from './fetch.ts'
@@ -148,8 +148,6 @@ function openFor(context: EngineContext, request: QueryRequest, signal: AbortSig
   const timeoutMs = Math.min(request.timeoutMs ?? limits.timeoutMs, limits.timeoutMs)
   return openSandbox(processes.take(), {
     sql: request.sql ?? '',
-    tables: tables.map(({ table }) => table),
-    views,
     limits: { memoryMb, threads, maxOutputBytes, maxRows, timeoutMs },
     output: request.output ?? 'rows',
     signal,

@@ -4,18 +4,6 @@ export interface Column {
   readonly type: string
 }
 
-/** A table that views are written over: empty while the query is planned, files of rows when it runs. */
-export interface BaseTable {
-  readonly name: string
-  readonly columns: readonly Column[]
-}
-
-/** A named query over base tables. */
-export interface View {
-  readonly name: string
-  readonly sql: string
-}
-
 /** The process's bounds; the parent bounds its input, and kills it when its time is over. */
 export interface SandboxLimits {
   readonly memoryMb: number
@@ -42,8 +30,6 @@ export type Request =
   | {
       readonly type: 'plan'
       readonly sql: string
-      readonly tables: readonly BaseTable[]
-      readonly views: readonly View[]
       readonly limits: SandboxLimits
       readonly output: Output
     }

@@ -3,7 +3,6 @@ import { createInterface } from 'node:readline'
 import { AppError } from '@muniment/schema'
 import {
   encodeRequest,
-  type BaseTable,
   type Column,
   type DataFile,
   type Output,
@@ -12,15 +11,12 @@ import {
   type SandboxLimits,
   type Scan,
   type Value,
-  type View,
 } from './protocol.ts'
 import type { SandboxProcess } from './processes.ts'
 
 /** A query and what it may see. */
 export interface SandboxQuery {
   readonly sql: string
-  readonly tables: readonly BaseTable[]
-  readonly views: readonly View[]
   readonly limits: SandboxLimits
   readonly output: Output
   readonly signal: AbortSignal
@@ -141,10 +137,10 @@ export function openSandbox(running: SandboxProcess, query: SandboxQuery): Sandb
     if (stdin.destroyed || child.killed) throw ended(child, query)
     if (!stdin.write(encodeRequest(request, payload))) await Promise.race([once(stdin, 'drain'), exited])
   }
-  const { sql, tables, views, limits, output } = query
+  const { sql, limits, output } = query
   return {
     async plan() {
-      await send({ type: 'plan', sql, tables, views, limits, output })
+      await send({ type: 'plan', sql, limits, output })
       const { scans } = await expectReply(replies, 'planned')
       return scans
     },

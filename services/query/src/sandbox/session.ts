@@ -8,7 +8,8 @@ import {
 import { openPrivateFiles, type PrivateFiles } from './files.ts'
 import { writeParquetAnswer } from './parquet-output.ts'
 import { planQuery } from './plan.ts'
-import type { BaseTable, Column, DataFile, Reply, Request, SandboxLimits, Value } from './protocol.ts'
+import { baseTables, views, type BaseTable } from '../views.ts'
+import type { Column, DataFile, Reply, Request, SandboxLimits, Value } from './protocol.ts'
 import { converter } from './values.ts'
 
 type PlanRequest = Request & { readonly type: 'plan' }
@@ -43,6 +44,26 @@ async function connect(folder: string): Promise<DuckDBConnection> {
   await connection.run(`SET allowed_directories=[${quoted(folder)}]`)
   await connection.run('SET enable_external_access=false')
   return connection
+}
+
+const tables: readonly BaseTable[] = Object.values(baseTables)
+const columnNames = new Map(tables.map(({ name, columns }) => [name, columns.map(column => column.name)]))
+
+async function createViews(connection: DuckDBConnection): Promise<void> {
+  for (const table of tables) {
+    await connection.run(emptyTable(table))
+    await connection.run(`CREATE VIEW ${table.name} AS SELECT * FROM empty_${table.name}`)
+  }
+  for (const { name, sql } of views) await connection.run(`CREATE VIEW ${name} AS ${sql}`)
+}
+
+/** Takes the way of a query once, over nothing, so that the first one does not pay for loading what it needs. */
+async function warmUp(connection: DuckDBConnection): Promise<void> {
+  const sql =
+    "SELECT time, target FROM events WHERE time > '2026-01-01' AND outcome = 'ok' ORDER BY time DESC LIMIT 1"
+  await assertOneSelect(connection, sql)
+  await planQuery(connection, sql, columnNames)
+  for await (const chunk of await connection.stream(sql)) chunk.convertRows(JsonDuckDBValueConverter)
 }
 
 function quoted(text: string): string {
@@ -135,14 +156,8 @@ async function plan(
   const { memoryMb, threads } = request.limits
   await connection.run(`SET memory_limit='${memoryMb}MB'`)
   await connection.run(`SET threads=${threads}`)
-  for (const table of request.tables) {
-    await connection.run(emptyTable(table))
-    await connection.run(`CREATE VIEW ${table.name} AS SELECT * FROM empty_${table.name}`)
-  }
-  for (const { name, sql } of request.views) await connection.run(`CREATE VIEW ${name} AS ${sql}`)
   await assertOneSelect(connection, request.sql)
-  const names = new Map(request.tables.map(({ name, columns }) => [name, columns.map(column => column.name)]))
-  const scans = await planQuery(connection, request.sql, names)
+  const scans = await planQuery(connection, request.sql, columnNames)
   await connection.run('SET lock_configuration=true')
   await send({ type: 'planned', scans })
   return { connection, request }
@@ -152,14 +167,10 @@ interface StoredFile extends DataFile {
   readonly path: string
 }
 
-async function fill({ connection, request }: Planned, files: readonly StoredFile[]): Promise<void> {
-  for (const { name } of request.tables) {
-    await connection.run(
-      filledTable(
-        name,
-        files.filter(file => file.table === name),
-      ),
-    )
+async function fill({ connection }: Planned, files: readonly StoredFile[]): Promise<void> {
+  for (const { name } of tables) {
+    const own = files.filter(file => file.table === name)
+    if (own.length > 0) await connection.run(filledTable(name, own))
   }
 }
 
@@ -178,15 +189,24 @@ async function sendParquet(
 /** A session that answers through `send`. */
 export function openSession(send: Send): Session {
   const store = openPrivateFiles()
-  // While the process waits for its query, which may be long before it comes.
-  const connecting = connect(store.folder)
+  let isAsked = false
+  const ready = async (): Promise<DuckDBConnection> => {
+    const connection = await connect(store.folder)
+    await createViews(connection)
+    // Only while nobody waits for it.
+    if (!isAsked) await warmUp(connection)
+    return connection
+  }
+  const connecting = ready()
   connecting.catch(() => undefined)
   const files = new Map<number, StoredFile>()
   let planned: Planned | undefined
   return {
     async handle(request, payload) {
-      if (request.type === 'plan') planned = await plan(request, connecting, send)
-      else if (request.type === 'data') {
+      if (request.type === 'plan') {
+        isAsked = true
+        planned = await plan(request, connecting, send)
+      } else if (request.type === 'data') {
         store.append(request.file, payload)
         files.set(request.file, { ...request, path: store.path(request.file) })
       } else if (planned !== undefined) {
