@@ -42,20 +42,11 @@ function uid(type: string, id: string): { readonly type: string; readonly id: st
   return { type: `${namespace}::${type}`, id }
 }
 
-const roleChain: Readonly<Record<Role, readonly Role[]>> = {
+/** A role with those below it, which it includes. */
+const rolesWithin: Readonly<Record<Role, readonly Role[]>> = {
   viewer: ['viewer'],
   editor: ['editor', 'viewer'],
   admin: ['admin', 'editor', 'viewer'],
-}
-
-/** Each role with the one below it, which it includes. */
-function roleEntities(role: Role | undefined): readonly object[] {
-  const chain = role === undefined ? [] : roleChain[role]
-  return chain.map((each, at) => ({
-    uid: uid('Role', each),
-    attrs: {},
-    parents: chain.slice(at + 1, at + 2).map(below => uid('Role', below)),
-  }))
 }
 
 /** Somebody of one issuer is nobody of another. `undefined` for an id that could be taken for another issuer's. */
@@ -77,7 +68,8 @@ function principalEntity(self: ReturnType<typeof uid>, { principal, role }: Ceda
       ...(issuer !== undefined && { issuer }),
       ...(clientId !== undefined && { clientId }),
     },
-    parents: role === undefined ? [] : [uid('Role', role)],
+    // All at once: each entity costs the engine tens of microseconds, and a role has nothing but its name.
+    parents: role === undefined ? [] : rolesWithin[role].map(one => uid('Role', one)),
   }
 }
 
@@ -149,9 +141,8 @@ function judge(prepared: Prepared, request: CedarRequest): CedarVerdict {
   const { action, parents, values } = doing
   const resource = uid(resourceTypes[use.kind], use.name)
   const entities = [
-    ...roleEntities(request.role),
     principalEntity(principal, request),
-    { uid: action, attrs: {}, parents },
+    ...(parents.length === 0 ? [] : [{ uid: action, attrs: {}, parents }]),
     resourceEntity(resource, request),
   ]
   const call = {
