@@ -2,8 +2,9 @@
 import type { Figure } from './figure.ts'
 import { maskFigures } from './guard-mask.ts'
 import { partFigures } from './guard-parts.ts'
+import { payloadFigures } from './guard-payloads.ts'
 
 /** Runs the suite, part by part. */
 export async function run(): Promise<readonly Figure[]> {
-  return [...(await partFigures()), ...(await maskFigures())]
+  return [...(await partFigures()), ...(await maskFigures()), ...payloadFigures()]
 }

@@ -29,24 +29,38 @@ const places: readonly (readonly [RegExp, number])[] = [
     0.62,
   ],
   [
+    // Places by which Windows names its own disks and devices, and files at their roots.
+    /^\/(?:[\w.-]{1,64}|\?|\.)\/(?:[a-z]\$|admin\$|[a-z]:|globalroot)(?:\/|$)|^\/?[a-z]:\/(?:[^/]{1,40}\.(?:ini|sys|bat|log|bin)$|users\/[^/]{1,40}\/(?:ntuser|appdata\/)|documents and settings\/|config\.msi|recycler|\$recycle)|^%(?:systemroot|windir|systemdrive|programfiles|appdata|userprofile)%/iu,
+    0.7,
+  ],
+  [
+    // What servers of programs keep beside what they serve.
+    /^\/?(?:web-inf|meta-inf)\/|^\/?(?:\.\.\/){1,8}(?:[\w-]{1,40}\/){0,4}(?:web\.config|wp-config\.php|\.env)$|(?:^|\/)\.(?:git\/(?:config|head|index)|svn\/(?:entries|wc\.db))$/iu,
+    0.62,
+  ],
+  [
     /^\/home\/(?:apache|\w{1,32}\/\.|\w{1,32}\/(?:www|public_html)\/?.{0,40}(?:conf|log))|^~\/?\.(?:ssh|aws|config\/gh|kube|netrc|gnupg)|^~root\b/iu,
     0.65,
   ],
 ]
 const wrapper =
-  /^\s{0,8}(?:php|expect|zip|phar|glob|ogg|rar|data|input|zlib|compress\.\w{2,8}):(?:\/\/|text\/)|convert\.(?:iconv|base64)|php:\/\/(?:filter|input)/iu
+  /^\s{0,8}(?:php|expect|zip|phar|glob|ogg|rar|data|input|jar|netdoc|zlib|compress\.\w{2,8}):(?:\/\/|text\/)|convert\.(?:iconv|base64)|php:\/\/(?:filter|input)/iu
 const harmless =
   /^\/(?:etc\/(?:os-release|timezone|localtime)|dev\/(?:null|stdin|stdout)|usr\/(?:share|local\/(?:lib|share|bin)|lib|include|src)\/|var\/(?:folders|tmp|task)\/|opt\/(?:homebrew|hostedtoolcache))/u
 
 /** Slashes one way, and the odd spellings of dots and slashes that some readers accept. */
 function plain(text: string): string {
-  return text
-    .replaceAll(/0x2f|0x5c|%(?:c0|c1|bg)%[a-z0-9]{2}/giu, '/')
-    .replaceAll(/0x2e/giu, '.')
-    .replaceAll(/[\\\u2215\u2216\u2044\uff0f\uff3c]/gu, '/')
-    .replaceAll(/\.{2,8}(?:2f|5c)(?=\.\.|\w)/giu, '../')
-    .replaceAll(/\/{2,64}/gu, '/')
-    .replace(/^\s{0,8}file:/iu, '')
+  return (
+    text
+      .replaceAll(/0x2f|0x5c|%(?:c0|c1|bg)%[a-z0-9]{2}/giu, '/')
+      .replaceAll(/0x2e/giu, '.')
+      .replaceAll(/[\\\u2215\u2216\u2044\uff0f\uff3c]/gu, '/')
+      .replaceAll(/\.{2,8}(?:2f|5c)(?=\.\.|\w)/giu, '../')
+      // Servlet containers cut parameters off a segment after it was checked.
+      .replaceAll(/(?<=^|\/)\.\.;[^/]{0,64}\//gu, '../')
+      .replaceAll(/\/{2,64}/gu, '/')
+      .replace(/^\s{0,8}file:/iu, '')
+  )
 }
 
 function climbs(text: string): number {
@@ -102,8 +116,16 @@ function judge(raw: string, decoded: string): number {
 
 const web = /^\s{0,8}https?:\/\/[^/]{0,253}/iu
 
+const nameWord = /(?:^|[_.-])(?:name|id|key|slug|user|lang|locale|theme|page|module|plugin|view)$/iu
+
+/** A step upwards in what is a name and no path. */
+function nameScore({ document, role }: Inspection, text: string): number {
+  return role === 'value' && nameWord.test(document.name) && climbs(plain(text)) > 0 ? 0.6 : 0
+}
+
 /** Path traversal and names of the system's own files, after every decoding that readers of paths are known to do. */
-export function detectTraversal({ text, readings }: Inspection): Span {
+export function detectTraversal(found: Inspection): Span {
+  const { text, readings } = found
   const isProse = /\s\S{1,400}\s\S{1,400}\s/u.test(text)
   if (text.length > longest || isProse || !hint.test(text)) return nothing
   if (web.test(text)) {
@@ -113,5 +135,6 @@ export function detectTraversal({ text, readings }: Inspection): Span {
     // What is ordinary in the path of a URL is a place on the disk elsewhere.
     return { score: climbs(plain(path)) === 0 ? 0 : judge(path, path), start: 0, end: text.length }
   }
-  return { score: judge(text, readings().at(-1) ?? text), start: 0, end: text.length }
+  const read = readings().at(-1) ?? text
+  return { score: Math.max(judge(text, read), nameScore(found, read)), start: 0, end: text.length }
 }

@@ -38,6 +38,14 @@ function commentEnd(text: string, at: number): number {
   return end <= 0 ? text.length : end + 1
 }
 
+/** What MySQL and MariaDB run although it looks like a comment: the marks around it are nothing, what is inside is code. */
+const conditional = /\/\*M?!\d{0,6}|\*\//uy
+
+function conditionalMark(text: string, at: number): number {
+  conditional.lastIndex = at
+  return conditional.exec(text)?.[0].length ?? 0
+}
+
 function shapeAt(text: string, at: number): readonly [SqlToken['kind'], RegExp] {
   const code = text.charCodeAt(at)
   if (code >= 48 && code <= 57) return ['number', numberShape]
@@ -55,16 +63,26 @@ function plainToken(text: string, at: number): SqlToken {
   return { kind: isComment ? 'comment' : kind, text: found, at, isClosed: true }
 }
 
+/** Position of the next token from `at` on. */
+function tokenStart(text: string, from: number): number {
+  let at = from
+  for (;;) {
+    const char = text.charAt(at)
+    if (space.test(char)) at += 1
+    else if (char === '/' || char === '*') {
+      const skipped = conditionalMark(text, at)
+      if (skipped === 0) return at
+      at += skipped
+    } else return at
+  }
+}
+
 /** Splits text into SQL tokens from `from` on; linear, at most 600. A string without an end goes to the end; inline comments split words as databases let them. */
 export function sqlTokens(text: string, from: number): readonly SqlToken[] {
   const tokens: SqlToken[] = []
-  let at = from
+  let at = tokenStart(text, from)
   while (at < text.length && tokens.length < mostTokens) {
     const char = text.charAt(at)
-    if (space.test(char)) {
-      at += 1
-      continue
-    }
     const isString = char === "'" || char === '"' || char === '`'
     const next = isString ? stringToken(text, at) : plainToken(text, at)
     if (next.kind === 'comment') {
@@ -75,6 +93,7 @@ export function sqlTokens(text: string, from: number): readonly SqlToken[] {
       tokens.push(next)
       at += isString ? next.text.length + (next.isClosed ? 2 : 1) : next.text.length
     }
+    at = tokenStart(text, at)
   }
   return tokens
 }

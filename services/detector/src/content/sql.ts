@@ -11,7 +11,7 @@ const program =
   /===|=>|\{%|\{\{|<\/\w|\b(?:function|const|var|let|def|import|return|typeof)\s|#include|\);\s{0,8}\n/u
 /** Something that a payload cannot do without. */
 const hint =
-  /union|select|sleep|benchmark|waitfor|order\s{1,8}by|--|#|\/\*|xp_|,\s{0,4}null|schema|@@|\|\||&&|randomblob|utl_|;\s{0,8}(?:drop|exec|insert|update|delete|create|alter|shutdown|grant)|\b(?:insert|delete|create|drop|exec|bulk)\b/iu
+  /union|select|sleep|benchmark|waitfor|order\s{1,8}by|--|#|\/\*|xp_|,\s{0,4}null|schema|@@|\|\||&&|randomblob|utl_|;\s{0,8}(?:drop|exec|insert|update|delete|create|alter|shutdown|grant)|\b(?:insert|delete|create|drop|exec|bulk)\b|case\s{1,8}when|^['"`]{1,2}\s{0,4}(?:[-+*/^&|=%<>]|like|div|mod)|['"`]\s{0,4}[=^&|*+-]\s{0,4}['"`]|;\s{0,8}set\s{1,8}@/iu
 /** A condition, which needs something to compare. */
 const connective = /(?:^|[^a-z])(?:or|and|having|limit)[^a-z]/iu
 const comparing = feature.equals | feature.angle | feature.quote | feature.paren | feature.hash | feature.dash
@@ -20,8 +20,8 @@ const comparingInProse = feature.equals | feature.angle
 const statement =
   /^\s{0,16}(?:\/\*(?:[^*]|\*(?!\/)){0,2048}\*\/\s{0,64}|--[^\n]{0,256}\n\s{0,64}){0,8}\(?\s{0,4}(?:select|insert\s+into|update|delete\s+from|with|create|drop|alter|explain|pragma|copy|merge|replace|truncate|attach|prepare|execute|exec|begin|declare|grant|revoke|analyze|vacuum|use|call|values|set|show|describe|from)\b/iu
 const connectives = new Set(['or', 'and', '||', '&&', 'xor', 'having', 'where', 'when', 'rlike'])
-const leading = new Set(['(', 'not'])
-const trailing = new Set(['(', 'not', '=', '<', '>'])
+const leading = new Set(['(', 'not', '-', '+', '~', '!'])
+const trailing = new Set(['(', 'not', '=', '<', '>', '-', '+', '~', '!'])
 const closing = new Set([')'])
 const comparisons = new Set([
   '=',
@@ -67,9 +67,19 @@ const verbs = new Set([
   'begin',
   'bulk',
   'call',
+  'copy',
+  'attach',
+  'load',
+  'backup',
+  'restore',
+  'rename',
+  'replace',
+  'merge',
+  'kill',
+  'set',
 ])
 const inner =
-  /^(?:xp_\w{2,32}|information_schema|sysobjects|syscolumns|sqlite_master|sqlite_version|utl_\w{2,16}|dba_\w{2,32}|all_tables|pg_(?:shadow|read_file|ls_dir|user|group|catalog|sleep)|load_file|outfile|dumpfile|extractvalue|updatexml|@@\w{2,32}|current_setting|sp_\w{4,32}|sys_context|dbms_\w{2,32}|openrowset|make_set|elt|procedure)$/u
+  /^(?:xp_\w{2,32}|information_schema|sysobjects|syscolumns|sqlite_master|sqlite_version|utl_\w{2,16}|dba_\w{2,32}|all_tables|pg_(?:shadow|read_file|ls_dir|user|group|catalog|sleep)|load_file|outfile|dumpfile|extractvalue|updatexml|@@\w{2,32}|current_setting|sp_\w{4,32}|sys_context|dbms_\w{2,32}|openrowset|make_set|elt|procedure|v\$\w{2,32}|user_(?:tables|tab_columns|objects|views)|all_(?:tab_columns|users|objects)|ctxsys|httpuritype|dbms\w{0,2}_\w{2,32}|sqlite_schema|sqlite_temp_master|load_extension|msysobjects|rdb\$\w{2,32}|sysibm|syscat|syscolumns|sysusers|syslogins|sysdatabases|systables|pg_(?:tables|database|roles|authid|proc|class|stat_\w{2,32}|settings|read_binary_file|stat_file)|lo_(?:import|export)|(?:query|database|table|schema)_to_xml|xmltype|gtid_subset|gtid_subtract|st_latfromgeohash|opendatasource|openquery|fn_\w{2,64})$/u
 
 /** A reason and where it begins. */
 interface Evidence {
@@ -115,16 +125,28 @@ function groupEnd(view: View, start: number): number {
   return view.tokens.length
 }
 
-/** Index after the operand at `start`: a literal, or a name with its dots and one balanced pair of parentheses. */
-function operandEnd(view: View, start: number): number {
+const casts = new Set(['::', 'collate'])
+
+/** Index after the term at `start`: a literal, or a name with its dots and one balanced pair of parentheses. */
+function termEnd(view: View, start: number): number {
   let index = start + 1
   while (word(view, index) === '.') index += 2
-  const end = word(view, index) === '(' ? groupEnd(view, index) : index
+  if (word(view, index) === '(') index = groupEnd(view, index)
+  while (casts.has(word(view, index))) index += 2
+  return index
+}
+
+const arithmetic = new Set(['+', '-', '*', '/', '%', '^', '&', '|'])
+
+/** Index after the operand at `start`: terms, and what is computed with them. */
+function operandEnd(view: View, start: number): number {
+  let end = termEnd(view, start)
+  while (arithmetic.has(word(view, end)) && isLiteral(view.tokens[end + 1])) end = termEnd(view, end + 1)
   return skip(view, end, closing)
 }
 
 function isEnd(view: View, index: number): boolean {
-  const found = view.tokens[index]
+  const found = view.tokens[word(view, index) === ';' ? index + 1 : index]
   return found === undefined || found.kind === 'comment'
 }
 
@@ -189,7 +211,8 @@ function judgeUnion(view: View, index: number): number {
 function judgeName(view: View, index: number): number {
   const name = word(view, index)
   if (!inner.test(name)) return 0
-  return name === 'procedure' || name === 'elt' ? 0 : 0.8
+  if (name === 'procedure') return word(view, index + 1).startsWith('analy') ? 0.85 : 0
+  return name === 'elt' ? 0 : 0.8
 }
 
 function isCoded(view: View, index: number): boolean {
@@ -206,11 +229,22 @@ function judgeCall(view: View, index: number): number {
   return isCoded(view, index) ? 0.8 : judgeName(view, index)
 }
 
+const directions = new Set(['asc', 'desc'])
+const afterLimit = /^(?:offset|,|into|procedure|union|for)$/u
+
+/** `1 limit 0,1 into @a`: the end of a query, behind what was to be a value in it. */
+function judgeLimit(view: View, index: number): number {
+  const isLimit = word(view, index) === 'limit' && view.tokens[index + 1]?.kind === 'number'
+  if (!isLimit || !(view.isBroken || view.tokens[index - 1]?.kind === 'number')) return 0
+  return isEnd(view, index + 2) || afterLimit.test(word(view, index + 2)) ? 0.75 : 0
+}
+
 function judgeOrder(view: View, index: number): number {
   const isOrder =
     (word(view, index) === 'order' || word(view, index) === 'group') && word(view, index + 1) === 'by'
   if (!isOrder || view.tokens[index + 2]?.kind !== 'number') return 0
-  return isEnd(view, index + 3) || word(view, index + 3) === ',' ? 0.75 : 0
+  const next = skip(view, index + 3, directions)
+  return isEnd(view, next) || word(view, next) === ',' ? 0.75 : 0
 }
 
 /** What must follow a verb of SQL that is a verb of prose as well. */
@@ -222,6 +256,16 @@ const followers: Readonly<Record<string, RegExp>> = {
   alter: /^(?:table|database|view|user|procedure|function|schema|role|login)$/u,
   update: /^[\w.]{1,64}$/u,
   if: /^\($/u,
+  copy: /^[\w(]/u,
+  attach: /^database$/u,
+  load: /^(?:data|file)$/u,
+  backup: /^(?:database|log)$/u,
+  restore: /^(?:database|log)$/u,
+  rename: /^(?:table|user)$/u,
+  replace: /^into$/u,
+  merge: /^into$/u,
+  kill: /^\d/u,
+  set: /^@/u,
 }
 
 function isStatement(view: View, index: number): boolean {
@@ -243,7 +287,96 @@ function judgeNulls(view: View, index: number): number {
   return isRun ? 0.8 : 0
 }
 
-const judges = [judgeUnion, judgeCondition, judgeCall, judgeOrder, judgeStacked, judgeNulls]
+const unseparated = /^(?:exec|execute|waitfor|declare|drop|insert|delete|update|create|alter|truncate)$/u
+const afterUnseparated: Readonly<Record<string, RegExp>> = {
+  exec: /^[a-z_(@]/u,
+  execute: /^[a-z_(@]/u,
+  waitfor: /^(?:delay|time)$/u,
+  declare: /^@/u,
+  truncate: /^table$/u,
+}
+
+/** T-SQL needs no semicolon between statements: one may stand right behind the quote that the value closes. */
+function judgeUnseparated(view: View, index: number): number {
+  if (!view.isBroken || index !== skip(view, 0, closing) || !unseparated.test(word(view, index))) return 0
+  const isFollowed = afterUnseparated[word(view, index)]?.test(word(view, index + 1)) ?? true
+  return isFollowed && isStatement(view, index) ? 0.85 : 0
+}
+
+const beforeQuery =
+  /^(?:[=<>(,+*/%|^&-]|\|\||&&|<>|!=|[<>]=|in|exists|any|all|some|or|and|not|from|case|when|if|like|rlike|regexp)$/u
+
+/** A query in parentheses, where a value is due. */
+function judgeSubquery(view: View, index: number): number {
+  if (word(view, index) !== '(' || word(view, index + 1) !== 'select') return 0
+  if (view.isBroken) return 0.88
+  return index === 0 || beforeQuery.test(word(view, index - 1)) ? 0.7 : 0
+}
+
+/** `case when … then`: a value that depends on a condition. */
+function judgeCase(view: View, index: number): number {
+  if (word(view, index) !== 'case' || word(view, index + 1) !== 'when') return 0
+  const isWhole = view.tokens.slice(index + 2, index + 40).some(each => each.text === 'then')
+  if (!isWhole) return 0
+  return view.isBroken ? 0.85 : 0.6
+}
+
+const bridges = new Set([
+  '=',
+  '-',
+  '+',
+  '*',
+  '/',
+  '^',
+  '&',
+  '|',
+  '%',
+  '<',
+  '>',
+  '||',
+  '&&',
+  '<>',
+  '!=',
+  'like',
+  'div',
+  'mod',
+])
+
+/** The literal that an operator behind a closed one opens, which the query closes; of a quote in prose more stands before or behind it. */
+function isOpenLiteral({ tokens: [first, next] }: View): boolean {
+  if (next?.kind !== 'string' || next.isClosed) return false
+  return (first?.at ?? 0) <= 2 && next.text.length <= 4
+}
+
+/** `'-'` or `'=0--`: closes the literal, and an operator joins it to one that the query, or a comment, closes. */
+function judgeBridge(view: View, index: number): number {
+  if (index !== 0 || !view.isBroken || !bridges.has(word(view, 0))) return 0
+  const [, next, last] = view.tokens
+  if (isLiteral(next) && last?.kind === 'comment') return 0.75
+  return isOpenLiteral(view) ? 0.6 : 0
+}
+
+/** `1--`: the rest of the query is cut off behind a number. */
+function judgeNumberCut(view: View, index: number): number {
+  if (index !== 0 || view.tokens[0]?.kind !== 'number') return 0
+  const at = skip(view, 1, new Set([')', ';']))
+  return at === view.tokens.length - 1 && /^--[\s-]{0,4}$/u.test(view.tokens[at]?.text ?? '') ? 0.55 : 0
+}
+
+const judges = [
+  judgeUnion,
+  judgeCondition,
+  judgeCall,
+  judgeOrder,
+  judgeLimit,
+  judgeStacked,
+  judgeNulls,
+  judgeUnseparated,
+  judgeSubquery,
+  judgeCase,
+  judgeBridge,
+  judgeNumberCut,
+]
 
 /** `admin'--`: the rest of the query is cut off right behind the quote. */
 function judgeCut(view: View): number {
