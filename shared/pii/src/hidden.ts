@@ -91,7 +91,7 @@ const moved = (hit: Hit, by: number): Hit => ({ ...hit, start: hit.start + by, e
 
 /** Each round masks what the last one found; few texts take a second, and only short ones may take more than three. */
 const ROUNDS_MAX = 3
-const READ_MAX = 1 << 14
+const READ_MAX = 1 << 12
 
 /** The finds of a leaf, settled, with those that are hidden by them: it is read as it will stand once they are masked, so that to mask it twice changes nothing. */
 export const withHidden = (

@@ -31,6 +31,16 @@ const searchStart = (leaf: Leaf, word: Word): number => {
   return i
 }
 
+/** The shortest date has three digits. */
+const DIGITS_MIN = 3
+
+/** Whether there are digits enough for a date: to count them takes much less than to ask the expression. */
+const mayHoldDate = (leaf: Leaf, from: number, to: number): boolean => {
+  let digits = 0
+  for (let i = from; i < to; i++) if (isDigit(at(leaf, i))) digits++
+  return digits >= DIGITS_MIN
+}
+
 /** The first date within a short reach of the word. */
 const onWord = (leaf: Leaf, word: Word): void => {
   const to = Math.min(leaf.end, word.end + REACH)
@@ -38,7 +48,7 @@ const onWord = (leaf: Leaf, word: Word): void => {
   const from = searchStart(leaf, word)
   const digit = digitAfter(leaf, from, to)
   leaf.datesEnd = digit < 0 ? ~digit : Math.min(to, digit + DATE_MAX)
-  if (digit < 0) return
+  if (digit < 0 || !mayHoldDate(leaf, digit, leaf.datesEnd)) return
   const base = Math.max(from, digit - MONTH_MAX)
   const found = DATE.exec(sliceOf(leaf, base, leaf.datesEnd))
   if (found === null) return
