@@ -35,7 +35,7 @@ export const sections = {
     roles: ['interceptor'],
   },
   detection: {
-    doc: 'Which tools bring in the words of strangers, hand out what is not public, or take data out; the README of `@muniment/detector` has all of it.',
+    doc: 'Which tools bring in the words of strangers, hand out what is not public, or take data out, and which classifier is asked; the README of `@muniment/detector` has all of it.',
     roles: ['detector'],
   },
   retention_classes: {
