@@ -180,6 +180,15 @@ test.each([
 })
 
 test.each([
+  [{ except_kind: 'heartbeat' }, 3],
+  [{ except_kind: 'call' }, 0],
+  [{ kind: 'call', target: 'search' }, 2],
+])('filters %j leave %i rows', async (filters, count) => {
+  const answer = await post('/v1/query', { filters, format: 'ndjson' })
+  expect((await answer.text()).split('\n').filter(Boolean)).toHaveLength(count)
+})
+
+test.each([
   ['a quote', `search' OR '1'='1`],
   ['a comment', `search'; DROP TABLE events; --`],
   ['a wildcard', '%'],

@@ -67,6 +67,7 @@ async function calls(options: ApiOptions, { params, signal }: ApiRequest): Promi
   const text = (name: string): string | undefined => params.get(name) ?? undefined
   const filters = {
     since: sinceOf(options, params),
+    ...(params.get('kind') === 'all' ? {} : { except_kind: 'heartbeat' }),
     outcome: text('outcome'),
     target: text('target'),
     principal: text('principal'),

@@ -10,6 +10,8 @@ export interface Filters {
   readonly sinceMs?: number | undefined
   readonly untilMs?: number | undefined
   readonly kind?: string | undefined
+  /** Every kind but this one. */
+  readonly exceptKind?: string | undefined
   readonly outcome?: string | undefined
   readonly method?: string | undefined
   /** Tool, prompt or URI. */
@@ -33,6 +35,7 @@ const lists: Readonly<Record<ViewName, string>> = {
 const columnNames: Readonly<Record<ViewName, Readonly<Record<string, string>>>> = {
   events: {
     kind: 'kind',
+    exceptKind: 'kind',
     outcome: 'outcome',
     method: 'method',
     target: 'target',
@@ -71,7 +74,7 @@ function conditions(filters: Filters, view: ViewName): readonly string[] {
     if (column === undefined)
       throw new AppError('QUERY_INVALID', `The view ${view} cannot be filtered by ${name}.`)
     if (name === 'pii') return [`list_contains(string_split(${column}, ','), ${quoted(value)})`]
-    return [`${column} = ${quoted(value)}`]
+    return [`${column} ${name === 'exceptKind' ? '<>' : '='} ${quoted(value)}`]
   })
   return [...bounds, ...rest]
 }

@@ -135,7 +135,7 @@ const tools: Readonly<Record<string, Register>> = {
   query_events: tool({
     title: 'Find calls',
     description:
-      'The newest recorded calls that meet some filters: who called what, when, with which outcome. kind=call leaves out heartbeats and notifications.',
+      'The newest recorded calls that meet some filters: who called what, when, with which outcome. except_kind=heartbeat leaves out signs of life.',
     inputSchema: z.strictObject({ ...filtersSchema.shape, limit }),
     answer: async (options, { limit: most, ...filters }, signal) =>
       await rowsOf(options, { filters, limit: most }, signal),

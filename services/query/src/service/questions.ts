@@ -26,6 +26,7 @@ export const filtersSchema = z
     since: when.optional(),
     until: when.optional(),
     kind: text.optional().describe('call, notification, rejected, gap, admin, …'),
+    except_kind: text.optional().describe('every kind but this one, as in heartbeat'),
     outcome: text
       .optional()
       .describe('ok, tool_error, rpc_error, denied, cancelled, unanswered, input_required, task'),
@@ -73,9 +74,10 @@ function momentMs(written: string | undefined, nowMs: number): number | undefine
 
 /** Filters as the engine takes them. Throws `INVALID_INPUT` for a day that no calendar has. */
 export function filtersOf({ since, until, ...rest }: z.output<typeof filtersSchema>, nowMs: number): Filters {
-  const { view, ...texts } = rest
+  const { view, except_kind: exceptKind, ...texts } = rest
   return {
     ...texts,
+    ...(exceptKind !== undefined && { exceptKind }),
     ...(view !== undefined && { view }),
     sinceMs: momentMs(since, nowMs),
     untilMs: momentMs(until, nowMs),

@@ -112,6 +112,13 @@ async function loadCalls() {
 const severityTones = ['', '', '', 'warn', 'bad', 'bad', 'bad']
 const severities = ['', 'info', 'low', 'medium', 'high', 'critical', 'fatal']
 
+/** What happened, without the title that stands above it, and who did it where the sentence does not say. */
+function explanation({ message, title, principal_id: principal }) {
+  const text = message ?? ''
+  const told = title && text.startsWith(`${title}: `) ? text.slice(title.length + 2) : text
+  return principal && !text.includes(principal) ? `${told} — ${principal}` : told
+}
+
 function alertRow(alert) {
   const tone = severityTones[alert.severity_id] ?? ''
   return h(
@@ -126,7 +133,7 @@ function alertRow(alert) {
         { type: 'button', class: 'link', onclick: () => void openRecord(alert.id) },
         alert.title ?? alert.rule ?? 'Alert',
       ),
-      h('p', {}, alert.message ?? '', alert.principal_id ? ` — ${alert.principal_id}` : ''),
+      h('p', {}, explanation(alert)),
     ),
     h('time', { datetime: alert.time, title: alert.time }, timeText(alert.time)),
   )
