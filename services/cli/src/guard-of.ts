@@ -1,5 +1,6 @@
 import type { GuardPart } from '@muniment/interceptor/guard'
 import type { Config } from '@muniment/runtime'
+import { AppError } from '@muniment/schema'
 import { readRules } from './authorise-file.ts'
 import { ensureControlKeys } from './ingest-key.ts'
 import { piiRulesOf } from './pii-rules.ts'
@@ -43,13 +44,27 @@ async function configured({ sections: { guard } }: Config): Promise<GuardPart[]>
   return guardPartsIn(guard)
 }
 
+/** Where the rules lie: two files would leave open which of them holds. */
+async function rulesFile(
+  { sections: { guard } }: Config,
+  given: string | undefined,
+): Promise<string | undefined> {
+  if (guard === undefined) return given
+  const { authoriseFileIn } = await import('./guard-section.ts')
+  const named = authoriseFileIn(guard)
+  if (named === undefined || given === undefined) return given ?? named
+  throw new AppError('CONFIG_INVALID', 'Both --authorise and guard.authorise name rules.', {
+    hint: 'Leave one of them out.',
+  })
+}
+
 /** The parts of the guard that were asked for, here and in the configuration. Throws `CONFIG_INVALID` for rules that cannot be meant. */
 export async function guardOf(
   config: Config,
-  choice: GuardChoice,
+  { enforce, authorise }: GuardChoice,
 ): Promise<{ readonly guard?: readonly GuardPart[] }> {
   const guard = [
-    ...(await refusing(config, choice)),
+    ...(await refusing(config, { enforce, authorise: await rulesFile(config, authorise) })),
     ...(await configured(config)),
     ...(await masking(config)),
   ]

@@ -48,6 +48,8 @@ const validateSchema = z.strictObject({
 const errorsSchema = z.strictObject({ tool_errors: z.enum(['reduce', 'keep']).optional() })
 
 const guardSectionSchema = z.strictObject({
+  /** File with the rules of who may do what. */
+  authorise: z.string().min(1).optional(),
   limit: limitSchema.optional(),
   validate: validateSchema.optional(),
   errors: errorsSchema.optional(),
@@ -123,7 +125,7 @@ async function inspectOf(payloads: 'pass' | 'refuse' | undefined): Promise<Inspe
   return inspectArgument
 }
 
-/** The parts that the section `guard` asks for. Throws `CONFIG_INVALID` with path, file and line. */
+/** The parts that the section `guard` asks for beside rules of who may do what. Throws `CONFIG_INVALID` with path, file and line. */
 export async function guardPartsIn(section: Section): Promise<GuardPart[]> {
   const { limit: rates, validate: checks, errors } = readSection(section, guardSectionSchema)
   return [
@@ -131,4 +133,9 @@ export async function guardPartsIn(section: Section): Promise<GuardPart[]> {
     ...(checks === undefined ? [] : [validateOf(checks, await inspectOf(checks.payloads))]),
     ...(errors === undefined ? [] : [reduceErrors(written({ toolErrors: errors.tool_errors }))]),
   ]
+}
+
+/** The file with rules that the section names. Throws `CONFIG_INVALID` with path, file and line. */
+export function authoriseFileIn(section: Section): string | undefined {
+  return readSection(section, guardSectionSchema).authorise
 }

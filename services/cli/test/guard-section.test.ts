@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { guardPartsIn } from '../src/guard-section.ts'
 
 const whole = `guard:
+  authorise: rules.yaml
   limit:
     door: [{ per: address, amount: 100, window_seconds: 900 }]
     requests: [{ per: [principal, tool], amount: 60, window_seconds: 60, burst: 6 }]
@@ -47,6 +48,8 @@ test.each<[string, string, string]>([
   ['roots: [/srv/files]', 'roots: [files]', 'absolute'],
   ['tool_errors: keep', 'tool_errors: show', 'guard.errors.tool_errors'],
   ['errors: {', 'error: {', 'guard.error'],
+  ['authorise: rules.yaml', 'authorise: [rules.yaml]', 'guard.authorise'],
+  ['authorise: rules.yaml', "authorise: ''", 'guard.authorise'],
 ])('with %s written as %s nothing starts, and the place is named', async (right, wrong, place) => {
   await expect(partsOf(whole.replace(right, wrong))).rejects.toThrow(
     expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(place) }),
