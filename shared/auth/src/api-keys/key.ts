@@ -69,13 +69,15 @@ export function makeApiKey(
   }
 }
 
-/** No secret has this hash. Who names an unknown id is compared with it, so that the answer takes the same path and time as for a wrong secret. */
-const nobody = { salt: Buffer.alloc(saltBytes).toString('base64url'), hash: Buffer.alloc(32) }
+/** No secret has this hash. Who names an unknown id is compared with it, in the form in which others are kept, so that the answer takes the same path and time as for a wrong secret. */
+const nobody = {
+  salt: Buffer.alloc(saltBytes).toString('base64url'),
+  hash: Buffer.alloc(32).toString('base64url'),
+}
 
 /** Whether a secret belongs to a record; `undefined` stands for an id that is not known. Takes the same time whatever differs. */
 export function isSecretOf(record: ApiKeyRecord | undefined, parts: ApiKeyParts): boolean {
   const { salt, hash } = record ?? nobody
-  const expected = typeof hash === 'string' ? Buffer.from(hash, 'base64url') : hash
-  const isEqual = timingSafeEqual(hashOf(salt, parts), expected)
+  const isEqual = timingSafeEqual(hashOf(salt, parts), Buffer.from(hash, 'base64url'))
   return isEqual && record !== undefined
 }
