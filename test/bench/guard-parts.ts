@@ -3,7 +3,14 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { attach } from '@muniment/interceptor'
-import { limit, reduceErrors, validate, type GuardPart } from '@muniment/interceptor/guard'
+import {
+  authorise,
+  enforceDecisions,
+  limit,
+  reduceErrors,
+  validate,
+  type GuardPart,
+} from '@muniment/interceptor/guard'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +24,20 @@ const info = { name: 'bench', version: '0' }
 const rounds = 12
 const callsPerRound = 250
 
-async function open(home: string, guard: readonly GuardPart[]): Promise<Call> {
+const policy = `
+  @id("all") permit (principal, action, resource);
+  @id("some") forbid (principal, action, resource) when { context.shape.count > 40 };`
+
+/** Who may do what, by roles or by Cedar, of somebody whom nobody verified. */
+async function rulesIn(home: string): Promise<{ readonly roles: GuardPart; readonly cedar: GuardPart }> {
+  const file = join(home, 'bench.cedar')
+  await writeFile(file, policy)
+  const roles = { needs: { read: { tools: ['write'] } }, anonymous: 'viewer' } as const
+  return { roles: authorise(roles), cedar: authorise({ ...roles, policies: { files: [file] } }) }
+}
+
+/** `isNew`: no two calls are the same, so that no answer is known already. */
+async function open(home: string, guard: readonly GuardPart[], isNew = false): Promise<Call> {
   const server = attach(new McpServer(info), { home, guard })
   const inputSchema = { path: z.string(), lines: z.number().int(), text: z.string() }
   server.registerTool('write', { inputSchema }, ({ text }) => ({ content: [{ type: 'text', text }] }))
@@ -27,7 +47,11 @@ async function open(home: string, guard: readonly GuardPart[]): Promise<Call> {
   await client.connect(near)
   await client.listTools()
   const params = { name: 'write', arguments: { path: 'a/b.txt', lines: 3, text: 'x'.repeat(256) } }
-  return () => client.callTool(params)
+  if (!isNew) return () => client.callTool(params)
+  let length = 0
+  // The shape of the arguments differs, which is what the policy looks at.
+  const text = (): string => 'x'.repeat(256 + (length++ % 5000))
+  return () => client.callTool({ ...params, arguments: { ...params.arguments, text: text() } })
 }
 
 function middle(times: readonly number[]): number {
@@ -73,8 +97,13 @@ export async function partFigures(): Promise<readonly Figure[]> {
   const home = await mkdtemp(join(tmpdir(), 'muniment-bench-'))
   await writeFile(join(home, 'ingest.pub'), newIngestKey())
   try {
-    const calls = await Promise.all([[], [permissive], all].map(guard => open(home, guard)))
-    const [base = NaN, minds = NaN, guarded = NaN] = await timed(calls)
+    const { roles, cedar } = await rulesIn(home)
+    const most = [...all, enforceDecisions()]
+    const guards = [[], [permissive], all, [...most, roles], [...most, cedar]]
+    const calls = await Promise.all(guards.map(guard => open(home, guard)))
+    calls.push(await open(home, [...most, cedar], true))
+    const [base = NaN, minds = NaN, guarded = NaN, byRole = NaN, known = NaN, unknown = NaN] =
+      await timed(calls)
     const added = (name: string, value: number): Figure => ({
       name,
       value: value - base,
@@ -86,6 +115,9 @@ export async function partFigures(): Promise<readonly Figure[]> {
       { name: 'a call, observed, p50', value: base, unit: 'µs' },
       added('a guard that minds nothing adds, p50', minds),
       added('limit, validate and errors add, p50', guarded),
+      added('these, decisions and roles add, p50', byRole),
+      added('these, decisions, roles and Cedar add, p50, asked before', known),
+      added('the same, p50, each call another', unknown),
     ]
   } finally {
     await rm(home, { recursive: true, force: true, maxRetries: 10 })
