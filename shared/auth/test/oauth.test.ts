@@ -117,6 +117,18 @@ describe('a token that is meant for this resource', () => {
     })
   })
 
+  test.each<[string, unknown, string | undefined, string | undefined]>([
+    ['the tenant of the claim that is named', 'acme', 'org', 'acme'],
+    ['none where no claim is named', 'acme', undefined, undefined],
+    ['none where another claim is named', 'acme', 'team', undefined],
+    ['none where the claim is a list', ['acme', 'globex'], 'org', undefined],
+    ['none where the claim is no name of a tenant', 'Acme/../globex', 'org', undefined],
+    ['none where it is every tenant', '*', 'org', undefined],
+  ])('names %s', async (...[, org, tenantClaim, expected]) => {
+    const outcome = await outcomeOf(method({ tenantClaim }), bearing(await token({ claims: { org } })))
+    expect('tenant' in outcome ? outcome.tenant : undefined).toBe(expected)
+  })
+
   test.each<[string, Made, string]>([
     ['of a list of audiences', { claims: { aud: ['https://else.example', resource] } }, 'alice'],
     ['that expired less than the clock skew ago', { claims: { exp: startMs / 1000 - 20 } }, 'alice'],
