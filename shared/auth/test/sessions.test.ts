@@ -15,6 +15,14 @@ test('a session is whose who used it first: a stolen one is worth nothing to oth
   expect(sessions.use('s1', alice)).toBe('good')
 })
 
+test('who claims an id ahead keeps its owner out, and never gets in', () => {
+  const sessions = createSessions({ now: clockAt(1).now })
+  expect(sessions.use('guessed', bob)).toBe('good')
+  expect(sessions.use('guessed', alice)).toBe('of_other_principal')
+  sessions.end('guessed')
+  expect([alice, bob].map(each => sessions.use('guessed', each))).toEqual(['of_other_principal', 'over'])
+})
+
 test('it ends when it is not used, when its time is over, and for good', () => {
   const clock = clockAt(1)
   const sessions = createSessions({ now: clock.now, idleMs: 30 * minuteMs, absoluteMs: 60 * minuteMs })
