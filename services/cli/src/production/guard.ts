@@ -19,7 +19,31 @@ function masking({ masking: { beforeLlm } }: Config): Finding {
   )
 }
 
+/** What a caller may do where a part of the section is off. */
+const parts: readonly (readonly [name: string, means: string])[] = [
+  ['limit', 'callers may ask as much as they like'],
+  ['validate', 'arguments reach servers unchecked: payloads, paths, sizes'],
+  ['errors', 'callers read what servers say of their insides when they fail'],
+]
+
+function isOn({ sections }: Config, part: string): boolean {
+  const value = sections.guard?.value
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, part)
+}
+
+function partFindings(config: Config): readonly Finding[] {
+  return parts.map(([part, means]) => {
+    const { fine, should } = verdicts(`guard.${part}`)
+    if (isOn(config, part)) return fine('stands before servers')
+    return should(
+      `is off: ${means}.`,
+      `Add ${part} to the section guard of muniment.yaml; infra/docs/guard.md has all of it.`,
+    )
+  })
+}
+
 /** Parts of the guard that settings switch on; `--enforce` and `--authorise` are said to each `wrap` and `proxy`. */
 export const guardChecks: readonly Check[] = [
-  ({ config }) => (config === undefined ? [] : [authentication(config), masking(config)]),
+  ({ config }) =>
+    config === undefined ? [] : [authentication(config), masking(config), ...partFindings(config)],
 ]
