@@ -7,7 +7,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { topic } from '@muniment/schema'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 // @boundaries-ignore the lanes of the tests serve every package
 import { s3Error, startFaultProxy, type FaultProxy } from '../../../test/lanes/fault-proxy.ts'
 // @boundaries-ignore the lanes of the tests serve every package
@@ -188,6 +188,35 @@ describeLanes(['s3'], 'the S3 store', () => {
       await expect(store.head('seg/a', 'x')).rejects.toMatchObject({ code: 'DEPENDENCY_UNREACHABLE' })
       proxy.setRule(() => undefined)
     }, 30_000)
+
+    test('is the same where every reply takes its time, and each another', async () => {
+      const store = await open('late/', proxy.endpoint)
+      proxy.setRule(({ index }) => ({ kind: 'delay', delayMs: (index * 37) % 150 }))
+      const keys = Array.from({ length: 12 }, (_, at) => `seg/${String(at).padStart(2, '0')}`)
+      const put = (key: string): Promise<unknown> =>
+        store.put({ key, bytes: Buffer.from(key), ifTaken: 'refuse' })
+      // Each of two writers for every key: one object comes of it, whoever is first.
+      await Promise.all([...keys, ...keys].map(put))
+      const listed = await collect(store.list('seg/'))
+      expect(listed.map(({ key }) => key)).toEqual(keys)
+      expect(await Promise.all(keys.map(key => store.get(key)))).toEqual(keys.map(key => Buffer.from(key)))
+      proxy.setRule(() => undefined)
+    }, 30_000)
+
+    test('goes on where its own clock is an hour off', async () => {
+      const store = await open('skewed/', proxy.endpoint)
+      proxy.setRule(() => undefined)
+      const before = proxy.requestCount()
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+      try {
+        await store.put({ key: 'seg/a', bytes: Buffer.from('late'), ifTaken: 'refuse' })
+        // The first was refused for its time, the second signed with the server's.
+        expect(proxy.requestCount() - before).toBe(2)
+        expect((await store.get('seg/a'))?.toString()).toBe('late')
+      } finally {
+        vi.useRealTimers()
+      }
+    })
 
     test('asks again for a body that broke off', async () => {
       const store = await open('half/', proxy.endpoint)
