@@ -19,7 +19,7 @@ import { newIngestKey } from './ingest-key.ts'
 import type { Figure } from './figure.ts'
 
 type Call = (text: string) => Promise<unknown>
-type Observe = <T extends object>(server: T) => T
+export type Observe = <T extends object>(server: T) => T
 
 const info = { name: 'bench', version: '0' }
 const plain: Observe = server => server
@@ -27,10 +27,9 @@ const sizes = [
   ['64 B', 64],
   ['10 KiB', 10 * 1024],
 ] as const
-const rounds = 10
 const callsPerRound = 250
 
-async function v1(observe: Observe): Promise<Call> {
+export async function v1(observe: Observe): Promise<Call> {
   const server = observe(new ServerV1(info))
   server.registerTool('echo', { inputSchema: { text: z.string() } }, ({ text }) => ({
     content: [{ type: 'text', text }],
@@ -50,7 +49,7 @@ function serverV2(): ServerV2 {
   return server
 }
 
-async function v2(observe: Observe): Promise<Call> {
+export async function v2(observe: Observe): Promise<Call> {
   const [near, far] = MemoryV2.createLinkedPair()
   await observe(serverV2()).connect(far)
   const client = new ClientV2(info)
@@ -91,7 +90,11 @@ function at(sample: Sample, share: number): number {
 }
 
 /** The two take turns, so that both meet the same noise. */
-async function compare(base: Call, observed: Call, text: string): Promise<readonly [Sample, Sample]> {
+export async function compare(
+  base: Call,
+  observed: Call,
+  { text, rounds = 10 }: { readonly text: string; readonly rounds?: number },
+): Promise<readonly [Sample, Sample]> {
   const samples = [
     { timesUs: [], cpuUs: 0 },
     { timesUs: [], cpuUs: 0 },
@@ -105,7 +108,7 @@ async function compare(base: Call, observed: Call, text: string): Promise<readon
   return samples
 }
 
-function figures(name: string, [base, observed]: readonly [Sample, Sample]): Figure[] {
+export function figures(name: string, [base, observed]: readonly [Sample, Sample]): Figure[] {
   const calls = base.timesUs.length
   const figure = (what: string, unit: string, of: (sample: Sample) => number): Figure => ({
     name: `${name}: ${what}`,
@@ -138,8 +141,8 @@ async function delivered(options: AttachOptions): Promise<Figure[]> {
   const hanging = await v1(each => attach(each, { ...options, bus: url, device }))
   const closed = await v1(each => attach(each, { ...options, delivery: 'fail-closed' }))
   const out = [
-    ...figures('v1 64 B, a bus that hangs', await compare(base, hanging, text)),
-    ...figures('v1 64 B, fails closed, into the spool', await compare(base, closed, text)),
+    ...figures('v1 64 B, a bus that hangs', await compare(base, hanging, { text })),
+    ...figures('v1 64 B, fails closed, into the spool', await compare(base, closed, { text })),
   ]
   server.close()
   return out
@@ -160,7 +163,7 @@ export async function run(): Promise<Figure[]> {
     const [base, observed] = [await make(plain), await make(server => attach(server, options))]
     for (const [size, bytes] of sizes) {
       const text = 'lorem ipsum dolor sit amet '.repeat(bytes / 27 + 1).slice(0, bytes)
-      out.push(...figures(`${line} ${size}`, await compare(base, observed, text)))
+      out.push(...figures(`${line} ${size}`, await compare(base, observed, { text })))
     }
   }
   // The worst a disk can do: nothing can ever be written, memory fills up and the newest are dropped.
@@ -172,7 +175,9 @@ export async function run(): Promise<Figure[]> {
   }
   await writeFile(nowhere.home, '')
   const [base, stuck] = [await v1(plain), await v1(server => attach(server, nowhere))]
-  out.push(...figures('v1 10 KiB, nowhere to write', await compare(base, stuck, 'x'.repeat(10 * 1024))))
+  out.push(
+    ...figures('v1 10 KiB, nowhere to write', await compare(base, stuck, { text: 'x'.repeat(10 * 1024) })),
+  )
   out.push(...(await delivered({ ...options, onProblem: () => undefined })))
   await rm(home, { recursive: true, force: true, maxRetries: 10 })
   return out

@@ -4,6 +4,7 @@ import type { Figure } from './figure.ts'
 
 const suites: Readonly<Record<string, () => Promise<{ readonly run: () => Promise<readonly Figure[]> }>>> = {
   intercept: async () => import('./intercept.ts'),
+  'intercept-rivals': async () => import('./intercept-rivals.ts'),
   wrap: async () => import('./wrap.ts'),
   proxy: async () => import('./proxy.ts'),
   pii: async () => import('./pii.ts'),
