@@ -1,4 +1,5 @@
 // The lanes and what each needs on the machine.
+import { installAicsTlog, isAicsTlogInstalled } from './aics-tlog.ts'
 import { installBrowser, isBrowserInstalled } from './browser.ts'
 import type { Progress } from './cache.ts'
 import { installConformance, isConformanceInstalled } from './conformance.ts'
@@ -23,6 +24,7 @@ export type LaneName =
   | 'pyarrow'
   | 'kafka-python'
   | 'parquet-java'
+  | 'aics-tlog'
 
 interface Tools {
   /** Programs that must be on the path to install the tools. */
@@ -84,6 +86,13 @@ export const laneTools: Readonly<Record<LaneName, Tools>> = {
     cost: '68 MB, 30 s',
     isInstalled: isParquetJavaInstalled,
     install: installParquetJava,
+  },
+  'aics-tlog': {
+    installers: ['python3'],
+    programs: ['python3'],
+    cost: '20 MB, 15 s',
+    isInstalled: isAicsTlogInstalled,
+    install: installAicsTlog,
   },
   browser: {
     installers: ['apt-get'],
