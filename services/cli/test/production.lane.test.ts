@@ -66,7 +66,7 @@ function check(
 ): readonly Finding[] {
   const env: Record<string, string | undefined> = { ...settled(), ...change }
   // What the configuration refuses by itself is looked at without one.
-  const yaml = 'auth: {}\nguard: { limit: {}, validate: {}, errors: {} }'
+  const yaml = 'auth: {}\nguard: { authorise: rules.yaml, limit: {}, validate: {}, errors: {} }'
   const { MCP_ALLOWED_ORIGINS: _, MCP_TLS_CERT: _1, MCP_TLS_KEY: _2, ...rest } = env
   return checkProduction({
     env,
@@ -178,7 +178,14 @@ describe('must be mended', () => {
 test('parts of the guard that are off are said', () => {
   const config = readConfig({ env: {} })
   const findings = check({}, { config })
-  const off = ['auth', 'MASK_PII_BEFORE_LLM', 'guard.limit', 'guard.validate', 'guard.errors']
+  const off = [
+    'auth',
+    'MASK_PII_BEFORE_LLM',
+    'guard.authorise',
+    'guard.limit',
+    'guard.validate',
+    'guard.errors',
+  ]
   for (const name of off) expect(level(findings, name)).toEqual(['should'])
 })
 

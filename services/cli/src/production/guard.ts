@@ -21,6 +21,7 @@ function masking({ masking: { beforeLlm } }: Config): Finding {
 
 /** What a caller may do where a part of the section is off. */
 const parts: readonly (readonly [name: string, means: string])[] = [
+  ['authorise', 'who is let in may use every tool'],
   ['limit', 'callers may ask as much as they like'],
   ['validate', 'arguments reach servers unchecked: payloads, paths, sizes'],
   ['errors', 'callers read what servers say of their insides when they fail'],
