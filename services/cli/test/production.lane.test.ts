@@ -189,6 +189,11 @@ test('parts of the guard that are off are said', () => {
   for (const name of off) expect(level(findings, name)).toEqual(['should'])
 })
 
+test('masking that the section pii asks for needs no setting', () => {
+  const config = readConfig({ env: {}, yaml: 'pii: { before_llm: true }' })
+  expect(level(check({}, { config }), 'MASK_PII_BEFORE_LLM')).toEqual(['fine'])
+})
+
 test('a default that somebody chose is no default left in place', () => {
   const chosen = {
     MUNIMENT_BUS: 'embedded:',

@@ -1,4 +1,5 @@
 import type { Config } from '@muniment/runtime'
+import { piiRulesOf } from '../pii-rules.ts'
 import { verdicts, type Check, type Finding } from './finding.ts'
 
 function authentication({ sections }: Config): Finding {
@@ -10,9 +11,11 @@ function authentication({ sections }: Config): Finding {
   )
 }
 
-function masking({ masking: { beforeLlm } }: Config): Finding {
+function masking(config: Config): Finding {
   const { fine, should } = verdicts('MASK_PII_BEFORE_LLM')
-  if (beforeLlm === true) return fine('is true: models see no personal data')
+  if (config.masking.beforeLlm === true) return fine('is true: models see no personal data')
+  if (piiRulesOf(config).surfaces.beforeLlm.isMasked === true)
+    return fine('need not be set: the section pii masks before models see anything')
   return should(
     'is not true: what servers answer reaches the model as it is.',
     'Set MASK_PII_BEFORE_LLM=true, unless models are to see personal data.',
