@@ -77,6 +77,8 @@ export async function openEvidenceStoreOf(context: EvidenceContext): Promise<Evi
   const retentionClasses = section === undefined ? [] : readSection(section, retentionSectionSchema)
   const store = await openStoreOf(config)
   const open = (retentionDays: number | undefined): EvidenceStore => {
+    if (retentionDays === undefined && retentionClasses.length > 0)
+      context.log.warn('store.retention_ignored', { reason: 'this store locks nothing' })
     const longestDays = longestRetentionDays({ retentionClasses, ...(retentionDays && { retentionDays }) })
     return { store, retentionDays, retentionClasses, longestDays }
   }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLogger } from '@muniment/runtime'
+import { createLogger, readConfig } from '@muniment/runtime'
 import { openState } from '@muniment/state'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 // @boundaries-ignore the lanes of the tests serve every package
@@ -60,6 +60,24 @@ describeLanes(['s3'], 'the store that evidence is written to', () => {
     expect(first).toBeGreaterThan(50)
     expect(await open('locked')).toMatchObject({ retentionDays: 365 })
     expect(proxy.requestCount() - first).toBeLessThan(5)
+  }, 30_000)
+
+  test('keeps what the section retention_classes names for its times, log and manifests for the longest', async () => {
+    const yaml = 'retention_classes:\n  - { name: long, tenant: finance, days: 3650 }\n'
+    const env = { MUNIMENT_HOME: home, AWS_ENDPOINT_URL_S3: proxy.endpoint }
+    const openIn = async (store: string): Promise<EvidenceStore> => {
+      const config = readConfig({ env: { ...env, MUNIMENT_STORE: store }, yaml })
+      return openEvidenceStoreOf({ config, state: await openState(config.state), log })
+    }
+    const retentionClasses = [{ name: 'long', tenant: 'finance', days: 3650 }]
+    expect(await openIn('s3://locked/archive')).toMatchObject({
+      retentionDays: 365,
+      retentionClasses,
+      longestDays: 3650,
+    })
+    // A folder locks nothing, so that nothing in it is ever removed lawfully.
+    const inFolder = await openIn(`file:${join(home, 'archive')}`)
+    expect(inFolder).toMatchObject({ retentionDays: undefined, longestDays: undefined })
   }, 30_000)
 
   test('is attacked again where the memory of it is of a time to come', async () => {
