@@ -155,7 +155,9 @@ const marker = 'figures: '
 /** What one contender's process does. */
 async function compete(name: string): Promise<never> {
   const home = await mkdtemp(join(tmpdir(), 'muniment-bench-'))
-  const found = await measure(await openOf(name, home)())
+  const contender = await openOf(name, home)()
+  const found = await measure(contender)
+  contender.sink?.[Symbol.dispose]()
   await rm(home, { recursive: true, force: true, maxRetries: 10 })
   process.stdout.write(`${marker}${JSON.stringify(found)}\n`, () => process.exit(0))
   return new Promise(() => undefined)
