@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,13 +33,21 @@ export interface World extends AsyncDisposable {
 const folder = mkdtempSync(join(tmpdir(), 'query-test-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
+/** The same keys in every run: what a keyed filter lets through by chance depends on them. */
+function repeatable(): (size: number) => Buffer {
+  let drawn = 0
+  return size => createHash('shake256', { outputLength: size }).update(`query ${drawn++}`).digest()
+}
+
 export async function createWorld(change: Partial<QueryEngineOptions> = {}): Promise<World> {
   // One folder for compiled code, a catalogue for each world.
   const cachePath = join(folder, 'cache', `${crypto.randomUUID()}.sqlite`)
   const bus = await openBus({ kind: 'memory' })
   const store = await openStore({ kind: 'memory' })
   const [state, secrets] = await Promise.all([openState({ kind: 'memory' }), openSecrets({ kind: 'memory' })])
-  const freshKeys = (): Keys => openKeys({ secrets, state, now: Date.now, randomBytes, cacheTtlMs: 60_000 })
+  const draw = repeatable()
+  const freshKeys = (): Keys =>
+    openKeys({ secrets, state, now: Date.now, randomBytes: draw, cacheTtlMs: 60_000 })
   const keys = freshKeys()
   const engine = createQueryEngine({ store, keys: keys.segmentKeys, cachePath, bus, ...change })
   return {
