@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { MunimentEvent, Signal } from '@muniment/schema'
+import { canonical } from './content/canonical.ts'
 import type { Document } from './content/document.ts'
 import { eventDocuments } from './content/event-documents.ts'
 import { copiesOf, type Copy } from './copies.ts'
@@ -48,7 +49,7 @@ const mostArgsBytes = 65_536
 function argsOf({ method, request }: MunimentEvent, key: KeyObject): number | undefined {
   if (method !== 'tools/call' || request === undefined || request.size_bytes > mostArgsBytes) return undefined
   const args = partOf(request.body, 'params', 'arguments')
-  return Number.parseInt(keyedHash(key, JSON.stringify(args ?? null), 8), 16)
+  return Number.parseInt(keyedHash(key, canonical(args ?? null), 8), 16)
 }
 
 /** Judges an event and makes its signals: its principal's own, and the copies for what is looked at elsewhere. Throws `LIMIT_EXCEEDED` where the rules compare too much. */

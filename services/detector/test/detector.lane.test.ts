@@ -1,7 +1,7 @@
 import { alertSchema, signalSchema, topic, type Alert, type MunimentEvent } from '@muniment/schema'
 import { expect, test } from 'vitest'
 import { loadRules } from '../src/index.ts'
-import { alertsOn, call, contents, drain, event, list, openLab, publish, type Lab } from './fleet.ts'
+import { alertsOn, call, contents, deep, drain, event, list, openLab, publish, type Lab } from './fleet.ts'
 
 const tool = (name: string, description = name): Record<string, unknown> => ({
   name,
@@ -54,6 +54,24 @@ test('signals and alerts never carry the matched text', async () => {
   const all = [...(await contents(lab.bus, topic.signals)), ...(await contents(lab.bus, topic.alerts))]
   expect(all.length).toBeGreaterThan(8)
   for (const { value } of all) expect(value).not.toMatch(/passwd|UNION|etc\/|other words/u)
+})
+
+test('arguments and definitions nested without end stop nobody', async () => {
+  await using lab = await openLab()
+  const schema = (more: string): Record<string, unknown> => ({
+    ...tool('read_file'),
+    inputSchema: { type: 'object', default: deep, more },
+  })
+  await publish(lab.bus, [
+    list(0, [schema('one'), tool('query')]),
+    call(1, 'read_file', { path: deep }),
+    list(2, [schema('two'), tool('query')]),
+    call(3, 'query', { id: "1' UNION SELECT name, password FROM users -- " }),
+  ])
+  await drain(lab)
+  const raised = rulesOf(await alertsOn(lab.bus))
+  expect(raised).toContain('tool-definition-changed')
+  expect(raised).toContain('sql-injection')
 })
 
 test('events published twice raise nothing twice', async () => {

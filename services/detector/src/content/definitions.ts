@@ -1,14 +1,7 @@
 import { createHash } from 'node:crypto'
+import { canonical } from './canonical.ts'
 
 const mostTools = 1_000
-
-/** JSON with sorted keys, so that the order in which a server writes them is no change. */
-function canonical(value: unknown, depth = 0): string {
-  if (typeof value !== 'object' || value === null || depth > 64) return JSON.stringify(value)
-  if (Array.isArray(value)) return `[${value.map(entry => canonical(entry, depth + 1)).join(',')}]`
-  const entries = Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1))
-  return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${canonical(entry, depth + 1)}`).join(',')}}`
-}
 
 function toolsOf(body: unknown): readonly unknown[] {
   if (typeof body !== 'object' || body === null || !('result' in body)) return []
