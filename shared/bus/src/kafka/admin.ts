@@ -1,8 +1,9 @@
-import { describeFailure } from './errors.ts'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Admin, ITopicConfig, Kafka } from 'kafkajs'
 import type { TopicSpec } from '@muniment/schema'
 import type { PartitionState } from '../bus.ts'
 import type { Names } from '../names.ts'
+import { describeFailure, isElection } from './errors.ts'
 
 /** Asks brokers about topics and groups, each time on a connection of its own. */
 export interface Administration {
@@ -12,15 +13,28 @@ export interface Administration {
   readonly deleteGroup: (group: string) => Promise<void>
 }
 
-async function ask<T>(client: Kafka, question: (admin: Admin) => Promise<T>): Promise<T> {
+async function askOnce<T>(client: Kafka, question: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = client.admin({ retry: { retries: 4, initialRetryTime: 100, maxRetryTime: 1000 } })
   try {
     await admin.connect()
     return await question(admin)
-  } catch (error) {
-    throw describeFailure('the brokers could not be asked', error)
   } finally {
     await admin.disconnect().catch(() => undefined)
+  }
+}
+
+const electionPausesMs = [100, 200, 400, 800, 1600, 3200]
+
+/** kafkajs gives up at once on a partition that has no leader yet. */
+async function ask<T>(client: Kafka, question: (admin: Admin) => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await askOnce(client, question)
+    } catch (error) {
+      const pauseMs = isElection(error) ? electionPausesMs[attempt] : undefined
+      if (pauseMs === undefined) throw describeFailure('the brokers could not be asked', error)
+      await delay(pauseMs)
+    }
   }
 }
 

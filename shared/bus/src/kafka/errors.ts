@@ -42,6 +42,8 @@ const rebalances: ReadonlySet<string> = new Set([
   'UNKNOWN_MEMBER_ID',
 ])
 
+const elections: ReadonlySet<string> = new Set(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'])
+
 /** The error and what caused it, outermost first. */
 function chainOf(error: unknown): Error[] {
   const chain: Error[] = []
@@ -74,6 +76,11 @@ export function judge(error: unknown): Verdict {
 /** Whether the brokers do not know the topic; one that has just started says so of every topic for a moment. */
 export function isUnknownTopic(error: unknown): boolean {
   return namesOf(error).includes('UNKNOWN_TOPIC_OR_PARTITION')
+}
+
+/** Whether a partition is between two leaders, as one is that was just created or whose broker has just started. */
+export function isElection(error: unknown): boolean {
+  return namesOf(error).some(name => elections.has(name))
 }
 
 /** Whether the group has gone on without this member, or is about to. */
