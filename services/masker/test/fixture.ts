@@ -12,10 +12,12 @@ import {
   batchHeaders,
   deadLetterTopic,
   encodeFrames,
+  eventSchema,
   topic,
   uuidv7,
   type BatchHeaders,
   type Frame,
+  type MunimentEvent,
   type Observation,
 } from '@muniment/schema'
 
@@ -152,4 +154,16 @@ export async function createRig(keys: Keys, change: Partial<WorkOptions> = {}): 
     events: async () => readAll(bus, topic.events),
     letters: async () => readAll(bus, deadLetterTopic(topic.raw)),
   }
+}
+
+/** A request with a text of its caller in it. */
+export const call = (text: string): string =>
+  JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { arguments: { note: text } } })
+/** A response with a text of the server in it. */
+export const answer = (text: string): string =>
+  JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text }] } })
+
+/** The event in a record. */
+export function eventOf(record: BusRecord | undefined): MunimentEvent {
+  return eventSchema.parse(JSON.parse(Buffer.from(record?.value ?? []).toString()))
 }
