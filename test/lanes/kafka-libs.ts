@@ -1,20 +1,13 @@
 // Kafka's own jars, fetched once by Maven, and how to start a JVM on them cheaply.
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { install, runProgram, toolPath, type Progress } from './cache.ts'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { install, toolPath, type Progress } from './cache.ts'
+import { fetchJars, type Library } from './maven.ts'
 
 // 4.4.0 was listed on 2026-11-20 but did not resolve: kafka-tools-api was missing.
 const version = '4.3.1'
 const name = `kafka-${version}`
-const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
-
-const project = `<project><modelVersion>4.0.0</modelVersion>
-  <groupId>dev.muniment.test</groupId><artifactId>broker</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies><dependency>
-    <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${version}</version>
-  </dependency></dependencies>
-</project>
-`
+const libraries: readonly Library[] = [{ group: 'org.apache.kafka', artifact: 'kafka_2.13', version }]
 
 /** A small heap, one collector thread and the first compiler only: a broker in 2-5 s and 150 MB. */
 export const jvmFlags: readonly string[] = [
@@ -37,13 +30,7 @@ export async function installKafkaLibs(progress: Progress): Promise<void> {
     {
       name,
       title: `Kafka ${version}: fetching 45 jars (44 MB) by Maven`,
-      make: async target => {
-        const pom = join(dirname(target), 'pom.xml')
-        mkdirSync(target)
-        writeFileSync(pom, project)
-        const goal = [plugin, '-DincludeScope=runtime', `-DoutputDirectory=${target}`]
-        await runProgram('mvn', ['-B', '-q', '-f', pom, ...goal])
-      },
+      make: target => fetchJars(target, libraries),
     },
     progress,
   )
