@@ -15,6 +15,11 @@ export interface Visitor extends Claimant {
   recorded: RecordedFirst | undefined
 }
 
+/** Whoever comes with an exchange, of whom nothing is known yet. */
+export function visitorOf(exchange: HttpExchange): Visitor {
+  return { exchange, claim: exchange.claim, principal: undefined, notes: undefined, recorded: undefined }
+}
+
 /** Whether a request may come in. */
 export interface Entry {
   /** Fields for the answer, whoever gives it. */

@@ -5,7 +5,7 @@ import { within } from '../http/scope.ts'
 import type { HttpHead } from '../http/state.ts'
 import { isPromise, type Soon } from '../soon.ts'
 import { grant } from './auth-info.ts'
-import { knock, knockAndRecord, type Entry, type Visitor } from './door.ts'
+import { knock, knockAndRecord, visitorOf, type Entry, type Visitor } from './door.ts'
 import { holds } from './hold.ts'
 import { openEdge, type Edge, type EdgeOptions } from './options.ts'
 
@@ -41,13 +41,7 @@ function begin({ recorder, covers }: Edge, request: Request): Asked | undefined 
     header: (name: string) => request.headers.get(name) ?? undefined,
   }
   const exchange = recorder.begin({ ...head, principal: () => visitor.principal })
-  const visitor: Visitor = {
-    exchange,
-    claim: exchange.claim,
-    principal: undefined,
-    notes: undefined,
-    recorded: undefined,
-  }
+  const visitor = visitorOf(exchange)
   return { visitor, head }
 }
 

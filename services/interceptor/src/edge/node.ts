@@ -7,7 +7,7 @@ import { principalOf } from '../identity.ts'
 import { isMembers } from '../json.ts'
 import { andThen, type Soon } from '../soon.ts'
 import { authInfoOf, grant } from './auth-info.ts'
-import { knock, knockAndRecord, type Entry, type Visitor } from './door.ts'
+import { knock, knockAndRecord, visitorOf, type Entry, type Visitor } from './door.ts'
 import { holdBody, hasBody } from './held-body.ts'
 import { holds } from './hold.ts'
 import { openEdge, type Edge, type EdgeOptions } from './options.ts'
@@ -81,13 +81,7 @@ function watchNode(edge: Edge, request: IncomingMessage, response: ServerRespons
     header: name => headers[name]?.toString(),
     principal: () => visitor.principal ?? principalOf(Reflect.get(request, 'auth')),
   })
-  const visitor: Visitor = {
-    exchange,
-    claim: exchange.claim,
-    principal: undefined,
-    notes: undefined,
-    recorded: undefined,
-  }
+  const visitor = visitorOf(exchange)
   if (!holds(edge)) watchRequest(request, exchange)
   watchResponse(response, exchange)
   // Whatever is done on an event of the request belongs to the exchange, also where contexts get lost between.
