@@ -5,7 +5,7 @@ import type { Sealer } from './batch.ts'
 import type { Clock } from './clock.ts'
 import { createAnnounced, type Announced } from './control/announced.ts'
 import { problemOf } from './problem.ts'
-import type { Settings } from './options.ts'
+import type { Settings } from './settings.ts'
 
 /** The key to seal to, which may change at any time. */
 export interface IngestKey {

@@ -3,7 +3,7 @@ import { AppError } from '@muniment/schema'
 import type { SealedRecord } from './batch.ts'
 import type { Arriving } from './guard/guard.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
-import type { Settings } from './options.ts'
+import type { Settings } from './settings.ts'
 import type { OnProblem, Problem } from './problem.ts'
 
 /** Publishes to `mcp.calls.raw` on Kafka, and reads `mcp.control`. */

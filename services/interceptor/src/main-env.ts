@@ -3,7 +3,8 @@ import { AppError } from '@muniment/schema'
 import { deviceOf, isCollector } from './collector/settings.ts'
 import { deliveryOf } from './delivery/settings.ts'
 import { kafkaSettings, type KafkaSettings } from './kafka-settings.ts'
-import type { AttachOptions, Settings } from './options.ts'
+import type { AttachOptions } from './options.ts'
+import type { Settings } from './settings.ts'
 import { fenced, throttled, type Problem } from './problem.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

@@ -1,5 +1,4 @@
 import type { Clock } from './clock.ts'
-import type { PolicyNote } from './guard/guard.ts'
 import type { Handling } from './guard/judge.ts'
 import { isMembers, textMember, type Members } from './json.ts'
 import {
@@ -14,7 +13,7 @@ import {
   type RpcId,
 } from './pending.ts'
 import { cancelledId, describeRequest, describeResponse } from './message.ts'
-import type { Body, Change, ChannelInfo, Context, Direction, Exchange, Labels } from './record.ts'
+import type { Body, Change, ChannelInfo, Context, Direction, Exchange, Labels, PolicyNote } from './record.ts'
 
 /** One message as it arrived at a tap. */
 export interface Arrival {

@@ -1,9 +1,9 @@
 import type { DeviceSettings } from './collector/way.ts'
-import type { Delivery } from './delivery/record-first.ts'
 import type { GuardPart } from './guard/guard.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 import type { OnProblem } from './problem.ts'
 import type { Transport } from './record.ts'
+import type { Delivery } from './settings.ts'
 
 /** How an observed server, client or transport is recorded; everything has a default from the environment. */
 export interface AttachOptions {
@@ -39,27 +39,4 @@ export interface AttachOptions {
   readonly transport?: Transport
   /** Receives what an operator should know, instead of one line on stderr. Payloads are never in it. */
   readonly onProblem?: OnProblem
-}
-
-/** Options with nothing left to decide. */
-export interface Settings {
-  readonly bus: string
-  readonly home: string
-  readonly tenant: string
-  readonly ingestKey: string | undefined
-  readonly topicPrefix: string | undefined
-  readonly serverName: string | undefined
-  readonly controlKey: string | undefined
-  /** What no decision may touch, as `scope/value`. */
-  readonly guardAllow: readonly string[]
-  /** `MASK_PII_BEFORE_LLM`, where it is set. */
-  readonly maskBeforeLlm: boolean | undefined
-  readonly delivery: Delivery | undefined
-  /** How to reach the brokers; only where the bus is Kafka. */
-  readonly kafka: KafkaSettings | undefined
-  /** Who this machine is; only where the bus is a collector. */
-  readonly device: DeviceSettings | undefined
-  readonly ringMaxBytes: number
-  readonly spoolMaxBytes: number
-  readonly onProblem: OnProblem
 }

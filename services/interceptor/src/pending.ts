@@ -1,6 +1,5 @@
 import type { RequestFacts } from './message.ts'
-import type { PolicyNote } from './guard/guard.ts'
-import type { Body, Change, Context, Direction } from './record.ts'
+import type { Body, Change, Context, Direction, PolicyNote } from './record.ts'
 
 export type RpcId = string | number
 

@@ -1,10 +1,11 @@
 import type { Finding, Observation } from '@muniment/schema'
-import type { PolicyNote } from './guard/guard.ts'
 
 /** Who sent a request, and so in which direction its exchange goes. */
 export type Direction = NonNullable<Observation['direction']>
 export type Transport = NonNullable<Observation['transport']>
 export type Principal = NonNullable<Observation['principal']>
+/** What an event says of a guard's part in it: a rule and a reason, never a token, key or argument. */
+export type PolicyNote = NonNullable<Observation['policy']>[number]
 export type Label = NonNullable<Observation['client']>
 
 /** A message as it is kept until it is serialised: its bytes where they were seen, else the object that held it. */
@@ -113,3 +114,6 @@ export interface Entry {
   /** What it counts for in the ring. */
   readonly sizeBytes: number
 }
+
+/** Records what must be durable before something else may happen: a promise of that, or nothing where it was lost. */
+export type RecordFirst = (exchange: Exchange) => Promise<void> | undefined

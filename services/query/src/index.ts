@@ -1,15 +1,17 @@
 export { createConsole, type ConsoleOptions } from './console/console.ts'
-export {
-  createQueryEngine,
-  type QueryEngine,
-  type QueryEngineOptions,
-  type QueryFigures,
-  type QueryLimits,
-  type QueryRequest,
-  type QueryResult,
-  type Reader,
-  type ReadFacts,
-} from './engine/engine.ts'
+export type {
+  Evidence,
+  QueryEngine,
+  QueryEngineOptions,
+  QueryFigures,
+  QueryLimits,
+  QueryRequest,
+  QueryResult,
+  Reader,
+  ReadFacts,
+  ShownRecord,
+} from './engine/contract.ts'
+export { createQueryEngine } from './engine/engine.ts'
 export { openApiDocument } from './http/openapi.ts'
 export { assertListenable, createQueryApi, type QueryApiOptions } from './http/server.ts'
 export { createMcpFace, type McpFaceOptions } from './mcp/server.ts'
@@ -18,5 +20,4 @@ export { plainText } from './formats/csv.ts'
 export { writeAnswer, type AnswerFormat } from './formats/answer.ts'
 export type { Filters } from './engine/request.ts'
 export { isRecordFormat, recordFormats, toRecordFormat } from './formats/formats.ts'
-export type { Evidence, ShownRecord } from './engine/show.ts'
 export type { Column, Value } from './sandbox/protocol.ts'

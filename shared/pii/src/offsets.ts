@@ -1,8 +1,6 @@
 import { INVISIBLE } from './chars.ts'
 import { unicodeAt } from './escapes.ts'
-
-/** From an offset of a decoded text to the offset of the same place in the text it was decoded from. */
-export type OffsetMap = (offset: number) => number
+import type { OffsetMap } from './source.ts'
 
 const unitSize = (bytes: Uint8Array, escape: number): number => (bytes[escape + 1] === 117 ? 6 : 2)
 

@@ -1,6 +1,8 @@
 import { INVISIBLE } from './chars.ts'
 import { dropInvisible, FOLD } from './fold.ts'
-import type { OffsetMap } from './offsets.ts'
+
+/** From an offset of a decoded text to the offset of the same place in the text it was decoded from. */
+export type OffsetMap = (offset: number) => number
 
 /** A text with its folded codes, one per UTF-16 unit. */
 export interface Source {

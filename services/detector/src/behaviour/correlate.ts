@@ -2,13 +2,10 @@ import type { Hit, Signal } from '@muniment/schema'
 import { mostCounted } from '../sigma/correlation.ts'
 import { fieldIn, type Link } from '../sigma/link.ts'
 import type { Rule } from '../sigma/rule.ts'
-import { bound, type PartitionState } from './state.ts'
+import { bound, type Entry, type PartitionState } from './state.ts'
 
 const mostKeys = 50_000
 const longestKey = 512
-
-/** One event of a group: when, which of the rules, and the value counted or summed. */
-export type Entry = readonly [timeMs: number, member: number, value?: string | number]
 
 /** What a correlation found. */
 export interface Correlated {

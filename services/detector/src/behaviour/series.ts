@@ -1,8 +1,8 @@
 import type { Signal } from '@muniment/schema'
 import type { Behaviour, Rule } from '../sigma/rule.ts'
 import { slotName, slotOf, slots } from '../stats/profile.ts'
-import { bound, type PartitionState, type SeriesState } from './state.ts'
-import { addTally, emptyTally, slowestTenth, windowMs, type Tally } from './tally.ts'
+import { bound, type PartitionState, type SeriesState, type Tally } from './state.ts'
+import { addTally, emptyTally, slowestTenth, windowMs } from './tally.ts'
 
 const mostSeries = 20_000
 const longestKey = 600

@@ -3,8 +3,6 @@ import { zstdCompress, zstdDecompress } from 'node:zlib'
 import { AppError } from '@muniment/schema'
 import type { Signal } from '@muniment/schema'
 import type { Distinct } from '../stats/distinct.ts'
-import type { Entry } from './correlate.ts'
-import type { OpenTally, Tally } from './tally.ts'
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
@@ -77,6 +75,26 @@ export interface FlowState {
     readonly marks: readonly string[]
   }[]
 }
+
+/** What the calls of one tool in one window add up to. */
+export interface Tally {
+  calls: number
+  errors: number
+  bytes: number
+  /** How many calls took how long, by step. */
+  readonly steps: Record<string, number>
+}
+
+/** A tally with its place. */
+interface OpenTally extends Tally {
+  readonly window: number
+  readonly tenant: string
+  readonly server: string
+  readonly tool: string
+}
+
+/** One event of a group: when, which of the rules, and the value counted or summed. */
+export type Entry = readonly [timeMs: number, member: number, value?: string | number]
 
 /** What is known of the calls of a server, or of one of its tools. */
 export interface SeriesState {

@@ -1,5 +1,5 @@
 import type { Signal } from '@muniment/schema'
-import { bound, type PartitionState } from './state.ts'
+import { bound, type PartitionState, type Tally } from './state.ts'
 
 /** The length of a window in which calls of a tool are added up. */
 export const windowMs = 300_000
@@ -8,23 +8,6 @@ const longestKey = 512
 const longestName = 256
 /** Durations are kept in steps of a half power of two, up to about an hour. */
 const mostStep = 44
-
-/** What the calls of one tool in one window add up to. */
-export interface Tally {
-  calls: number
-  errors: number
-  bytes: number
-  /** How many calls took how long, by step. */
-  readonly steps: Record<string, number>
-}
-
-/** A tally with its place. */
-export interface OpenTally extends Tally {
-  readonly window: number
-  readonly tenant: string
-  readonly server: string
-  readonly tool: string
-}
 
 /** A tally of nothing. */
 export function emptyTally(): Tally {

@@ -2,7 +2,8 @@ import { decodeBlob } from './decode.ts'
 import { nothing, type Source, type Span } from './document.ts'
 import { feature } from './features.ts'
 import type { Inspection } from './inspection.ts'
-import { phrases, type Aim, type Phrase } from './phrases.ts'
+import type { Aim, Phrase } from './phrase.ts'
+import { phrases } from './phrases.ts'
 import { compileWords } from './words.ts'
 
 const mostBlobs = 8

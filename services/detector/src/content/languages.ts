@@ -1,5 +1,5 @@
 import { feature } from './features.ts'
-import type { Phrase } from './phrases.ts'
+import type { Phrase } from './phrase.ts'
 
 /** Beginnings of words of one language: to take no notice, what orders are called, what stands before. */
 interface Language {

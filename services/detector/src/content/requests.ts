@@ -1,4 +1,4 @@
-import type { Phrase } from './phrases.ts'
+import type { Phrase } from './phrase.ts'
 
 const own = "(?:my|our|the\\suser(?:'s|s')?|user's|all(?:\\sof)?|your|his|her|their|every|any)"
 const privateThing =

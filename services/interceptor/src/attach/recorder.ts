@@ -2,7 +2,8 @@ import { openMessages } from '../guard/compose.ts'
 import type { Guard } from '../guard/guard.ts'
 import { hostOf, type Host } from '../host.ts'
 import { readSettings } from '../main-env.ts'
-import type { AttachOptions, Settings } from '../options.ts'
+import type { AttachOptions } from '../options.ts'
+import type { Settings } from '../settings.ts'
 
 /** Where options lead. */
 export interface Recorder {

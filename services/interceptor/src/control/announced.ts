@@ -4,7 +4,7 @@ import { createControlVerifier, createControlView, readDecision } from '@munimen
 import type { Decision } from '@muniment/schema'
 import type { Clock } from '../clock.ts'
 import type { Arriving } from '../guard/guard.ts'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings.ts'
 import { problem, problemOf } from '../problem.ts'
 import { readControlKeys } from './keys.ts'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createControlVerifier, openSnapshot, type ControlSnapshot } from '@muniment/keys/control'
 import { repeat, type Clock } from '../clock.ts'
 import type { Arriving } from '../guard/guard.ts'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings.ts'
 import { problem, problemOf } from '../problem.ts'
 import { readControlKeys } from './keys.ts'
 

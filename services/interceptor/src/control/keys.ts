@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '@muniment/schema'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings.ts'
 
 /** Where `muniment up` puts the public control keys of this machine, one a line. */
 const fileName = 'control.pub'

@@ -5,20 +5,11 @@ import { isMembers, type Members } from '../json.ts'
 import { describeRequest } from '../message.ts'
 import { isRpcId } from '../pending.ts'
 import { problem, type OnProblem } from '../problem.ts'
-import type { Exchange } from '../record.ts'
+import type { Exchange, RecordFirst } from '../record.ts'
+import type { Delivery } from '../settings.ts'
 import { snapshot } from '../snapshot.ts'
 import type { Soon } from '../soon.ts'
 import { requestMatcher } from './patterns.ts'
-
-/** Which requests wait until they are recorded, and how long. */
-export interface Delivery {
-  /** `*`, a tool as `delete_*`, a method as `resources/read`, or both as `tools/call:delete_*`. */
-  readonly failClosed: readonly string[]
-  readonly deadlineMs: number
-}
-
-/** Records what must be durable before something else may happen: a promise of that, or nothing where it was lost. */
-export type RecordFirst = (exchange: Exchange) => Promise<void> | undefined
 
 interface State extends Delivery {
   readonly recordFirst: RecordFirst

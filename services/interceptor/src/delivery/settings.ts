@@ -1,7 +1,7 @@
 import { AppError } from '@muniment/schema'
 import type { AttachOptions } from '../options.ts'
 import { requestMatcher } from './patterns.ts'
-import type { Delivery } from './record-first.ts'
+import type { Delivery } from '../settings.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 

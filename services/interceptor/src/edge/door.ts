@@ -1,24 +1,9 @@
 import { askDoor, refusalAnswer, type DoorAnswer } from '../guard/door.ts'
-import type { DoorRequest, PolicyNote } from '../guard/guard.ts'
-import type { HttpExchange } from '../http/exchange.ts'
-import type { Claimant, RecordedFirst } from '../http/scope.ts'
-import type { Principal } from '../record.ts'
+import type { DoorRequest } from '../guard/guard.ts'
 import { andThen, type Soon } from '../soon.ts'
 import { recordedFirst, type Held } from './hold.ts'
 import type { Edge } from './options.ts'
-
-/** An HTTP exchange at an edge, and who was verified at its door. */
-export interface Visitor extends Claimant {
-  readonly exchange: HttpExchange
-  principal: Principal | undefined
-  notes: readonly PolicyNote[] | undefined
-  recorded: RecordedFirst | undefined
-}
-
-/** Whoever comes with an exchange, of whom nothing is known yet. */
-export function visitorOf(exchange: HttpExchange): Visitor {
-  return { exchange, claim: exchange.claim, principal: undefined, notes: undefined, recorded: undefined }
-}
+import type { Visitor } from './visitor.ts'
 
 /** Whether a request may come in. */
 export interface Entry {

@@ -5,8 +5,8 @@ import { refusalAnswer, type DoorAnswer } from '../guard/door.ts'
 import type { DoorRefusal, Guard } from '../guard/guard.ts'
 import { createJudge } from '../guard/judge.ts'
 import type { HttpHead } from '../http/state.ts'
-import type { Visitor } from './door.ts'
 import type { Edge } from './options.ts'
+import type { Visitor } from './visitor.ts'
 
 /** Most bytes of a body that is held: those of a message that is recorded whole. */
 const maxHeldBytes = 24 * 1024 * 1024

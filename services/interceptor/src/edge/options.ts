@@ -1,9 +1,10 @@
 import { noOptions, recorderOf } from '../attach/recorder.ts'
-import type { RecordFirst } from '../delivery/record-first.ts'
+import type { RecordFirst } from '../record.ts'
 import { openDoors } from '../guard/compose.ts'
 import type { Guard } from '../guard/guard.ts'
 import { createHttpRecorder, type HttpRecorder } from '../http/recorder.ts'
-import type { AttachOptions, Settings } from '../options.ts'
+import type { AttachOptions } from '../options.ts'
+import type { Settings } from '../settings.ts'
 
 /** How the HTTP edge of a server is recorded. */
 export interface EdgeOptions extends Omit<AttachOptions, 'role' | 'transport'> {

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { isMembers, member, textMember, type Members } from '../json.ts'
-import type { PolicyNote, Refusal, Subject, Verdict } from './guard.ts'
+import type { Refusal, Subject, Verdict } from './guard.ts'
+import type { PolicyNote } from '../record.ts'
 
 /** Requests in whose course clients may be asked, in both eras. */
 const askable: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])

@@ -1,7 +1,7 @@
 import type { AuthOutcome, Authenticator, Principal as Verified, Sessions } from '@muniment/auth'
-import type { Principal } from '../record.ts'
+import type { PolicyNote, Principal } from '../record.ts'
 import { andThen } from '../soon.ts'
-import type { DoorRequest, DoorVerdict, GuardPart, PolicyNote } from './guard.ts'
+import type { DoorRequest, DoorVerdict, GuardPart } from './guard.ts'
 
 function note(decision: 'accept' | 'refuse', reason: string): PolicyNote {
   return { name: 'authenticate', decision, reason }

@@ -1,7 +1,7 @@
 import { AppError } from '@muniment/schema'
 import { recordRequestsFirst } from '../delivery/record-first.ts'
 import type { Members } from '../json.ts'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings.ts'
 import type { Direction } from '../record.ts'
 import { andThen, type Soon } from '../soon.ts'
 import {

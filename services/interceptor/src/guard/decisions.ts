@@ -3,7 +3,8 @@ import { createControlView, type ControlView } from '@muniment/keys/control'
 import { problem, type OnProblem } from '../problem.ts'
 import type { Members } from '../json.ts'
 import { requireApproval, type Approvals } from './approval.ts'
-import type { Arriving, Guard, GuardPart, PolicyNote, Refusal, Subject, Verdict } from './guard.ts'
+import type { Arriving, Guard, GuardPart, Refusal, Subject, Verdict } from './guard.ts'
+import type { PolicyNote } from '../record.ts'
 import { createRateLimit, type RateLimit } from './rate.ts'
 
 /** How decisions of `mcp.control` are enforced. */

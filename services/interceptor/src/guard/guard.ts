@@ -1,9 +1,8 @@
 // What a guard is to those who attach one, and to those who write a part of one.
-import type { Decision, Finding, Observation } from '@muniment/schema'
-import type { RecordFirst } from '../delivery/record-first.ts'
+import type { Decision, Finding } from '@muniment/schema'
 import type { Members } from '../json.ts'
-import type { Settings } from '../options.ts'
-import type { Direction, Principal, Transport } from '../record.ts'
+import type { Direction, PolicyNote, Principal, RecordFirst, Transport } from '../record.ts'
+import type { Settings } from '../settings.ts'
 import type { Soon } from '../soon.ts'
 
 /**
@@ -49,9 +48,6 @@ export interface Subject {
   /** How the person at the client can be asked in the course of this request: by a request of our own, or by the answer to it. */
   readonly elicits?: 'request' | 'result' | undefined
 }
-
-/** What the event says of a guard's part in it: a rule and a reason, never a token, key or argument. */
-export type PolicyNote = NonNullable<Observation['policy']>[number]
 
 /** How a request is refused: nothing but this reaches the caller. */
 export interface Refusal {

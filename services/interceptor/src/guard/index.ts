@@ -12,7 +12,6 @@ export type {
   Guard,
   GuardContext,
   GuardPart,
-  PolicyNote,
   Refusal,
   Rewriting,
   Stage,
@@ -20,6 +19,7 @@ export type {
   Verdict,
 } from './guard.ts'
 export { limit, type LimitBy, type LimitOptions, type LimitRule } from './limit.ts'
+export type { PolicyNote } from '../record.ts'
 export { refusalCodes, refusalMessage, type RefusalMessage } from './refusal.ts'
 export type { MaskBeforeModelOptions, RoundTripOptions } from './mask/options.ts'
 export { maskBeforeModel } from './mask/part.ts'

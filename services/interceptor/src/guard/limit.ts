@@ -1,15 +1,7 @@
 import { AppError } from '@muniment/schema'
 import { addressKey } from './address.ts'
-import type {
-  DoorRequest,
-  DoorVerdict,
-  Guard,
-  GuardPart,
-  PolicyNote,
-  Refusal,
-  Subject,
-  Verdict,
-} from './guard.ts'
+import type { DoorRequest, DoorVerdict, Guard, GuardPart, Refusal, Subject, Verdict } from './guard.ts'
+import type { PolicyNote } from '../record.ts'
 import { createQuotas, type Quota, type Quotas, type Taken } from './quota.ts'
 
 /** What is counted together. */

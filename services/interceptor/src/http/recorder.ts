@@ -1,7 +1,7 @@
 import { systemClock } from '../clock.ts'
 import type { Host } from '../host.ts'
 import { createOffPath } from '../off-path.ts'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings.ts'
 import { createBudget } from './content.ts'
 import type { Labels } from '../record.ts'
 import { createExchange, type HttpExchange } from './exchange.ts'

@@ -1,8 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { isDeepStrictEqual } from 'node:util'
-import type { RecordFirst } from '../delivery/record-first.ts'
-import type { PolicyNote } from '../guard/guard.ts'
-import type { Principal } from '../record.ts'
+import type { PolicyNote, Principal, RecordFirst } from '../record.ts'
 
 /** An HTTP exchange that is told which of its messages reached an observed server object, and are recorded there. */
 export interface Claimant {

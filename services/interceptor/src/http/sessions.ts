@@ -1,5 +1,4 @@
 import type { Channel } from '../observe.ts'
-import type { HttpHead } from './state.ts'
 
 /** What is known of one session of the legacy era, over HTTP or HTTP with SSE. */
 export interface Session {
@@ -8,17 +7,22 @@ export interface Session {
   readonly isTapped: boolean
 }
 
+/** What tells the session that a request belongs to. */
+export interface Addressed {
+  /** Path and query, as the server sees them. */
+  readonly target: string
+  /** By lower-case name. */
+  readonly header: (name: string) => string | undefined
+}
+
 /** By its header, or by the address that an HTTP+SSE stream gave out. */
-export function sessionKey({ header, target }: Pick<HttpHead, 'header' | 'target'>): string {
+export function sessionKey({ header, target }: Addressed): string {
   const id = header('mcp-session-id')
   return id === undefined ? target : `#${id}`
 }
 
 /** The session that a request belongs to. */
-export function sessionOf(
-  sessions: Sessions,
-  head: Pick<HttpHead, 'header' | 'target'>,
-): Session | undefined {
+export function sessionOf(sessions: Sessions, head: Addressed): Session | undefined {
   return sessions.get(sessionKey(head))
 }
 

@@ -1,21 +1,16 @@
-import type { PolicyNote } from '../guard/guard.ts'
 import type { Handling } from '../guard/judge.ts'
 import type { Arrival, Channel } from '../observe.ts'
 import type { OffPath } from '../off-path.ts'
 import type { RpcId } from '../pending.ts'
-import type { Body, Context, Principal, Transport } from '../record.ts'
+import type { Body, Context, PolicyNote, Principal, Transport } from '../record.ts'
 import type { Budget, Keeper } from './content.ts'
-import type { Session, Sessions } from './sessions.ts'
+import type { Addressed, Session, Sessions } from './sessions.ts'
 
 type Bytes = Extract<Body, { raw: Uint8Array }>
 
 /** The beginning of an HTTP request. */
-export interface HttpHead {
+export interface HttpHead extends Addressed {
   readonly method: string
-  /** Path and query, as the server sees them. */
-  readonly target: string
-  /** By lower-case name. */
-  readonly header: (name: string) => string | undefined
   /** Who was verified so far. */
   readonly principal?: (() => Principal | undefined) | undefined
 }

@@ -8,9 +8,9 @@ import { andThen, isPromise, type Soon } from '../soon.ts'
 import { keepText, textOf } from '../wire-text.ts'
 import { refusal } from './admit.ts'
 import { createEventGate, type StreamEvent } from './event-gate.ts'
-import { answerSelf, type Forwarded } from './flow.ts'
+import { answerSelf, type Forwarded, type Judged } from './flow.ts'
 import { endToEnd, valueOf } from './headers.ts'
-import { headerIn, type Judged } from './guarded.ts'
+import { headerIn } from './guarded.ts'
 
 /** An answer whose messages are judged before they go on. */
 export interface Judging {

@@ -1,13 +1,38 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
-import type { PolicyNote } from '../guard/guard.ts'
+import type { DoorRequest, Guard } from '../guard/guard.ts'
+import type { Judge } from '../guard/judge.ts'
+import type { Budget } from '../http/content.ts'
 import type { HttpExchange } from '../http/exchange.ts'
-import type { Principal } from '../record.ts'
+import type { OnProblem } from '../problem.ts'
+import type { Labels, PolicyNote, Principal } from '../record.ts'
 import type { Upstreams } from './upstreams.ts'
 import type { Admission, OwnAnswer } from './admit.ts'
+import type { Conversation, Conversations } from './conversations.ts'
 import { corsFields } from './cors.ts'
 import type { ProxyLimits } from './options.ts'
-import type { Guarding, Judged } from './guarded.ts'
-import type { Match } from './route.ts'
+import type { Match, Route } from './route.ts'
+
+/** The guard of a proxy. */
+export interface Guarding {
+  readonly guard: Guard
+  readonly tenant: string
+  readonly onProblem: OnProblem
+  readonly nextChannelId: () => string
+  /** Bodies under way that wait for their verdict. */
+  readonly budget: Budget
+  readonly conversations: (route: Route) => Conversations
+  readonly labels: (match: Match, header: DoorRequest['header']) => Labels
+  readonly serverName: (route: Route) => string | undefined
+}
+
+/** A request whose messages a guard has nothing against. */
+export interface Judged {
+  /** What the upstream is to get; `undefined` where there is none. */
+  readonly body: Uint8Array | undefined
+  readonly headers: Readonly<Record<string, string>>
+  readonly judge: Judge
+  readonly conversation: Conversation
+}
 
 /** What all requests of one proxy share. */
 export interface Passage {

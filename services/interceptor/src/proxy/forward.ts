@@ -2,9 +2,16 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Readable, Writable } from 'node:stream'
 import { refusal } from './admit.ts'
 import { sendJudged } from './answers.ts'
-import { answerSelf, closing, corsOf, publicOriginOf, type Flow, type Forwarded } from './flow.ts'
+import {
+  answerSelf,
+  closing,
+  corsOf,
+  type Flow,
+  type Forwarded,
+  type Judged,
+  publicOriginOf,
+} from './flow.ts'
 import { endToEnd, fields, isChunked, listOf, valueOf } from './headers.ts'
-import type { Judged } from './guarded.ts'
 import { translatedChallenge, translatedMetadata } from './metadata.ts'
 import type { Match } from './route.ts'
 

@@ -3,40 +3,16 @@ import { TLSSocket } from 'node:tls'
 import { isUnreadable, judgeBody } from '../guard/body.ts'
 import { askDoor, refusalAnswer } from '../guard/door.ts'
 import type { DoorRequest, DoorVerdict, Guard } from '../guard/guard.ts'
-import { createJudge, type Judge, type JudgeOptions } from '../guard/judge.ts'
+import { createJudge, type JudgeOptions } from '../guard/judge.ts'
 import { createOpenCalls } from '../guard/open-calls.ts'
-import type { Budget } from '../http/content.ts'
 import { sessionKey } from '../http/sessions.ts'
 import { member } from '../json.ts'
-import type { OnProblem } from '../problem.ts'
 import type { Labels } from '../record.ts'
 import { andThen, type Soon } from '../soon.ts'
 import { refusal, type OwnAnswer } from './admit.ts'
-import type { Conversation, Conversations } from './conversations.ts'
-import type { Flow } from './flow.ts'
-import type { Match, Route } from './route.ts'
-
-/** The guard of a proxy. */
-export interface Guarding {
-  readonly guard: Guard
-  readonly tenant: string
-  readonly onProblem: OnProblem
-  readonly nextChannelId: () => string
-  /** Bodies under way that wait for their verdict. */
-  readonly budget: Budget
-  readonly conversations: (route: Route) => Conversations
-  readonly labels: (match: Match, header: DoorRequest['header']) => Labels
-  readonly serverName: (route: Route) => string | undefined
-}
-
-/** A request whose messages a guard has nothing against. */
-export interface Judged {
-  /** What the upstream is to get; `undefined` where there is none. */
-  readonly body: Uint8Array | undefined
-  readonly headers: Readonly<Record<string, string>>
-  readonly judge: Judge
-  readonly conversation: Conversation
-}
+import type { Conversation } from './conversations.ts'
+import type { Flow, Guarding, Judged } from './flow.ts'
+import type { Match } from './route.ts'
 
 /** Whether messages are looked at, not only who brings them. */
 export function judgesMessages({ request, response, other, ended }: Guard): boolean {

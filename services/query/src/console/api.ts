@@ -1,5 +1,5 @@
 import { AppError } from '@muniment/schema'
-import type { QueryFigures } from '../engine/engine.ts'
+import type { QueryFigures } from '../engine/contract.ts'
 import { questionSchema, readInput } from '../service/questions.ts'
 import type { Caller, QueryService } from '../service/service.ts'
 import type { Value } from '../sandbox/protocol.ts'

@@ -1,126 +1,21 @@
 import { dirname, join } from 'node:path'
-import { openArchive, type Archive, type ArchiveStore } from '@muniment/archive'
-import type { Bus } from '@muniment/bus'
-import type { Keys } from '@muniment/keys'
+import { openArchive, type Archive } from '@muniment/archive'
 import { AppError } from '@muniment/schema'
-import type { Column, Output, Value } from '../sandbox/protocol.ts'
-import { createProcessPool, type ProcessPool } from '../sandbox/processes.ts'
+import { createProcessPool } from '../sandbox/processes.ts'
 import { openCatalogue, type Catalogue } from './catalogue.ts'
 import { catchUp, checkCatalogue } from './catch-up.ts'
+import type {
+  EngineContext,
+  QueryEngine,
+  QueryEngineOptions,
+  QueryLimits,
+  QueryRequest,
+  QueryResult,
+  ReadFacts,
+} from './contract.ts'
 import { runNewest } from './newest.ts'
-import type { Filters } from './request.ts'
 import { runQuery } from './run.ts'
-import { showRecord, type ShownRecord } from './show.ts'
-
-/** What a query engine is made of. */
-export interface QueryEngineOptions {
-  readonly store: ArchiveStore
-  readonly keys: Pick<Keys['segmentKeys'], 'openDataKey'>
-  /** File of the catalogue: a cache, rebuilt where it is missing. */
-  readonly cachePath: string
-  /** Where records are that are not archived yet; without it queries see the archive alone. */
-  readonly bus?: Bus | undefined
-  readonly limits?: Partial<QueryLimits>
-  /** Told of every read before anything of it is given out; where it rejects, nothing is. */
-  readonly onRead?: (read: ReadFacts) => Promise<void>
-  /** Keeps a process (about 80 MB) waiting, so that answers come 0.1 to 0.2 s sooner. For those who are asked again and again. */
-  readonly keepsSpareProcess?: boolean
-}
-
-/** Who reads, as verified. */
-export interface Reader {
-  readonly id: string
-  readonly client_id?: string
-  readonly issuer?: string
-  readonly scopes?: readonly string[]
-  readonly method: string
-}
-
-/** What somebody reads; `by` is left out where it is whoever runs this process. */
-export type ReadFacts = { readonly by?: Reader } & (
-  | {
-      readonly kind: 'query'
-      readonly question: Pick<QueryRequest, 'sql' | 'filters'>
-      /** All where left out. */
-      readonly tenants?: readonly string[]
-    }
-  | { readonly kind: 'show'; readonly id: string; readonly tenants?: readonly string[] }
-)
-
-/** Bounds of one query. */
-export interface QueryLimits {
-  readonly maxRows: number
-  readonly timeoutMs: number
-  /** Of the process that runs the SQL. */
-  readonly memoryMb: number
-  readonly threads: number
-  /** Decrypted bytes handed to that process. */
-  readonly maxInputBytes: number
-  readonly maxOutputBytes: number
-  /** Bytes read from the bus for what is not archived yet. */
-  readonly maxTailBytes: number
-}
-
-/** A question: SQL over the views `events`, `alerts`, `audit` and `control`, or filters. */
-export interface QueryRequest {
-  readonly sql?: string
-  readonly filters?: Filters
-  /** The tenants whose rows may be seen; all where left out. */
-  readonly tenants?: readonly string[]
-  /** Most rows; for filters also how many of the newest. */
-  readonly limit?: number
-  /** `false`: only what is archived. */
-  readonly tail?: boolean
-  readonly timeoutMs?: number
-  /** `parquet`: one file, in pieces of base64 text in the one column `parquet`. */
-  readonly output?: Output
-  /** For the record of reads. */
-  readonly by?: Reader
-  readonly signal?: AbortSignal
-}
-
-/** What answering took. */
-export interface QueryFigures {
-  readonly rows: number
-  /** Whether a limit cut the rows. */
-  readonly isTruncated: boolean
-  /** Segments in the archive, those fetched, those that their filters spared, and those of tenants whose key was destroyed. */
-  readonly segments: number
-  readonly segmentsFetched: number
-  readonly segmentsSpared: number
-  readonly segmentsErased: number
-  /** Reads of the store, and bytes they returned. */
-  readonly requests: number
-  readonly bytes: number
-  /** Rows that are on the bus only, and whether that was all of them. */
-  readonly tailRows: number
-  readonly isTailComplete: boolean
-  readonly elapsedMs: number
-}
-
-/** An answer as it comes; it holds a process until its rows are read or it is disposed. */
-export interface QueryResult extends AsyncDisposable {
-  readonly columns: readonly Column[]
-  readonly rows: AsyncIterable<readonly Value[]>
-  /** Complete when the rows have ended. */
-  readonly figures: () => QueryFigures
-}
-
-/** Answers questions about what was archived and what is about to be. */
-export interface QueryEngine extends AsyncDisposable {
-  /** Throws `QUERY_INVALID` with what is wrong, `QUERY_LIMIT` where it needs more than it may have. */
-  readonly query: (request: QueryRequest) => Promise<QueryResult>
-  /** One event or alert with its evidence line; `undefined` where there is none that `tenants` may see. */
-  readonly show: (id: string, options?: ShowOptions) => Promise<ShownRecord | undefined>
-}
-
-/** Who asks for a record. */
-export interface ShowOptions {
-  readonly tenants?: readonly string[]
-  /** For the record of reads. */
-  readonly by?: Reader
-  readonly signal?: AbortSignal
-}
+import { showRecord } from './show.ts'
 
 const defaultLimits: QueryLimits = {
   maxRows: 10_000,
@@ -130,16 +25,6 @@ const defaultLimits: QueryLimits = {
   maxInputBytes: 1024 * 1024 * 1024,
   maxOutputBytes: 64 * 1024 * 1024,
   maxTailBytes: 32 * 1024 * 1024,
-}
-
-/** What every question is answered with. */
-export interface EngineContext {
-  readonly options: QueryEngineOptions
-  readonly archive: Archive
-  readonly limits: QueryLimits
-  readonly processes: ProcessPool
-  /** The catalogue, brought to the archive's newest manifests. */
-  readonly catalogue: (signal: AbortSignal) => Promise<Catalogue>
 }
 
 /** Opens the catalogue on first use, so that an engine that is never asked costs nothing. */

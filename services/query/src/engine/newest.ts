@@ -1,6 +1,6 @@
 import { topic } from '@muniment/schema'
 import type { Value } from '../sandbox/protocol.ts'
-import type { EngineContext, QueryFigures, QueryRequest, QueryResult } from './engine.ts'
+import type { EngineContext, QueryFigures, QueryRequest, QueryResult } from './contract.ts'
 import { sqlOf, type Filters } from './request.ts'
 import { runQuery } from './run.ts'
 

@@ -10,7 +10,7 @@ import { hintsFor, type Hints } from './hints.ts'
 import { pruneByFilter, questionsOf } from './prune.ts'
 import { readTail } from './tail.ts'
 import { wholeObjects } from './whole-objects.ts'
-import type { EngineContext, QueryFigures, QueryRequest, QueryResult } from './engine.ts'
+import type { EngineContext, QueryFigures, QueryRequest, QueryResult } from './contract.ts'
 
 const tables = [
   { topic: topic.events, table: baseTables.events },

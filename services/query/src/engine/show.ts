@@ -2,31 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ParquetReader } from '@muniment/archive'
 import { isAppError, topic } from '@muniment/schema'
 import type { Catalogue, SegmentEntry } from './catalogue.ts'
-import type { EngineContext, ShowOptions } from './engine.ts'
-
-/** Where a record stands in the archive: enough to check it by hand. */
-export interface Evidence {
-  readonly manifest: { readonly key: string; readonly version: string; readonly sha256: string }
-  readonly object: { readonly key: string; readonly version: string; readonly sha256: string }
-  /** Bytes of the object that are the segment. */
-  readonly start: number
-  readonly sizeBytes: number
-  readonly row: number
-  readonly rows: number
-  /** SHA-256(0x00 ‖ record), hex: the record's leaf in the segment's tree, and the tree's root in the manifest. */
-  readonly leaf: string
-  readonly root: string
-}
-
-/** One event or alert as it was published. */
-export interface ShownRecord {
-  readonly topic: string
-  readonly tenant: string
-  /** The exact record. */
-  readonly raw: Buffer
-  /** `undefined`: on the bus, not archived yet. */
-  readonly evidence: Evidence | undefined
-}
+import type { EngineContext, Evidence, ShowOptions, ShownRecord } from './contract.ts'
 
 /** Ids of events carry their time; clocks of producer and id may differ by as much. */
 const windowMs = 600_000

@@ -1,5 +1,5 @@
 import { AppError } from '@muniment/schema'
-import type { QueryResult } from '../engine/engine.ts'
+import type { QueryResult } from '../engine/contract.ts'
 import type { Column, Value } from '../sandbox/protocol.ts'
 import { csvLine } from './csv.ts'
 import { isRecordFormat, recordFormats, toRecordFormat, type RecordFormat } from './formats.ts'

@@ -1,5 +1,5 @@
 import { AppError } from '@muniment/schema'
-import type { Reader } from '../engine/engine.ts'
+import type { Reader } from '../engine/contract.ts'
 
 /** Who may be answered at the same time. */
 export interface Admission {

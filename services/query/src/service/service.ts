@@ -1,7 +1,13 @@
 import { proveRecord, type ArchiveStore, type VerifyReport } from '@muniment/archive'
 import { AppError } from '@muniment/schema'
-import type { QueryEngine, QueryRequest, QueryResult, Reader } from '../engine/engine.ts'
-import type { Evidence, ShownRecord } from '../engine/show.ts'
+import type {
+  Evidence,
+  QueryEngine,
+  QueryRequest,
+  QueryResult,
+  Reader,
+  ShownRecord,
+} from '../engine/contract.ts'
 import { isRecordFormat } from '../formats/formats.ts'
 import { createAdmission, type Admission } from './admission.ts'
 import { filtersOf, type Question } from './questions.ts'

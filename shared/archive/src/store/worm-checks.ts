@@ -1,5 +1,5 @@
 import type { ObjectLockRetention } from '@aws-sdk/client-s3'
-import type { Answer, Probe } from './worm.ts'
+import type { Answer, Probe } from './worm-probe.ts'
 
 /** What is wrong with a store; with `isNoteOnly` only its answer is, not its effect. */
 interface Wrong {

@@ -1,6 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
 import {
   failure,
   isMissing,
@@ -11,6 +10,7 @@ import {
   type S3StoreConfig,
 } from './s3-bucket.ts'
 import { checks } from './worm-checks.ts'
+import type { Answer, Probe } from './worm-probe.ts'
 
 /** What one check found about a bucket. */
 export interface WormFinding {
@@ -22,28 +22,6 @@ export interface WormFinding {
   readonly isFine: boolean
   /** What happened instead, or an answer that differs from AWS's though its effect is right. */
   readonly note?: string
-}
-
-/** What a store answered: a refusal is a value here, anything but an answer is thrown. */
-export interface Answer {
-  readonly isOk: boolean
-  readonly name: string
-  readonly status: number
-  readonly version: string | undefined
-}
-
-/** A bucket, and a place in it that is only for checking. */
-export interface Probe {
-  readonly bucket: Bucket
-  readonly key: (name: string) => string
-  readonly put: (key: string, body: string, more?: Partial<PutObjectCommandInput>) => Promise<Answer>
-  /** The bytes of a version; `undefined` where they cannot be read. */
-  readonly read: (key: string, version: string | undefined) => Promise<string | undefined>
-  /** Sends a command that may be refused. */
-  readonly attempt: (send: () => Promise<object>) => Promise<Answer>
-  readonly versions: (key: string) => Promise<readonly string[]>
-  /** When what is locked for a check is free again. */
-  readonly untilDate: Date
 }
 
 /** Long enough for all checks on a slow store, short enough to wait for. */

@@ -1,5 +1,5 @@
 import type { Finding, MaskingDecision } from '@muniment/pii'
-import type { PolicyNote } from '../guard.ts'
+import type { PolicyNote } from '../../record.ts'
 
 const maxReason = 256
 
