@@ -42,9 +42,21 @@ async function archive(): Promise<void> {
     source: { instance: 'web-1', epoch: 1, seq: 0, version: '1' },
     nonce: '00',
   }
-  const records = [{ offset: 0, appendedMs: Date.now(), value: Buffer.from(JSON.stringify(event)) }]
+  const heartbeat = {
+    id: '01a20000-0000-7000-8000-000000000000',
+    time: '2026-11-19T08:00:00.000Z',
+    tenant: 'acme',
+    kind: 'heartbeat',
+    source: { ...event.source, seq: 1 },
+    nonce: '01',
+  }
+  const records = [event, heartbeat].map((record, offset) => ({
+    offset,
+    appendedMs: Date.now(),
+    value: Buffer.from(JSON.stringify(record)),
+  }))
   const cuts = createCutWriter({ store, keys: segmentKeys, now: Date.now, randomBytes })
-  await cuts.write({ topic: topic.events, partition: 0, records, nextOffset: 1, previous: undefined })
+  await cuts.write({ topic: topic.events, partition: 0, records, nextOffset: 2, previous: undefined })
 }
 
 describe('query', () => {
@@ -72,7 +84,8 @@ describe('query', () => {
   test.each([
     [['--since', '2026-11-20'], 1],
     [['--since', '2026-11-20T08:00:00.001Z'], 0],
-    [['--until', '2026-11-20T08:00Z'], 1],
+    [['--until', '2026-11-20T08:00Z'], 2],
+    [['--until', '2026-11-20T08:00Z', '--kind', 'call'], 1],
     [['--since', '1s'], 0],
     [['--server', 'desk'], 0],
     [['--tenant', 'beta'], 0],
@@ -80,6 +93,18 @@ describe('query', () => {
     const { stdout } = await run('query', '--json', ...filters)
     expect(stdout.split('\n').filter(line => line !== '')).toHaveLength(count)
   })
+
+  test.each([
+    [[], false],
+    [['--kind', 'heartbeat'], true],
+    [['--format', 'csv'], true],
+    [['--view', 'alerts'], false],
+  ])(
+    'a table leaves out heartbeats unless they are asked for; other forms do not: %j',
+    async (filters, has) => {
+      expect((await run('query', ...filters)).stdout.includes('heartbeat')).toBe(has)
+    },
+  )
 
   test('--explain tells segments, requests and bytes; --memory bounds what is read', async () => {
     expect((await run('query', '--explain')).stderr).toMatch(/1 of 1 segments, \d+ requests, [\d.]+ kB/u)

@@ -22,8 +22,11 @@ function formatOf({ options, printer }: Call): string {
 
 function filtersOf(call: Call): Filters {
   const { options } = call
+  const view = views.find(name => name === options['view']) ?? 'events'
+  const isForPeople = view === 'events' && options['kind'] === undefined && formatOf(call) === 'table'
   return {
-    view: views.find(view => view === options['view']) ?? 'events',
+    view,
+    ...(isForPeople && { exceptKind: 'heartbeat' }),
     ...(isRecordFormat(formatOf(call)) && { asRecords: true }),
     sinceMs: numberOption(options, 'since'),
     untilMs: numberOption(options, 'until'),
@@ -135,7 +138,7 @@ ocsf, cloudevents and otel-log print one event a line; with SQL, select the colu
       .option('--outcome <name>', 'ok, tool_error, rpc_error, denied, cancelled, unanswered, …')
       .option('--pii <kind>', 'personal data of this kind was masked in it, as in EMAIL')
       .option('--method <name>', 'as in tools/call')
-      .option('--kind <name>', 'call, notification, gap, …')
+      .option('--kind <name>', 'call, notification, gap, …; a table without it leaves out heartbeats')
       .option('--session <id>', 'session id, where the protocol has one')
       .addOption(new Option('--view <name>', 'which view').choices(views))
       .option('--tenant <name>', 'only this tenant; its key alone is used')
