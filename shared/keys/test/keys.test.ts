@@ -1,51 +1,16 @@
 import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { isAppError, type Decision } from '@muniment/schema'
-import { openState, type StateStore } from '@muniment/state'
+import type { Decision } from '@muniment/schema'
 import {
   initSecrets,
   inspectSecrets,
   openKeys,
   openSecrets,
   secretNames,
-  type Keys,
   type SecretStore,
 } from '../src/index.ts'
 import { parseIngestKey, sealBatch } from '../src/seal.ts'
-
-interface World {
-  readonly keys: Keys
-  readonly secrets: SecretStore
-  readonly state: StateStore
-  readonly another: () => Keys
-  readonly pass: (ms: number) => void
-}
-
-const cacheTtlMs = 60_000
-
-async function world(): Promise<World> {
-  let nowMs = Date.UTC(2026, 0, 1)
-  const secrets = await openSecrets({ kind: 'memory' })
-  const state = await openState({ kind: 'memory' })
-  const another = (): Keys =>
-    openKeys({ secrets, state, now: () => nowMs, randomBytes, cacheTtlMs, logName: 'example.com/audit' })
-  return {
-    keys: another(),
-    secrets,
-    state,
-    another,
-    pass: ms => {
-      nowMs += ms
-    },
-  }
-}
-
-async function codeOf(action: Promise<unknown>): Promise<string> {
-  return await action.then(
-    () => 'no error',
-    (error: unknown) => (isAppError(error) ? error.code : String(error)),
-  )
-}
+import { cacheTtlMs, codeOf, world } from './world.ts'
 
 function generationOf(id: string, activeFrom: string, fill: number): object {
   return { id, active_from: activeFrom, key: Buffer.alloc(32, fill).toString('base64url') }

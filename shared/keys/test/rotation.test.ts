@@ -1,42 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { isAppError } from '@muniment/schema'
-import { openState, type StateStore } from '@muniment/state'
-import { openKeys, openSecrets, secretNames, type Keys, type SecretStore } from '../src/index.ts'
+import { secretNames, type Keys } from '../src/index.ts'
 import { parseIngestKey, sealBatch } from '../src/seal.ts'
+import { cacheTtlMs, codeOf, world, type World } from './world.ts'
 
-const cacheTtlMs = 60_000
 /** Longer than a new generation waits before it is written with. */
 const settledMs = cacheTtlMs + 5000
-
-interface World {
-  /** What administers. */
-  readonly keys: Keys
-  readonly secrets: SecretStore
-  readonly state: StateStore
-  /** Another process, with a cache of its own. */
-  readonly another: () => Keys
-  readonly pass: (ms: number) => void
-}
-
-async function world(): Promise<World> {
-  let nowMs = Date.UTC(2026, 0, 1)
-  const secrets = await openSecrets({ kind: 'memory' })
-  const state = await openState({ kind: 'memory' })
-  const another = (): Keys =>
-    openKeys({ secrets, state, now: () => nowMs, randomBytes, cacheTtlMs, logName: 'example.com/audit' })
-  const pass = (ms: number): void => {
-    nowMs += ms
-  }
-  return { keys: another(), secrets, state, another, pass }
-}
-
-async function codeOf(action: Promise<unknown>): Promise<string> {
-  return await action.then(
-    () => 'no error',
-    (error: unknown) => (isAppError(error) ? error.code : String(error)),
-  )
-}
 
 async function rootsOf({ keys }: World): Promise<readonly string[]> {
   return (await keys.admin.tenants.list()).map(({ root }) => root)

@@ -1,43 +1,16 @@
-import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { isAppError } from '@muniment/schema'
-import { openState, type StateStore } from '@muniment/state'
-import { createHolds, openKeys, openSecrets, type Keys } from '../src/index.ts'
+import type { StateStore } from '@muniment/state'
+import { createHolds } from '../src/index.ts'
+import { cacheTtlMs, codeOf, world } from './world.ts'
 
-const cacheTtlMs = 60_000
 const ada = { kind: 'EMAIL', value: 'ada@example.com' }
 const bob = { kind: 'EMAIL', value: 'bob@example.com' }
-
-interface World {
-  readonly keys: Keys
-  readonly state: StateStore
-  readonly another: () => Keys
-  readonly pass: (ms: number) => void
-}
-
-async function world(): Promise<World> {
-  let nowMs = Date.UTC(2026, 0, 1)
-  const secrets = await openSecrets({ kind: 'memory' })
-  const state = await openState({ kind: 'memory' })
-  const another = (): Keys => openKeys({ secrets, state, now: () => nowMs, randomBytes, cacheTtlMs })
-  const pass = (ms: number): void => {
-    nowMs += ms
-  }
-  return { keys: another(), state, another, pass }
-}
 
 async function everything(state: StateStore): Promise<string> {
   let all = ''
   for await (const place of state.list(''))
     all += place + Buffer.from((await state.get(place))?.value ?? []).toString('latin1')
   return all
-}
-
-async function codeOf(action: Promise<unknown>): Promise<string> {
-  return await action.then(
-    () => 'no error',
-    (error: unknown) => (isAppError(error) ? error.code : String(error)),
-  )
 }
 
 describe('the token vault', () => {
