@@ -1,4 +1,5 @@
 import * as hint from './hints.ts'
+import { once } from './once.ts'
 import { safeSegment } from './segment.ts'
 import type { Source } from './source.ts'
 
@@ -10,7 +11,7 @@ const bits = (table: ReadonlyArray<readonly [number, string]>): ReadonlyMap<stri
 }
 
 /** Whole names, joined without separators and in small letters. */
-const NAMES = bits([
+const NAMES: ReadonlyArray<readonly [number, string]> = [
   [hint.EMAIL, 'email mail emailaddress cc bcc replyto'],
   [
     hint.PHONE,
@@ -99,20 +100,25 @@ const NAMES = bits([
       'guardian shipping billing consignee insured claimant borrower cardholder holder payer donor voter nominee ' +
       'creator organizer director manager agent representative users customers clients persons employees patients members',
   ],
-])
+]
+
+const namesOf = once(() => bits(NAMES))
 
 /** Last words of a name that say the value is bookkeeping about the thing, not the thing. */
-const TAILS = new Set(
-  (
-    'id ids uid uuid guid ref reference at ts time timestamp epoch hash sha sha1 sha256 md5 digest checksum etag version ver revision rev ' +
-    'count total size length len bytes offset index idx seq sequence order sku tracking isbn ean upc barcode gtin asin amount price cost ' +
-    'balance cents fee tax qty quantity score ratio rate percent duration ms ns status state code type kind flag enabled verified ' +
-    'valid valido date created updated modified expires expiry issued url uri href link path file filename format pattern regex schema ' +
-    'build commit branch tag port pid lag latency width height lat lng lon latitude longitude timezone tz locale lang language ' +
-    'country currency plan level limit max min page serial invoice ticket batch lot part model release last4 prefix suffix mask ' +
-    'number_of history policy rules rule hint length label placeholder domain provider template subject required sent count attempts ' +
-    'cursor next after before continuation fingerprint thumbprint reading delta sum mean avg median std variance threshold weight seed salary integrity resolved nanos micros millis dur'
-  ).split(' '),
+const tailsOf = once(
+  () =>
+    new Set(
+      (
+        'id ids uid uuid guid ref reference at ts time timestamp epoch hash sha sha1 sha256 md5 digest checksum etag version ver revision rev ' +
+        'count total size length len bytes offset index idx seq sequence order sku tracking isbn ean upc barcode gtin asin amount price cost ' +
+        'balance cents fee tax qty quantity score ratio rate percent duration ms ns status state code type kind flag enabled verified ' +
+        'valid valido date created updated modified expires expiry issued url uri href link path file filename format pattern regex schema ' +
+        'build commit branch tag port pid lag latency width height lat lng lon latitude longitude timezone tz locale lang language ' +
+        'country currency plan level limit max min page serial invoice ticket batch lot part model release last4 prefix suffix mask ' +
+        'number_of history policy rules rule hint length label placeholder domain provider template subject required sent count attempts ' +
+        'cursor next after before continuation fingerprint thumbprint reading delta sum mean avg median std variance threshold weight seed salary integrity resolved nanos micros millis dur'
+      ).split(' '),
+    ),
 )
 
 const SIMPLE = /^[a-z0-9_]+$/
@@ -140,7 +146,7 @@ const longestName = (words: readonly string[]): { readonly bits: number; readonl
   for (let i = 0; i < words.length; i++) {
     for (let j = Math.min(words.length, i + 4); j > i; j--) {
       const joined = words.slice(i, j).join('')
-      const hit = NAMES.get(joined) ?? NAMES.get(withoutDigits(joined)) ?? singular(joined)
+      const hit = namesOf().get(joined) ?? namesOf().get(withoutDigits(joined)) ?? singular(joined)
       if (hit === undefined || (hit & hint.KINDS) === 0) continue
       if (j - i > longest || j > to) [found, to, longest] = [hit, j, j - i]
     }
@@ -150,7 +156,9 @@ const longestName = (words: readonly string[]): { readonly bits: number; readonl
 
 const singular = (word: string): number | undefined => {
   if (!word.endsWith('s')) return undefined
-  return NAMES.get(word.slice(0, -1)) ?? (word.endsWith('es') ? NAMES.get(word.slice(0, -2)) : undefined)
+  return (
+    namesOf().get(word.slice(0, -1)) ?? (word.endsWith('es') ? namesOf().get(word.slice(0, -2)) : undefined)
+  )
 }
 
 const looksPersonal = (name: string): boolean => {
@@ -165,22 +173,22 @@ const looksPersonal = (name: string): boolean => {
 
 const tailOf = (words: readonly string[]): number => {
   const last = words.at(-1) ?? ''
-  if (TAILS.has(last)) return hint.DENY
-  return TAILS.has(withoutDigits(last)) ? hint.DENY : 0
+  if (tailsOf().has(last)) return hint.DENY
+  return tailsOf().has(withoutDigits(last)) ? hint.DENY : 0
 }
 
 const WEAK_BITS = hint.WEAK_SECRET | hint.LABEL | hint.PLAIN_NAME | hint.GENERIC | hint.PERSON | hint.PLACE
 
 const wholeBits = (words: readonly string[]): number => {
   const whole = words.join('')
-  return NAMES.get(whole) ?? NAMES.get(withoutDigits(whole)) ?? singular(whole) ?? 0
+  return namesOf().get(whole) ?? namesOf().get(withoutDigits(whole)) ?? singular(whole) ?? 0
 }
 
 /** What the single words of a longer name add: the last one its sort, any of them that somebody is described. */
 const partBits = (words: readonly string[]): number => {
-  const last = NAMES.get(withoutDigits(words.at(-1) ?? '')) ?? 0
+  const last = namesOf().get(withoutDigits(words.at(-1) ?? '')) ?? 0
   let found = last & (hint.WEAK_SECRET | hint.LABEL | hint.PLAIN_NAME | hint.PLACE)
-  for (const word of words) found |= (NAMES.get(word) ?? singular(word) ?? 0) & hint.PERSON
+  for (const word of words) found |= (namesOf().get(word) ?? singular(word) ?? 0) & hint.PERSON
   const isPersonName = (found & hint.PLAIN_NAME) !== 0 && (found & hint.PERSON) !== 0
   return isPersonName ? found | hint.NAME : found
 }
@@ -227,26 +235,27 @@ const labelLetters = ({ bytes }: Source, start: number, end: number): string => 
 }
 
 /** Marks the first and last letters of the names that may be labels: most labels are told by them, without a word being put together. */
-const labelEnds = new Uint8Array(1024)
+const labelEndsOf = once(() => {
+  const ends = new Uint8Array(1024)
+  for (const [name, meaning] of namesOf())
+    if ((meaning & hint.KINDS) !== 0) ends[endsSlot(name.charCodeAt(0), name.charCodeAt(name.length - 1))] = 1
+  return ends
+})
 
 const endsSlot = (first: number, last: number): number => ((first & 31) << 5) | (last & 31)
-
-for (const [name, meaning] of NAMES)
-  if ((meaning & hint.KINDS) !== 0)
-    labelEnds[endsSlot(name.charCodeAt(0), name.charCodeAt(name.length - 1))] = 1
 
 /** Whether the letters at both ends of a label, where it has letters there, are those of a name. */
 const mayBeLabel = ({ bytes }: Source, start: number, end: number): boolean => {
   const first = bytes[start] ?? 0
   const last = bytes[end - 1] ?? 0
-  return !isLetter(first) || !isLetter(last) || labelEnds[endsSlot(first, last)] === 1
+  return !isLetter(first) || !isLetter(last) || labelEndsOf()[endsSlot(first, last)] === 1
 }
 
 /** Hints of a label's value, which counts only as a whole: `Passport number`, not `Passport Smith`. */
 export const hintsOfLabel = (source: Source, start: number): number => {
   const end = labelEnd(source, start)
   if (end <= start || !mayBeLabel(source, start, end)) return 0
-  return (NAMES.get(labelLetters(source, start, end)) ?? 0) & hint.KINDS
+  return (namesOf().get(labelLetters(source, start, end)) ?? 0) & hint.KINDS
 }
 
 const SLOTS = 8192

@@ -180,22 +180,30 @@ const slotOf = (hash: number): number => {
   return slot
 }
 
-const learn = (word: string, bit: number): void => {
-  const bytes = new Uint8Array(word.length)
-  for (let i = 0; i < word.length; i++) bytes[i] = FOLD[word.charCodeAt(i)] ?? 0
-  const at = sketchOf(bytes, 0, bytes.length)
+const learn = (folded: Uint8Array, word: string, bit: number): void => {
+  const size = word.length
+  const at = sketchOf(folded, 0, size)
   sketch[at] = (sketch[at] ?? 0) | (bit === hint.STOP ? KNOWN : KNOWN | TELLING)
-  if (isWide(bytes, 0, bytes.length)) {
+  if (isWide(folded, 0, size)) {
     wide.set(word, (wide.get(word) ?? 0) | bit)
     return
   }
-  const hash = hashOf(bytes, 0, bytes.length)
+  const hash = hashOf(folded, 0, size)
   const slot = slotOf(hash)
   hashes[slot] = hash
   classes[slot] = (classes[slot] ?? 0) | bit
 }
 
-for (const [bit, words] of TABLE) for (const word of words.split(' ')) learn(word, bit)
+const learnAll = (): void => {
+  const folded = new Uint8Array(64)
+  for (const [bit, words] of TABLE)
+    for (const word of words.split(' ')) {
+      for (let i = 0; i < word.length; i++) folded[i] = FOLD[word.charCodeAt(i)] ?? 0
+      learn(folded, word, bit)
+    }
+}
+
+learnAll()
 
 /** Hints of a word, 0 for an unknown one; a collision can only add context, never lose text. */
 export const hintsOfWord = (source: Source, start: number, end: number): number => {

@@ -1,6 +1,7 @@
 import { type Cluster, beginsAt, endsAt, numberIn, passesLuhn } from '../digits.ts'
 import * as hint from '../hints.ts'
 import { addHit, distance, isHinted, type Leaf } from '../leaf.ts'
+import { once } from '../once.ts'
 import type { Recognizer } from '../recognizer.ts'
 
 /** Issuer ranges by their first six digits, with the lengths in use (ISO/IEC 7812 and the schemes' own rules). */
@@ -51,8 +52,8 @@ const expand = (table: ReadonlyArray<readonly [number, number, string]>): Int32A
   return lengths
 }
 
-const KNOWN = expand(RANGES)
-const LESS_KNOWN = expand(HINTED)
+const known = once(() => expand(RANGES))
+const lessKnown = once(() => expand(HINTED))
 
 /** Groups as printed on cards: fours, 4-6-5, 4-6-4; anything else needs the word. */
 const isPrinted = (cluster: Cluster, last: number): boolean => {
@@ -73,8 +74,8 @@ const isCard = (leaf: Leaf, cluster: Cluster, last: number): boolean => {
   const size = cluster.upTo[last] ?? 0
   if (size < SIZE_MIN || size > 19) return false
   const lead = numberIn(cluster, 0, 4)
-  const isKnown = fits(KNOWN, lead, size)
-  if (!(isKnown || fits(LESS_KNOWN, lead, size)) || !passesLuhn(cluster, size)) return false
+  const isKnown = fits(known(), lead, size)
+  if (!(isKnown || fits(lessKnown(), lead, size)) || !passesLuhn(cluster, size)) return false
   return (isKnown && isPrinted(cluster, last)) || isHinted(leaf, hint.CARD, cluster.groupStart[0] ?? 0)
 }
 
@@ -89,8 +90,8 @@ const mayBeCard = (leaf: Leaf, cluster: Cluster, start: number): boolean => {
   if (cluster.size < SIZE_MIN || cluster.hasPlus || !beginsAt(leaf, start)) return false
   const lead = numberIn(cluster, 0, 4)
   const first = cluster.upTo[0] ?? 0
-  if (KNOWN[lead] !== 0 && (first === 4 || first >= SIZE_MIN)) return true
-  return (KNOWN[lead] !== 0 || LESS_KNOWN[lead] !== 0) && isHinted(leaf, hint.CARD, start)
+  if (known()[lead] !== 0 && (first === 4 || first >= SIZE_MIN)) return true
+  return (known()[lead] !== 0 || lessKnown()[lead] !== 0) && isHinted(leaf, hint.CARD, start)
 }
 
 const SIZE_MIN = 12

@@ -2,6 +2,7 @@ import { isAlnum, isAlpha, isDigit, isHex } from '../chars.ts'
 import { beginsAt, type Cluster, endsAt, numberIn } from '../digits.ts'
 import * as hint from '../hints.ts'
 import { addHit, at, before, distance, type Leaf, sliceOf } from '../leaf.ts'
+import { once } from '../once.ts'
 import type { Recognizer } from '../recognizer.ts'
 import { hintsOfWord } from '../words.ts'
 
@@ -20,16 +21,16 @@ const PLANS =
   '968:8 970:8-9 971:8-9 972:8-9 973:8 974:8 975:7-8 976:8 977:8-10 979:9 992:9 993:8 994:9 995:9 996:9 998:9'
 
 const plansOf = (): Int32Array => {
-  const plans = new Int32Array(1000)
+  const lengths = new Int32Array(1000)
   for (const row of PLANS.split(' ')) {
     const [code = '0', range = '0'] = row.split(':')
     const [min = '0', max = min] = range.split('-')
-    plans[Number(code)] = Number(min) | (Number(max) << 8)
+    lengths[Number(code)] = Number(min) | (Number(max) << 8)
   }
-  return plans
+  return lengths
 }
 
-const LENGTHS = plansOf()
+const plans = once(plansOf)
 
 const fits = (plan: number, size: number): boolean => plan !== 0 && size >= (plan & 255) && size <= plan >> 8
 
@@ -47,7 +48,7 @@ const trunkAt = (cluster: Cluster, index: number): number => (cluster.digit[inde
 const isInternational = (cluster: Cluster, from: number, size: number): boolean => {
   for (let code = 1; code <= 3; code++) {
     const prefix = numberIn(cluster, from, from + code)
-    const plan = LENGTHS[prefix] ?? 0
+    const plan = plans()[prefix] ?? 0
     if (plan === 0) continue
     const national = size - from - code
     if (prefix === 1) return national === 10 && (cluster.digit[from + 1] ?? 0) >= 2

@@ -18,13 +18,8 @@ const PREFIXES: readonly (readonly [string, number])[] = (
   .map(row => [row.slice(0, row.lastIndexOf(':')), Number(row.slice(row.lastIndexOf(':') + 1))] as const)
 
 /** Prefixes by their first letter, so that most tokens cost one look. */
-const byFirst: (readonly (readonly [string, number])[] | undefined)[] = Array.from(
-  { length: 128 },
-  (_, c) => {
-    const rows = PREFIXES.filter(([prefix]) => prefix.charCodeAt(0) === c)
-    return rows.length > 0 ? rows : undefined
-  },
-)
+const byFirst: ((readonly [string, number])[] | undefined)[] = Array.from({ length: 128 })
+for (const row of PREFIXES) (byFirst[row[0].charCodeAt(0)] ??= []).push(row)
 
 /** Whether a token begins like a known credential and is long enough to be one. */
 export const hasPrefix = (leaf: Leaf, start: number, end: number): boolean => {
