@@ -6,6 +6,7 @@ import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFil
 import { basename, dirname, join } from 'node:path'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
+import { bundle, bundledPackages } from './bundle.ts'
 
 interface Manifest {
   readonly name: string
@@ -22,7 +23,16 @@ function compiled(source: string): { readonly types: string; readonly default: s
   return { types: `${stem}.d.ts`, default: `${stem}.js` }
 }
 
-function stage(file: string): string | undefined {
+/** Puts bundles in the place of the files that were compiled one by one; their types stay. */
+async function bundleInto(from: string, to: string, doors: readonly string[]): Promise<void> {
+  for (const file of globSync(join(to, '**/*.js{,.map}'))) rmSync(file)
+  await bundle(
+    doors.map(door => join(from, door)),
+    to,
+  )
+}
+
+async function stage(file: string): Promise<string | undefined> {
   const manifest: Manifest = JSON.parse(readFileSync(file, 'utf8'))
   if (manifest.private === true) return undefined
   const from = dirname(file)
@@ -33,6 +43,8 @@ function stage(file: string): string | undefined {
       cpSync(join(from, part), join(to, part), { recursive: true })
   cpSync('LICENSE', join(to, 'LICENSE'))
   cpSync(join(out, 'build', from, 'src'), join(to, 'dist'), { recursive: true })
+  if (bundledPackages.includes(basename(from)))
+    await bundleInto(from, join(to, 'dist'), Object.values(manifest.exports))
   const exports = Object.fromEntries(
     Object.entries(manifest.exports).map(([door, source]) => [door, compiled(source)]),
   )
@@ -57,9 +69,8 @@ execFileSync('tsc', ['-p', 'tsconfig.build.json', '--noCheck', '--outDir', join(
   stdio: 'inherit',
   shell: isWindows,
 })
-const staged = globSync('{shared,services}/*/package.json')
-  .map(stage)
-  .filter(path => path !== undefined)
+const manifests = globSync('{shared,services}/*/package.json')
+const staged = (await Promise.all(manifests.map(stage))).filter(path => path !== undefined)
 const faults = (await Promise.all(staged.map(check))).flat()
 for (const fault of faults) console.error(fault)
 if (faults.length > 0) process.exit(1)

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { createMasker, detect } from '@muniment/pii'
+import { bundle } from '../../infra/bundle.ts'
 import type { Figure } from './figure.ts'
 import { longestBlockMs } from './pii-huge.ts'
 import { worstInput } from './pii-search.ts'
@@ -97,19 +97,14 @@ interface Start {
   readonly mebibytes: number
 }
 
-const sources = fileURLToPath(new URL('../../shared/pii/src/', import.meta.url))
+const door = fileURLToPath(new URL('../../shared/pii/src/index.ts', import.meta.url))
 
-/** The package as its tarball has it: without types, so that loading it does not load a compiler. */
-function compiledDoor(): string {
+/** The package as its tarball has it. */
+async function packedDoor(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'muniment-bench-pii-'))
-  for (const name of readdirSync(sources, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.ts')) continue
-    const into = join(folder, name.replace(/ts$/u, 'mjs'))
-    mkdirSync(dirname(into), { recursive: true })
-    const code = stripTypeScriptTypes(readFileSync(join(sources, name), 'utf8'))
-    writeFileSync(into, code.replaceAll(/(from\s+'\.[^']*)\.ts'/gu, "$1.mjs'"))
-  }
-  return join(folder, 'index.mjs')
+  await bundle([door], folder)
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+  return join(folder, 'index.js')
 }
 
 /** CPU and memory of a process at the end of a program. */
@@ -126,16 +121,16 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 }
 
-function startUp(): Start {
-  const door = compiledDoor()
+async function startUp(): Promise<Start> {
+  const packed = await packedDoor()
   const runs = Array.from({ length: 9 }, () => {
     const bare = startOf('')
     const loaded = startOf(
-      `const { mask } = await import('${pathToFileURL(door).href}'); mask('a@b.example')`,
+      `const { mask } = await import('${pathToFileURL(packed).href}'); mask('a@b.example')`,
     )
     return { ms: loaded.ms - bare.ms, mebibytes: loaded.mebibytes - bare.mebibytes }
   })
-  rmSync(dirname(door), { recursive: true, maxRetries: 10 })
+  rmSync(dirname(packed), { recursive: true, maxRetries: 10 })
   return { ms: median(runs.map(each => each.ms)), mebibytes: median(runs.map(each => each.mebibytes)) }
 }
 
@@ -149,7 +144,7 @@ export async function run(): Promise<readonly Figure[]> {
   const results = texts.map(resultOf)
   const quiet = Array.from({ length: 200 }, (_, id) => resultOf(prose.repeat(1 + (id % 12)), id))
   const { mask } = createMasker()
-  const start = startUp()
+  const start = await startUp()
   const worst = worstInput(detect)
   const mixed = `${prose}ada@example.com, 4111 1111 1111 1111; `
   const blockMs = await longestBlockMs(mixed.repeat(Math.ceil(10e6 / mixed.length)))
