@@ -60,7 +60,7 @@ test.skipIf(reason !== '' && !isMandatory())(
   `a disk that is full under up costs nothing: servers go on, and what waited is archived when there is room (${reason || 'tmpfs'})`,
   async () => {
     using disk = mount('size=48m')
-    await using it = await openEmbedded(disk.folder)
+    await using it = await openEmbedded({ under: disk.folder })
     await using producer = await startProducer('crowded', 'v1', it.interceptor)
     const sql = `select id from events where client_name = 'crowded' and method = 'tools/call' and archived`
     producer.burst(100)
