@@ -13,6 +13,7 @@ const suites: Readonly<Record<string, () => Promise<{ readonly run: () => Promis
   fleet: async () => import('./fleet.ts'),
   archive: async () => import('./archive.ts'),
   query: async () => import('./query.ts'),
+  restart: async () => import('./restart.ts'),
   pipeline: async () => import('./pipeline.ts'),
   control: async () => import('./control.ts'),
   guard: async () => import('./guard.ts'),

@@ -54,13 +54,55 @@ export async function* listManifests(
   yield* inOrder(listFirst(store, topic, query), manifestsAhead, read)
 }
 
-/** The newest manifest of a partition: all that an archiver needs to go on. */
+/** Keys that a store brings at once. */
+const pageKeys = 1000
+
+interface Reach {
+  /** The last manifest met; `undefined` where none stands at or after the position. */
+  readonly last: ObjectInfo | undefined
+  readonly isEnd: boolean
+}
+
+/** Looks at one page of manifests, the first at or after a position. */
+async function reachFrom(
+  store: Store,
+  { topic, partition }: { readonly topic: string; readonly partition: number },
+  first: number,
+): Promise<Reach> {
+  const after = first === 0 ? {} : { after: manifestKey(topic, partition, first - 1) }
+  let last: ObjectInfo | undefined
+  let seen = 0
+  for await (const info of listFirst(store, topic, { partition, ...after })) {
+    last = info
+    seen += 1
+    if (seen === pageKeys) return { last, isEnd: false }
+  }
+  return { last, isEnd: true }
+}
+
+function positionOf({ key }: ObjectInfo): number {
+  const path = parsePath(key)
+  return path?.kind === 'manifest' ? path.first : 0
+}
+
+/**
+ * The newest manifest of a partition: all that an archiver needs to go on. Searched for by doubling and halving the position, so that an archive
+ * of years costs a few dozen listings, not all of them.
+ */
 export async function newestManifest(
   store: Store,
   topic: string,
   partition: number,
 ): Promise<CommittedManifest | undefined> {
   let newest: ObjectInfo | undefined
-  for await (const info of listFirst(store, topic, { partition })) newest = info
+  let [from, end] = [0, Infinity]
+  while (from < end) {
+    const { last, isEnd } = await reachFrom(store, { topic, partition }, from)
+    newest = last ?? newest
+    if (last === undefined) end = from
+    else if (isEnd) break
+    const low = newest === undefined ? end : positionOf(newest) + 1
+    from = end === Infinity ? low * 2 : low + Math.floor((end - low) / 2)
+  }
   return newest && readManifest(store, newest.key, newest.version)
 }
