@@ -81,12 +81,12 @@ function chunkOf(raw: ThriftStruct): Chunk {
 export function rowGroupsOf(metadata: ThriftStruct): readonly RowGroup[] {
   const groups = children(metadata, fields.file.rowGroups)
   if (groups.length > maxOrdinals) throw damaged('PARQUET_PROFILE', 'too many row groups')
-  return groups.map((raw, ordinal) => ({
-    raw,
-    ordinal,
-    rows: int(raw, fields.rowGroup.rows),
-    chunks: children(raw, fields.rowGroup.columns).map(chunkOf),
-  }))
+  return groups.map((raw, ordinal) => {
+    const rows = int(raw, fields.rowGroup.rows)
+    // Chunks without rows may lie nowhere.
+    const chunks = rows === 0 ? [] : children(raw, fields.rowGroup.columns).map(chunkOf)
+    return { raw, ordinal, rows, chunks }
+  })
 }
 
 /** What the footer says about a chunk's values. */

@@ -123,9 +123,10 @@ async function openGroups(
   groups: readonly RowGroup[],
 ): Promise<OpenGroup[]> {
   const leaves = leavesOf(columns)
-  const wanted = groups.flatMap(group => leaves.map(leaf => ({ group, leaf, chunk: chunkAt(group, leaf) })))
+  const filled = groups.filter(({ rows }) => rows > 0)
+  const wanted = filled.flatMap(group => leaves.map(leaf => ({ group, leaf, chunk: chunkAt(group, leaf) })))
   const fetched = await fetchAll(file.source, wanted)
-  return groups.map(group => ({
+  return filled.map(group => ({
     group,
     chunks: leaves.map(leaf => {
       const chunk = chunkAt(group, leaf)
@@ -196,7 +197,7 @@ export async function openParquet(
   const groups = rowGroupsOf(footer.metadata)
   const file = { source, footer, columns, groups }
   const bounds = (group: RowGroup, name: string): Bounds | undefined =>
-    boundsOf(chunkAt(group, columnNamed(file, name).firstLeaf))
+    group.rows === 0 ? undefined : boundsOf(chunkAt(group, columnNamed(file, name).firstLeaf))
   return {
     rowCount: groups.reduce((sum, group) => sum + group.rows, 0),
     columns: columns.map(({ name }) => name),
