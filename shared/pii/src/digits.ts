@@ -101,8 +101,9 @@ export const readCluster = (leaf: Leaf, cluster: Cluster, start: number): void =
 const LISTED = 4
 
 /**
- * Behind the first groups of a list: as many groups as are read, of one or two digits, none with a zero first. No number begins in one
- * but what a word explains, before it or behind its end. The start of the first group where it is no list.
+ * Behind the first groups of a list: as many groups as are read, of one or two digits; a zero first only behind a blank or dash, which
+ * makes it the rest of what stands before. No number begins in one but what a word explains, before it or behind its end. The start of
+ * the first group where it is no list.
  */
 export const listEnd = (cluster: Cluster): number => {
   const last = cluster.groups - 1
@@ -113,8 +114,10 @@ export const listEnd = (cluster: Cluster): number => {
 
 const isListed = (cluster: Cluster, group: number): boolean => {
   const from = (cluster.upTo[group - 1] ?? 0) * Math.min(group, 1)
-  if ((cluster.upTo[group] ?? 0) - from > 2 || cluster.digit[from] === 0) return false
-  return cluster.joint[group] !== 46 && cluster.joint[group] !== 1
+  if ((cluster.upTo[group] ?? 0) - from > 2) return false
+  const joint = cluster.joint[group]
+  if (cluster.digit[from] === 0 && group > 0) return joint === 32 || joint === 45
+  return joint !== 46 && joint !== 1
 }
 
 /** Whether the group with this number ends a token: no letter, digit or further number part follows. */

@@ -35,6 +35,9 @@ export interface Leaf {
   listEnd: number
   /** No date lies before this offset: it was looked for from an earlier word. */
   datesEnd: number
+  /** Between these offsets nothing ends a value without quotes: it was looked for from an earlier name. */
+  bareFrom: number
+  bareEnd: number
   /** Compass points before this offset begin no street: the numbers around them were read. */
   gridEnd: number
   /** House numbers from which no street was read, each in the slot of its last bits. */
@@ -86,6 +89,8 @@ export const createLeaf = (): Leaf => ({
   listEnd: 0,
   noStreet: new Int32Array(16).fill(-1),
   hasNoStreet: false,
+  bareFrom: 0,
+  bareEnd: 0,
   urlStart: -1000,
   gridEnd: 0,
   datesEnd: 0,

@@ -204,6 +204,8 @@ const readStretch = (leaf: Leaf): void => {
   leaf.urlStart = -1000
   leaf.gridEnd = leaf.start
   leaf.datesEnd = leaf.start
+  leaf.bareFrom = leaf.start
+  leaf.bareEnd = leaf.start
   leaf.colonsEnd = leaf.start
   leaf.listEnd = leaf.start
   if (leaf.hasNoStreet) leaf.noStreet.fill(-1)

@@ -221,12 +221,15 @@ const isContinued = (leaf: Leaf, cluster: Cluster): boolean => {
   return isJoined && isDigit(before(leaf, cluster.start - 2)) && !cluster.hasPlus
 }
 
+/** Digits go before it and nothing parts them from it: its own shape says nothing. */
+const isRest = (leaf: Leaf, cluster: Cluster): boolean => cluster.joint[1] !== 1 && isContinued(leaf, cluster)
+
 const scoreOf = (leaf: Leaf, cluster: Cluster, given: { last: number; called: boolean }): number => {
   const { last } = given
   const called = given.called || isNamedBehind(leaf, cluster.groupEnd[last] ?? 0)
   const shape = shapeScore(leaf, cluster, last)
   if (called && isPlausible(cluster, last)) return Math.max(shape, last === 0 || shape > 0 ? 0.8 : 0.7)
-  return isContinued(leaf, cluster) && cluster.joint[1] !== 1 ? 0 : shape
+  return isRest(leaf, cluster) ? 0 : shape
 }
 
 const mayBePhone = (leaf: Leaf, cluster: Cluster): boolean => {
@@ -244,13 +247,13 @@ const isShaped = (cluster: Cluster): boolean => {
 }
 
 /** The group that a number without shape or word before it must end with: a word right behind can only follow the last. */
-const firstLast = (cluster: Cluster, called: boolean): number =>
-  called || isShaped(cluster) ? 0 : cluster.groups - 1
+const firstLast = (leaf: Leaf, cluster: Cluster, called: boolean): number =>
+  called || (isShaped(cluster) && !isRest(leaf, cluster)) ? 0 : cluster.groups - 1
 
 const onDigits = (leaf: Leaf, cluster: Cluster): void => {
   if (!mayBePhone(leaf, cluster)) return
   const called = isCalled(leaf, cluster.start)
-  const least = firstLast(cluster, called)
+  const least = firstLast(leaf, cluster, called)
   for (let last = Math.min(cluster.groups, GROUPS_MAX) - 1; last >= least; last--) {
     const end = cluster.groupEnd[last] ?? 0
     if ((cluster.upTo[last] ?? 0) > DIGITS_MAX || !endsNumber(leaf, end)) continue

@@ -56,8 +56,9 @@ export const assignEnd = (leaf: Leaf, from: number): number => {
   return isFlag(leaf, from) && at(leaf, name) === 32 ? overBlanks(leaf, name) : -1
 }
 
-const isBareEnd = (c: number): boolean =>
-  c <= 32 || isQuote(c) || c === 44 || c === 59 || c === 41 || c === 125 || c === 93 || c === 60 || c === 62
+/** Signs that end a value without quotes: blanks and controls, quotes, commas, closing and pointed brackets. */
+const BARE_ENDS = new Uint8Array(256).fill(1, 0, 33)
+for (const sign of `"'\`,;)}]<>`) BARE_ENDS[sign.charCodeAt(0)] = 1
 
 const quotedEnd = (leaf: Leaf, from: number, quote: number): number => {
   for (let i = from; i - from <= QUOTED_MAX; i++) {
@@ -70,12 +71,11 @@ const quotedEnd = (leaf: Leaf, from: number, quote: number): number => {
 
 /** End of a value without quotes; -1 where it is too long, or runs into what was masked before: then it was looked at as a whole, and was none. */
 const bareEnd = (leaf: Leaf, from: number): number => {
-  let i = from
-  while (i - from <= BARE_MAX && !isBareEnd(at(leaf, i))) {
-    if (isMaskedAt(leaf, i)) return -1
-    i++
-  }
-  return i - from > BARE_MAX ? -1 : i
+  let i = from >= leaf.bareFrom && from < leaf.bareEnd ? leaf.bareEnd : from
+  if (i === from) leaf.bareFrom = from
+  while (i - from <= BARE_MAX && BARE_ENDS[at(leaf, i)] === 0 && !isMaskedAt(leaf, i)) i++
+  leaf.bareEnd = i
+  return i - from > BARE_MAX || isMaskedAt(leaf, i) ? -1 : i
 }
 
 const SCHEMES = ['Bearer ', 'Basic ', 'Token ']
