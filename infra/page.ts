@@ -13,14 +13,18 @@ function read(name: string): string {
 }
 
 const absent = join(folder, 'shims/absent.js')
-/** The engine that writes rows is native code; of Node's own modules one has a stand-in. */
-const isAbsent = /^node:(?!crypto$)|\/parquet\/engine\.ts$/u
+/** Of Node's own modules two have a stand-in. */
+const standInFor = new Map([
+  ['node:crypto', join(folder, 'shims/node-crypto.js')],
+  ['node:zlib', join(folder, 'shims/node-zlib.js')],
+])
+/** The engine that writes rows is native code. */
+const isAbsent = /^node:|\/parquet\/engine\.ts$/u
 
 const standIns: Plugin = {
   name: 'stand-ins',
   resolveId(id) {
-    if (id === 'node:crypto') return join(folder, 'shims/node-crypto.js')
-    return isAbsent.test(id) ? absent : null
+    return standInFor.get(id) ?? (isAbsent.test(id) ? absent : null)
   },
 }
 
@@ -48,7 +52,8 @@ function source(text: string): string {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }
 
-const [style, script] = [read('page.css'), await bundle()]
+const palette = readFileSync(resolve('services/query/src/console/page/palette.css'), 'utf8')
+const [style, script] = [`${palette}${read('page.css')}`, await bundle()]
 const policy = `default-src 'none'; script-src ${source(script)}; style-src ${source(style)}; base-uri 'none'; form-action 'none'`
 const html = read('page.html')
   .replace('Policy" content=""', () => `Policy" content="${policy}"`)

@@ -5,7 +5,14 @@ import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { createCutWriter, openLog, openStore, proveRecord, type CommittedManifest } from '@muniment/archive'
+import {
+  createCutWriter,
+  openArchive,
+  openLog,
+  openStore,
+  proveRecord,
+  type CommittedManifest,
+} from '@muniment/archive'
 import { openKeys, openSecrets } from '@muniment/keys'
 import { topic } from '@muniment/schema'
 import { openState } from '@muniment/state'
@@ -25,6 +32,7 @@ function record(seq: number): Buffer {
     tenant: 'acme',
     kind: 'call',
     target: '<img src=x onerror="document.title = \'run\'">',
+    request: { body: { jsonrpc: '2.0', method: 'tools/call', params: { text: `${seq} `.repeat(400) } } },
     pii: { findings: [], version: '1' },
     source: { instance: 'web-1', epoch: 1, seq, version: '1' },
     nonce: '00',
@@ -32,8 +40,14 @@ function record(seq: number): Buffer {
   return Buffer.from(JSON.stringify(event))
 }
 
-/** An archive of three cuts with its log, a proof from it, and the key of the log. */
-async function makeArchive(): Promise<string> {
+interface Made {
+  readonly logKey: string
+  /** Of each segment, as `muniment keys data` prints it. */
+  readonly segmentKeys: readonly string[]
+}
+
+/** An archive of three cuts with its log, a proof from it, and keys. */
+async function makeArchive(): Promise<Made> {
   const [state, secrets] = await Promise.all([openState({ kind: 'memory' }), openSecrets({ kind: 'memory' })])
   const keys = openKeys({
     secrets,
@@ -44,12 +58,26 @@ async function makeArchive(): Promise<string> {
     logName: 'a.example/log',
   })
   await using store = await openStore({ kind: 'file', directory: archive })
-  const cuts = createCutWriter({ store, keys: keys.segmentKeys, now: Date.now, randomBytes })
+  const cuts = createCutWriter({
+    store,
+    keys: keys.segmentKeys,
+    now: Date.now,
+    randomBytes,
+    largeBodyBytes: 500,
+  })
+  const reading = openArchive({ store, keys: keys.segmentKeys })
+  const segmentKeys: string[] = []
   let previous: CommittedManifest | undefined
   for (const seq of [0, 1, 2]) {
     const records = [{ offset: seq, appendedMs: Date.now(), value: record(seq) }]
     const place = { topic: topic.events, partition: 0, nextOffset: seq + 1, previous }
     previous = (await cuts.write({ ...place, records })).manifest
+    const { objects, segments } = previous.manifest
+    const [object] = objects
+    for (const segment of segments) {
+      const hex = (await reading.dataKey(previous, segment)).export().toString('hex')
+      segmentKeys.push(JSON.stringify({ segment: object?.key, tenant: segment.tenant, key_hex: hex }))
+    }
   }
   const signer = await keys.logSigner()
   await openLog({ store, signer, now: Date.now }).integrate()
@@ -58,7 +86,7 @@ async function makeArchive(): Promise<string> {
   const evidence = { manifest: previous, object, start: 0, row: 0 }
   const proof = await proveRecord(store, evidence, { raw: record(2), isDisclosed: true })
   writeFileSync(file('event.proof'), proof)
-  return signer.vkey
+  return { logKey: signer.vkey, segmentKeys }
 }
 
 function spoil(copy: string, name: RegExp): void {
@@ -85,11 +113,12 @@ describeLanes(['browser'], 'the page that verifies', () => {
   let browser: Browser
   let page: Page
   let logKey: string
+  let segmentKeys: readonly string[]
   const asked: string[] = []
   const said: string[] = []
 
   beforeAll(async () => {
-    logKey = await makeArchive()
+    ;({ logKey, segmentKeys } = await makeArchive())
     spoil('altered', /\.parquet$|\/bundle\/.*\d$/u)
     spoil('retold', /\/manifest\/.*\.json$/u)
     spoil('forked', /\/log\/checkpoint$/u)
@@ -124,6 +153,38 @@ describeLanes(['browser'], 'the page that verifies', () => {
     ['#proof', 'forged.proof', /^The proof does not hold\./u],
   ])('%s %s is judged as the command judges it', async (input, name, verdict) => {
     expect(await check(input, file(name))).toMatch(verdict)
+  })
+
+  async function checkWith(lines: readonly string[], path = archive): Promise<string> {
+    await page.goto(pathToFileURL(file('verify.html')).href)
+    await page.fill('#log-key', logKey)
+    await page.click('text=Keys of segments')
+    await page.fill('#segment-keys', lines.join('\n'))
+    await page.setInputFiles('#folder', path)
+    await page.waitForSelector('.verdict')
+    return (await page.textContent('#result')) ?? ''
+  }
+
+  test('with the keys of segments their contents are checked, and those without a key are said to be closed, not erased', async () => {
+    const all = await checkWith(segmentKeys)
+    expect(all).toMatch(/^Nothing altered, nothing missing\..*3 segments were opened/u)
+    expect(all).not.toContain('segment.closed')
+    const some = await checkWith(segmentKeys.slice(0, 1))
+    expect(some).toMatch(/^Nothing altered, nothing missing\..*1 segments were opened/u)
+    expect(some.match(/segment\.closed/gu)).toHaveLength(2)
+    expect(some).not.toContain('erased')
+  })
+
+  test('keys that are another segment’s, or none, are named', async () => {
+    const swapped = (segmentKeys[0] ?? '').replace(
+      /[0-9a-f]{64}/u,
+      /[0-9a-f]{64}/u.exec(segmentKeys[1] ?? '')?.[0] ?? '',
+    )
+    expect(await checkWith([swapped])).toMatch(/^One problem\..*segment\.unreadable.*wrong key/u)
+    expect(await checkWith(['{"segment":"x"}'])).toMatch(
+      /^This could not be checked.*Line 1 of the segment keys/u,
+    )
+    expect(await checkWith(segmentKeys, file('altered'))).toMatch(/^\d problems\..*segment\.unreadable/u)
   })
 
   test('without a key of the log nothing is called genuine', async () => {

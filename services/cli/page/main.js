@@ -2,6 +2,7 @@
 import { verifyArchive, verifyProof } from '@muniment/archive/verify'
 import { config } from 'zod'
 import { createFolderStore } from './folder.js'
+import { parseSegmentKeys } from './keys.js'
 import { archiveView, failureView, h, proofView } from './view.js'
 
 // The page's policy forbids compiling text, which checking schemas would try for speed.
@@ -43,6 +44,7 @@ function pause() {
 }
 
 async function checkArchive(files, onProgress) {
+  const keys = parseSegmentKeys(byId('segment-keys').value)
   const store = createFolderStore(files)
   let shownMs = 0
   const progressed = ({ manifests, records, bytes }) => {
@@ -51,7 +53,9 @@ async function checkArchive(files, onProgress) {
     onProgress(`Reading … ${manifests} manifests, ${records} records, ${(bytes / 1e6).toFixed(1)} MB`)
   }
   await pause()
-  return archiveView(await verifyArchive({ store, ...trust(), onProgress: progressed }))
+  return archiveView(
+    await verifyArchive({ store, ...trust(), ...(keys && { keys }), onProgress: progressed }),
+  )
 }
 
 async function checkProof() {
@@ -75,4 +79,4 @@ byId('proof').addEventListener('change', () => {
   byId('folder').value = ''
   again()
 })
-for (const id of ['record', 'log-key', 'policy']) byId(id).addEventListener('change', again)
+for (const id of ['record', 'log-key', 'policy', 'segment-keys']) byId(id).addEventListener('change', again)

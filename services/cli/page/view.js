@@ -122,7 +122,10 @@ function count(number) {
 }
 
 function archiveVerdict({ ok, problems, checked, anchored }) {
-  const text = `${count(checked.manifests)} manifests, ${count(checked.objects)} objects, ${count(checked.records)} records. Contents are encrypted and were compared by their hashes.`
+  const contents = checked.hasContents
+    ? `${count(checked.opened)} segments were opened with the keys that you gave and compared record by record, the others by their hashes.`
+    : 'Contents are encrypted and were compared by their hashes.'
+  const text = `${count(checked.manifests)} manifests, ${count(checked.objects)} objects, ${count(checked.records)} records. ${contents}`
   if (!ok)
     return verdict(
       'bad',

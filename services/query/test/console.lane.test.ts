@@ -78,7 +78,7 @@ function ask(path: string, { method = 'GET', headers = {}, body }: Ask = {}): Pr
 }
 
 test('the page and its files come without a token, with a policy that runs nothing else', async () => {
-  for (const path of ['/', '/style.css', '/app.js', '/dom.js', '/drawer.js']) {
+  for (const path of ['/', '/palette.css', '/style.css', '/app.js', '/dom.js', '/drawer.js']) {
     const { status, headers } = await ask(path, { headers: { authorization: '' } })
     expect(status).toBe(200)
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self';/u)

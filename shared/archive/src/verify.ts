@@ -175,7 +175,9 @@ function reportOf({
   notes,
   progress,
   context,
+  openings,
 }: Audit): Pick<VerifyReport, 'ok' | 'problems' | 'notes' | 'checked'> {
-  const checked = { ...progress, hasContents: context.keys !== undefined }
+  const opened = openings.filter(({ isOpen }) => isOpen).length
+  const checked = { ...progress, hasContents: context.keys !== undefined, opened }
   return { ok: problems.length === 0, problems, notes, checked }
 }

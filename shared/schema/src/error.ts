@@ -22,6 +22,7 @@ export const errorCodes = {
     'The key generation named in the message is not held here; it may have been destroyed on purpose.',
   KEY_WRONG:
     'A key is held where the right one should be: the secret or the state was replaced or altered. Restore the one that belongs to the other.',
+  KEY_NOT_GIVEN: 'Give the key of the segment named in the message; `muniment keys data` prints it.',
   KEY_IN_USE: 'Wait until nothing depends on the generation named in the message, then try again.',
   LEGAL_HOLD: 'Release the hold named in the message with `muniment hold release`, if you may.',
   STORE_CONFLICT: 'Another process owns this position; this one re-reads and goes on.',

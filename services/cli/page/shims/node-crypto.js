@@ -1,5 +1,6 @@
 // What the verifier takes of `node:crypto`, for browsers. WebCrypto cannot stand here: it answers later, and the verifier of the command line, which this page
 // shares, asks for hashes in the middle of its work.
+import { gcm } from '@noble/ciphers/aes.js'
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
@@ -44,7 +45,33 @@ export function createHmac(algorithm, key) {
 }
 
 export function createSecretKey(secret) {
-  return { secret: bytesOf(secret) }
+  const bytes = bytesOf(secret)
+  return { secret: bytes, symmetricKeySize: bytes.length }
+}
+
+/** AES-GCM of a whole message at once; what does not authenticate is told by `final`, as Node does. */
+export function createDecipheriv(...[name, key, nonce, { authTagLength }]) {
+  if (!/^aes-(?:128|256)-gcm$/u.test(name)) throw new Error(`${name} is not used in archives`)
+  let aad
+  let tag
+  let failure
+  return {
+    setAAD: bytes => (aad = bytes),
+    setAuthTag: bytes => (tag = bytes),
+    update(bytes) {
+      if (tag?.length !== authTagLength) throw new Error('a tag is too short')
+      try {
+        return Buffer.from(gcm(key.secret, nonce, aad).decrypt(Buffer.concat([bytes, tag])))
+      } catch (error) {
+        failure = error
+        return Buffer.alloc(0)
+      }
+    },
+    final() {
+      if (failure !== undefined) throw failure
+      return Buffer.alloc(0)
+    },
+  }
 }
 
 /** Of a DER SubjectPublicKeyInfo of Ed25519 the last 32 bytes are the key; who calls has put the 12 before them. */

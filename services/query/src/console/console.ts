@@ -33,6 +33,7 @@ const css = 'text/css; charset=utf-8'
 const script = 'text/javascript; charset=utf-8'
 const assets: readonly (readonly [path: string, file: string, type: string])[] = [
   ['/', 'index.html', html],
+  ['/palette.css', 'palette.css', css],
   ['/style.css', 'style.css', css],
   ['/app.js', 'app.js', script],
   ['/dom.js', 'dom.js', script],

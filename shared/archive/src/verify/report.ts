@@ -31,6 +31,7 @@ export type FindingCode =
   | 'segment.index'
   | 'segment.unreadable'
   | 'segment.erased'
+  | 'segment.closed'
   | 'segment.locked-out'
   | 'tree.altered'
   | 'rows.count'
@@ -135,8 +136,10 @@ export interface VerifyReport {
     readonly records: number
     /** Manifests whose objects were not read again, because an earlier run had read them. */
     readonly remembered: number
-    /** Whether records were decrypted and compared with their leaf hashes. */
+    /** Whether records were decrypted and compared with their leaf hashes, wherever a key was held. */
     readonly hasContents: boolean
+    /** Segments of which that was done. */
+    readonly opened: number
   }
 }
 

@@ -159,12 +159,13 @@ async function checkContents(working: Working, segment: Segment, part: SegmentPa
     if (isAppError(error, 'KEY_UNKNOWN')) {
       working.openings.push({ ...opening, isOpen: false })
       const reason = `tenant ${segment.tenant} is erased: ${segment.rows} records, position proven`
-      working.notes.push({
-        code: 'segment.erased',
-        object: part.key,
-        reason,
-        range: positionOf(working.committed),
-      })
+      working.notes.push({ code: 'segment.erased', object: part.key, reason, range: opening.range })
+      return
+    }
+    // Whoever verifies with the keys of some segments knows nothing of the others': they are neither erased nor lost.
+    if (isAppError(error, 'KEY_NOT_GIVEN')) {
+      const reason = `no key was given for the segment of ${tenant}: ${segment.rows} records, hashes only`
+      working.notes.push({ code: 'segment.closed', object: part.key, reason, range: opening.range })
       return
     }
     if (isAppError(error, 'KEY_WRONG')) {
