@@ -11,6 +11,7 @@ import {
   openLog,
   openStore,
   proveRecord,
+  type ArchiveStore,
   type CommittedManifest,
 } from '@muniment/archive'
 import { openKeys, openSecrets } from '@muniment/keys'
@@ -44,10 +45,11 @@ interface Made {
   readonly logKey: string
   /** Of each segment, as `muniment keys data` prints it. */
   readonly segmentKeys: readonly string[]
+  readonly newest: CommittedManifest | undefined
 }
 
-/** An archive of three cuts with its log, a proof from it, and keys. */
-async function makeArchive(): Promise<Made> {
+/** An archive of three cuts with its log, and keys. */
+async function makeArchive(directory: string, versionOf = (version: string) => version): Promise<Made> {
   const [state, secrets] = await Promise.all([openState({ kind: 'memory' }), openSecrets({ kind: 'memory' })])
   const keys = openKeys({
     secrets,
@@ -57,7 +59,15 @@ async function makeArchive(): Promise<Made> {
     cacheTtlMs: 60_000,
     logName: 'a.example/log',
   })
-  await using store = await openStore({ kind: 'file', directory: archive })
+  await using folderStore = await openStore({ kind: 'file', directory })
+  const store: ArchiveStore = {
+    ...folderStore,
+    async put(object) {
+      const result = await folderStore.put(object)
+      const isData = result.kind === 'stored' && !object.key.startsWith('manifest/')
+      return isData ? { ...result, version: versionOf(result.version) } : result
+    },
+  }
   const cuts = createCutWriter({
     store,
     keys: keys.segmentKeys,
@@ -81,12 +91,17 @@ async function makeArchive(): Promise<Made> {
   }
   const signer = await keys.logSigner()
   await openLog({ store, signer, now: Date.now }).integrate()
-  const [object] = previous?.manifest.objects ?? []
-  if (object === undefined || previous === undefined) throw new Error('nothing was archived')
-  const evidence = { manifest: previous, object, start: 0, row: 0 }
+  return { logKey: signer.vkey, segmentKeys, newest: previous }
+}
+
+/** A proof of the newest record. */
+async function makeProof(newest: CommittedManifest | undefined): Promise<void> {
+  await using store = await openStore({ kind: 'file', directory: archive })
+  const [object] = newest?.manifest.objects ?? []
+  if (object === undefined || newest === undefined) throw new Error('nothing was archived')
+  const evidence = { manifest: newest, object, start: 0, row: 0 }
   const proof = await proveRecord(store, evidence, { raw: record(2), isDisclosed: true })
   writeFileSync(file('event.proof'), proof)
-  return { logKey: signer.vkey, segmentKeys }
 }
 
 function spoil(copy: string, name: RegExp): void {
@@ -113,12 +128,16 @@ describeLanes(['browser'], 'the page that verifies', () => {
   let browser: Browser
   let page: Page
   let logKey: string
+  let copyKey: string
   let segmentKeys: readonly string[]
   const asked: string[] = []
   const said: string[] = []
 
   beforeAll(async () => {
-    ;({ logKey, segmentKeys } = await makeArchive())
+    copyKey = (await makeArchive(file('copied'), () => '3sL4kqtJlcpXroDTDmJ')).logKey
+    const made = await makeArchive(archive)
+    ;({ logKey, segmentKeys } = made)
+    await makeProof(made.newest)
     spoil('altered', /\.parquet$|\/bundle\/.*\d$/u)
     spoil('retold', /\/manifest\/.*\.json$/u)
     spoil('forked', /\/log\/checkpoint$/u)
@@ -185,6 +204,12 @@ describeLanes(['browser'], 'the page that verifies', () => {
       /^This could not be checked.*Line 1 of the segment keys/u,
     )
     expect(await checkWith(segmentKeys, file('altered'))).toMatch(/^\d problems\..*segment\.unreadable/u)
+  })
+
+  test('a bucket that was copied to a folder is checked, and what a copy cannot show is said', async () => {
+    expect(await check('#folder', file('copied'), copyKey)).toMatch(
+      /^Nothing altered, nothing missing\..*store\.copied/su,
+    )
   })
 
   test('without a key of the log nothing is called genuine', async () => {

@@ -5,6 +5,7 @@ import { parsePolicy, type Trust } from './format/policy.ts'
 import { logPrefix } from './format/tiles.ts'
 import type { SegmentOpener } from './keys.ts'
 import type { ArchiveStore, ObjectInfo } from './store/store.ts'
+import { noteCopy } from './verify/copies.ts'
 import { checkKeys } from './verify/keys.ts'
 import { checkLeftovers, objectName } from './verify/leftovers.ts'
 import { checkLocks } from './verify/locks.ts'
@@ -155,6 +156,7 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyRepor
   const audit = newAudit(options, { remembered, checkpoint, listed })
   const covered = await checkPartitions(audit, listed)
   checkKeys(audit.openings, audit)
+  noteCopy(audit.committed.values(), audit.context.listedSizes, audit.notes)
   await checkLeftovers(store, { listed: listed.filter(info => !isLog(info)), referenced: audit }, audit)
   const log: LogInput = {
     store,

@@ -12,7 +12,16 @@ import { createCutWriter } from '../src/writer.ts'
 import { event, gapEvent } from './events.ts'
 import { createMemoryKeys } from './memory-keys.ts'
 import { createNoteSigner } from './note-signer.ts'
-import { bytesOf, copyStore, fill, isNewestManifest, now, setBytes, smallArchive } from './small-archive.ts'
+import {
+  bytesOf,
+  copyStore,
+  fill,
+  isNewestManifest,
+  now,
+  setBytes,
+  smallArchive,
+  type Small,
+} from './small-archive.ts'
 
 /** In the gate few; `MUNIMENT_TEST_ARCHIVES=1000` for all that were asked for. */
 const archives = howMany('MUNIMENT_TEST_ARCHIVES', 15)
@@ -189,5 +198,45 @@ describe('attacks on a small archive', () => {
     setBytes(store, key, Buffer.from('hello, I am new here'))
     const report = await verifyArchive({ store, keys })
     expect(report.problems).toMatchObject([{ code, object: key }])
+  })
+})
+
+/** An archive whose manifests name the versions of a bucket, as it looks when its files are copied to a folder. */
+async function copiedBucket(): Promise<Small> {
+  const small = { store: createMemoryStore(), keys: createMemoryKeys() }
+  const bucket: Small['store'] = {
+    ...small.store,
+    async put(object) {
+      const result = await small.store.put(object)
+      return result.kind === 'stored'
+        ? { ...result, version: `3sL4kqtJlcpXroDTDm.${object.key.length}` }
+        : result
+    },
+  }
+  await fill({ ...small, store: bucket }, [[event({ seq: 0 })], [event({ seq: 1 })]], { topic: topic.events })
+  return small
+}
+
+describe('a bucket that was copied to a folder', () => {
+  test('verifies by its hashes, and what no copy can show is said', async () => {
+    const { store, keys } = await copiedBucket()
+    const report = await verifyArchive({ store, keys, withLocks: true })
+    expect(report).toMatchObject({ ok: true, checked: { records: 2 } })
+    expect(report.notes.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(['store.copied', 'lock.unknown']),
+    )
+  })
+
+  test('is found altered, cut short or filled up as any other archive is', async () => {
+    const { store, keys } = await copiedBucket()
+    const key = store.objects.keys().find(each => each.endsWith('.parquet')) ?? ''
+    const bytes = bytesOf(store, key)
+    setBytes(store, key, Buffer.from(bytes.with(9, (bytes[9] ?? 0) ^ 1)))
+    expect(codes(await verifyArchive({ store, keys }))).toContain('object.altered')
+    store.objects.delete(key)
+    expect(codes(await verifyArchive({ store, keys }))).toContain('object.missing')
+    setBytes(store, key, bytes)
+    setBytes(store, key.replace('.parquet', '9.parquet'), bytes)
+    expect(codes(await verifyArchive({ store, keys }))).toEqual(['object.duplicate'])
   })
 })

@@ -4,6 +4,7 @@ import { sha256Hex, type CommittedManifest, type Segment, type StoredObject } fr
 import { hashBytes } from '../format/merkle.ts'
 import { countRanges } from '../format/ranges.ts'
 import { readManifest } from '../manifests.ts'
+import { placeOf } from './copies.ts'
 import { objectName } from './leftovers.ts'
 import { positionOf, report, type CutContext, type Opening, type Working } from './cut-working.ts'
 import { noFindings, type Finding, type Findings } from './report.ts'
@@ -39,8 +40,8 @@ function reportGone(working: Working, object: StoredObject): void {
 }
 
 async function fetchObject(working: Working, object: StoredObject): Promise<Buffer | undefined> {
-  const { store, signal } = working.context
-  const { key, version } = object
+  const { store, signal, listedSizes } = working.context
+  const { key, version } = placeOf(listedSizes, object)
   const bytes = await store.get(key, { version, ...(signal === undefined ? {} : { signal }) })
   if (bytes === undefined) {
     reportGone(working, object)
@@ -104,7 +105,7 @@ function checkPresence(working: Working): void {
   const { listedSizes } = working.context
   const { objects, segments, bodies = [] } = working.committed.manifest
   for (const object of [...objects.flatMap(({ tree, ...data }) => [data, tree]), ...bodies]) {
-    const size = listedSizes.get(objectName(object))
+    const size = listedSizes.get(objectName(placeOf(listedSizes, object)))
     if (size === object.size_bytes) continue
     if (size === undefined) reportGone(working, object)
     else report(working, 'object.altered', { object: object.key, reason: `has ${size} bytes` })

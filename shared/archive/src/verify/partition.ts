@@ -1,6 +1,7 @@
-import type { CommittedManifest } from '../format/manifest.ts'
+import type { CommittedManifest, StoredObject } from '../format/manifest.ts'
 import { manifestKey } from '../format/paths.ts'
 import type { ObjectInfo } from '../store/store.ts'
+import { placeOf } from './copies.ts'
 import { checkCut, type CheckedCut } from './cut.ts'
 import { positionOf, type CutContext, type Opening } from './cut-working.ts'
 import { createLaneAudit, type LaneAudit } from './lanes.ts'
@@ -96,13 +97,14 @@ function tenantCoverage(tenants: ReadonlyMap<string, MutableCoverage>): readonly
 
 function remember(audit: Audit, committed: CommittedManifest): void {
   audit.committed.set(committed.key, committed)
+  const nameOf = (object: StoredObject): string => objectName(placeOf(audit.context.listedSizes, object))
   for (const object of committed.manifest.objects) {
-    audit.names.add(objectName(object)).add(objectName(object.tree))
+    audit.names.add(nameOf(object)).add(nameOf(object.tree))
     audit.digests.add(object.sha256)
     audit.progress.objects += 2
   }
   for (const body of committed.manifest.bodies ?? []) {
-    audit.names.add(objectName(body))
+    audit.names.add(nameOf(body))
     audit.digests.add(body.sha256)
     audit.progress.objects += 1
   }

@@ -26,6 +26,7 @@ export type FindingCode =
   | 'lock.governance'
   | 'lock.unknown'
   | 'object.orphan'
+  | 'store.copied'
   | 'object.expired'
   | 'segment.altered'
   | 'segment.index'
