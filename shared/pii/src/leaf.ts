@@ -107,8 +107,13 @@ export const createLeaf = (): Leaf => ({
   passedEnd: 0,
 })
 
+/** Adds a find in its place among those that lie ahead: a word may find what stands behind the next ones. */
 export const addHit = (leaf: Leaf, hit: Hit): void => {
-  leaf.hits.push(hit)
+  const { hits } = leaf
+  let n = hits.length
+  for (; n > leaf.passed && (hits[n - 1]?.start ?? 0) > hit.start; n--);
+  if (n === hits.length) hits.push(hit)
+  else hits.splice(n, 0, hit)
   if (hit.end > leaf.done) leaf.done = hit.end
 }
 

@@ -154,11 +154,12 @@ const takeMark = (leaf: Leaf, kind: number, n: number): void => {
   else if (kind === LONG) takeLong(leaf, start, end)
 }
 
-/** Passes the marks up to an offset as an earlier masking would be passed; true inside one. */
+/** Passes the marks up to an offset as an earlier masking would be passed, each behind the finds before it; true inside one. */
 const isMarked = (leaf: Leaf, i: number): boolean => {
   for (; leaf.marked < leaf.marks.length; leaf.marked++) {
     const mark = leaf.marks[leaf.marked]
     if (mark === undefined || mark.start > i) break
+    passHits(leaf, mark.start)
     passMasked(leaf, mark.start, mark.end)
   }
   return i < (leaf.marks[leaf.marked - 1]?.end ?? 0)

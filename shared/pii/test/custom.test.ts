@@ -139,6 +139,16 @@ describe('a custom kind', () => {
       expect(masker.mask(text).findings.map(({ type }) => type)).toEqual(['BADGE'])
   })
 
+  test.each([
+    'phone ada@example.org WORD AB1234567 4155552671',
+    'phone - passport ada@example.org ABCD AB1234567 - 4155552671',
+  ])('leaves words of context as near as they are, whatever is found between: %s', text => {
+    const masker = createMasker({ kinds: [{ name: 'WORD', pattern: '[A-Z]{4}' }] })
+    const once = masker.mask(text).text
+    expect(once.endsWith('[PHONE]')).toBe(true)
+    expect(masker.mask(once).text).toBe(once)
+  })
+
   test('is not masked twice', () => {
     const masker = createMasker({ kinds: [{ name: 'WORD', pattern: '[A-Z]{4}' }] })
     const word = fc.constantFrom(
@@ -157,8 +167,7 @@ describe('a custom kind', () => {
         const once = masker.mask(words.join(' ')).text
         expect(masker.mask(once).text).toBe(once)
       }),
-      // The same lists in every run: see the README for the few that a word of context, brought nearer by a placeholder, changes.
-      { seed: 4, numRuns: 1000 },
+      { numRuns: 1000 },
     )
   })
 })
