@@ -9,11 +9,11 @@ const isHeld = (leaf: Leaf, i: number, step: number): boolean => {
   return (c === 45 || c === 46 || c === 58) && at(leaf, i + step) > 32
 }
 
-/** A slash or the sign of a percent code before a letter or digit, or a blank before a digit. */
+/** A slash or the sign of a percent code before a letter or digit, or a blank or plus before a digit. */
 const isFollowed = (leaf: Leaf, end: number): boolean => {
   const c = at(leaf, end)
   const next = at(leaf, end + 1)
-  return ((c === 47 || c === 37) && isAlnum(next)) || (c > 0 && c <= 32 && isDigit(next))
+  return ((c === 47 || c === 37) && isAlnum(next)) || (((c > 0 && c <= 32) || c === 43) && isDigit(next))
 }
 
 const PORT_MAX = 5

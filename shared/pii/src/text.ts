@@ -67,11 +67,12 @@ const isJoined = (leaf: Leaf, start: number): boolean => {
   return (c === 46 || c === 45) && isAlnum(before(leaf, start - 2))
 }
 
-/** Numbers of addresses are short; true when one began here. */
+/** Numbers of addresses are short; true when one was found here. */
 const takeNumber = (leaf: Leaf, start: number): boolean => {
+  const known = leaf.hits.length
   cluster.groupStart[0] = start
   for (const find of onNumber) find(leaf, cluster)
-  return leaf.done > start
+  return leaf.hits.length > known
 }
 
 const takeCluster = (leaf: Leaf, start: number, isAlone: boolean): void => {
@@ -80,9 +81,10 @@ const takeCluster = (leaf: Leaf, start: number, isAlone: boolean): void => {
   if ((leaf.own & hint.KINDS) === 0 && !isNear(leaf, hint.PHONE | hint.CARD, start))
     leaf.listEnd = listEnd(cluster)
   if (isAlone && cluster.size < 6 && cluster.groups < 4) return
+  const known = leaf.hits.length
   for (const find of onDigits) {
     find(leaf, cluster)
-    if (leaf.done > start) return
+    if (leaf.hits.length > known) return
   }
 }
 

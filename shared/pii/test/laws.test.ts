@@ -71,6 +71,8 @@ describe('laws', () => {
     ['ada@example.org--192.168.7.31', 'two signs join as one does'],
     ['[415-555-2671 4111 1111 1111 11110', 'a bracket before a number opens no document once that is masked'],
     ['[ada@example.org, 123-45-6780', 'nor does one before a placeholder'],
+    ['passport 415 555 2671 123456780', 'a word finds what stands behind another number'],
+    ['born abc1 4155552671 call 1990-01-02 call', 'a date is found whole or not at all'],
     [
       'password=hunter2x{&LU-uada@example.orge(&:e',
       'what looks like a call is a password once the address in it is masked',

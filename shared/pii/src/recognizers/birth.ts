@@ -41,16 +41,32 @@ const mayHoldDate = (leaf: Leaf, from: number, to: number): boolean => {
   return digits >= DIGITS_MIN
 }
 
+/** Where something masked begins, which no date goes over. */
+const maskedFrom = (leaf: Leaf, from: number, to: number): number => {
+  let i = from
+  while (i < to && !isMaskedAt(leaf, i)) i++
+  return i
+}
+
+/** Behind the digits that the end of what is searched would cut: half a date is none. */
+const uncut = (leaf: Leaf, to: number): number => {
+  let i = to
+  while (i - to < YEAR && isDigit(at(leaf, i - 1)) && isDigit(at(leaf, i))) i++
+  return i
+}
+
+const YEAR = 4
+
 /** The first date within a short reach of the word. */
 const onWord = (leaf: Leaf, word: Word): void => {
   const to = Math.min(leaf.end, word.end + REACH)
   if (to <= leaf.datesEnd) return
   const from = searchStart(leaf, word)
   const digit = digitAfter(leaf, from, to)
-  leaf.datesEnd = digit < 0 ? ~digit : Math.min(to, digit + DATE_MAX)
+  leaf.datesEnd = digit < 0 ? ~digit : maskedFrom(leaf, digit, Math.min(to, digit + DATE_MAX))
   if (digit < 0 || !mayHoldDate(leaf, digit, leaf.datesEnd)) return
   const base = Math.max(from, digit - MONTH_MAX)
-  const found = DATE.exec(sliceOf(leaf, base, leaf.datesEnd))
+  const found = DATE.exec(sliceOf(leaf, base, uncut(leaf, leaf.datesEnd)))
   if (found === null) return
   const start = base + found.index
   leaf.datesEnd = start + found[0].length
