@@ -15,10 +15,11 @@ import { describeLanes } from '../../../test/lanes/lanes.ts'
 // @boundaries-ignore the lanes of the tests serve every package
 import { startS3, type S3Server } from '../../../test/lanes/s3.ts'
 import { openArchive } from '../src/archive.ts'
+import type { CommittedManifest } from '../src/format/manifest.ts'
 import { openLog } from '../src/log.ts'
 import { openStore, whyStoreIsUnsafe } from '../src/store/open.ts'
 import { checkWorm } from '../src/store/worm.ts'
-import type { ArchiveStore } from '../src/store/store.ts'
+import type { ArchiveStore, Store } from '../src/store/store.ts'
 import { verifyArchive } from '../src/verify.ts'
 import type { VerifyReport } from '../src/verify/report.ts'
 import { createCutWriter } from '../src/writer.ts'
@@ -39,12 +40,13 @@ function codes({ problems }: VerifyReport): string[] {
 }
 
 /** Writes one cut, locked for so long. */
-async function writeTo(store: ArchiveStore, retentionDays?: number): Promise<void> {
+async function writeTo(store: Store, retentionDays?: number): Promise<CommittedManifest> {
   const keys = createMemoryKeys()
   const lock = retentionDays === undefined ? {} : { retentionDays }
   const writer = createCutWriter({ store, keys, now: Date.now, randomBytes, ...lock })
   const records = [{ offset: 0, value: event({ seq: 0 }), appendedMs: Date.now() }]
-  await writer.write({ topic: topic.events, partition: 0, records, nextOffset: 1, previous: undefined })
+  const cut = { topic: topic.events, partition: 0, records, nextOffset: 1, previous: undefined }
+  return (await writer.write(cut)).manifest
 }
 
 describeLanes(['s3'], 'the S3 store', () => {
@@ -275,6 +277,23 @@ describeLanes(['s3'], 'the S3 store', () => {
       expect(new Set((await withLocks(store)).problems.map(({ code }) => code))).toEqual(
         new Set(['lock.absent']),
       )
+    })
+
+    test('are found to end before the time that the manifest says', async () => {
+      const store = await open('short-locks/')
+      const hasty: Store = {
+        ...store,
+        put({ retainUntil = new Date(), ...object }) {
+          return store.put({ ...object, retainUntil: new Date(retainUntil.getTime() - 86_400_000) })
+        },
+      }
+      const { manifest } = await writeTo(hasty, 2)
+      const { problems } = await withLocks(store)
+      const short = problems.filter(({ code }) => code === 'lock.short')
+      expect(short.map(({ object }) => object)).toEqual(
+        manifest.objects.flatMap(({ key, tree }) => [key, tree.key]),
+      )
+      expect(short[0]?.reason).toMatch(/^is locked until \d{4}-\d\d-\d\d only, not until/u)
     })
 
     test('are told to be none where the store has none', async () => {

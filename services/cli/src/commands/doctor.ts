@@ -1,6 +1,6 @@
 import { access, constants, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkWorm, openArchive, type WormFinding } from '@muniment/archive'
+import { checkFolder, checkWorm, openArchive, type WormFinding } from '@muniment/archive'
 import type { Bus } from '@muniment/bus'
 import { listSections, listSettings, type Config, type SettingInfo } from '@muniment/runtime'
 import { isAppError, topic, topics } from '@muniment/schema'
@@ -136,18 +136,22 @@ function printWorm({ printer }: Call, finding: WormFinding): void {
   printer.answer(finding, () => `${mark} ${id}  ${promise}${why}`)
 }
 
+/** Tries what a folder keeps; whatever that is, its owner and root can undo it. */
+async function testFolder(call: Call, directory: string): Promise<number> {
+  for (const finding of await checkFolder(directory)) printWorm(call, finding)
+  call.printer.say(
+    'The archive is a folder: its owner and root can remove files, and lift the immutable flag; only the log and its witnesses show it.',
+  )
+  call.printer.say('Nothing here holds against them: for that, use a bucket with Object Lock.')
+  return 1
+}
+
 /** Tries to break the rules of the archive's store. */
 async function testWorm(call: Call): Promise<number> {
-  const bucket = s3ConfigOf(await call.config())
-  if (bucket === undefined) {
-    call.printer.say(
-      'The archive is a folder: its files are read-only, but whoever may write to the folder can remove them, and only the log shows it.',
-    )
-    call.printer.say(
-      'Nothing was tested; for immutability use a bucket with Object Lock, or a file system that has it.',
-    )
-    return 1
-  }
+  const config = await call.config()
+  if (config.store.kind === 'file') return await testFolder(call, config.store.dir)
+  const bucket = s3ConfigOf(config)
+  if (bucket === undefined) throw new TypeError('neither a folder nor a bucket')
   const { findings, cleanUp } = await checkWorm(bucket, id => call.printer.progress(`Trying ${id} …`))
   call.printer.progress('Waiting for locks to end, to leave nothing …')
   const cleaning = cleanUp()
