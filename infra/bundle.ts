@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { rolldown } from 'rolldown'
 
 /**
@@ -12,7 +12,7 @@ export async function bundle(doors: readonly string[], into: string): Promise<vo
   const build = await rolldown({
     input: [...doors],
     platform: 'node',
-    external: id => !id.startsWith('.') && !id.startsWith('/'),
+    external: id => !id.startsWith('.') && !isAbsolute(id),
     onLog(_level, { message }) {
       throw new Error(message)
     },
