@@ -3,6 +3,9 @@ import { createArchiver } from '@muniment/archiver'
 import { openBus, type Bus } from '@muniment/bus'
 import { createLogger } from '@muniment/runtime'
 import { topic } from '@muniment/schema'
+import { leafHash } from '../../shared/archive/src/format/merkle.ts'
+import { rootFromInclusion } from '../../shared/archive/src/format/proofs.ts'
+import { createTree } from '../../shared/archive/src/format/tree.ts'
 import { benchEvent, countTraffic, createFilled, createKeys, type Traffic } from './archive-rig.ts'
 import { cpuSeconds, type Figure } from './figure.ts'
 
@@ -108,9 +111,36 @@ async function manyTenants(): Promise<readonly Figure[]> {
   ]
 }
 
-/** Sealing, verifying, the archiver as a stage, many tenants. */
+/** Audit paths in a tree whose right edge is ragged, made and checked. */
+async function inclusionProofs(): Promise<readonly Figure[]> {
+  const size = 99_991
+  const count = 20_000
+  const tree = createTree()
+  for (let index = 0; index < size; index++) tree.append(leafHash(Buffer.from(`entry ${index}`)))
+  const root = tree.rootAt(size)
+  const indexes = Array.from({ length: count }, (_, at) => (at * 7919) % size)
+  const leaves = tree.level(0)
+  let paths: (readonly Buffer[])[] = []
+  const madeS = await cpuSeconds(async () => {
+    paths = indexes.map(index => tree.inclusionProof(index, size))
+  })
+  let proven = 0
+  const checkedS = await cpuSeconds(async () => {
+    for (const [at, index] of indexes.entries()) {
+      const leaf = leaves[index] ?? Buffer.alloc(0)
+      const given = rootFromInclusion(leaf, { index, size }, paths[at] ?? [])
+      if (given?.equals(root) === true) proven += 1
+    }
+  })
+  return [
+    against(30_000, { name: 'inclusion proofs made', value: count / madeS, unit: 'proofs/CPU-s' }),
+    against(30_000, { name: 'inclusion proofs checked', value: proven / checkedS, unit: 'proofs/CPU-s' }),
+  ]
+}
+
+/** Sealing, verifying, proofs, the archiver as a stage, many tenants. */
 export async function run(): Promise<readonly Figure[]> {
   // First, so that its memory is its own.
   const tenants = await manyTenants()
-  return [...(await sealAndVerify()), ...(await stage()), ...tenants]
+  return [...(await sealAndVerify()), ...(await inclusionProofs()), ...(await stage()), ...tenants]
 }

@@ -14,6 +14,7 @@ const suites: Readonly<Record<string, () => Promise<{ readonly run: () => Promis
   archive: async () => import('./archive.ts'),
   query: async () => import('./query.ts'),
   restart: async () => import('./restart.ts'),
+  'group-by': async () => import('./group-by.ts'),
   pipeline: async () => import('./pipeline.ts'),
   control: async () => import('./control.ts'),
   guard: async () => import('./guard.ts'),

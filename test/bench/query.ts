@@ -20,7 +20,7 @@ interface Timed {
   readonly totalMs: number
 }
 
-async function ask(engine: QueryEngine, sql: string): Promise<Timed> {
+export async function ask(engine: QueryEngine, sql: string): Promise<Timed> {
   // People pause between questions; meanwhile the next process gets ready.
   await new Promise(resolve => setTimeout(resolve, 400))
   const startedMs = performance.now()
@@ -30,11 +30,11 @@ async function ask(engine: QueryEngine, sql: string): Promise<Timed> {
   return { figures: result.figures(), firstRowMs, totalMs: performance.now() - startedMs }
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
 
-async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+export async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'muniment-bench-'))
   try {
     return await work(folder)
@@ -43,7 +43,7 @@ async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-function engineOver(filled: Filled, cachePath: string, delayMs: number): QueryEngine {
+export function engineOver(filled: Filled, cachePath: string, delayMs: number): QueryEngine {
   const traffic = { reads: 0, readBytes: 0, writes: 0 }
   const store = countTraffic(filled.store, traffic, delayMs)
   return createQueryEngine({ store, keys: filled.keys.segmentKeys, cachePath, keepsSpareProcess: true })
