@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
-import { isAppError, type MunimentEvent } from '@muniment/schema'
+import type { MunimentEvent } from '@muniment/schema'
 import type { ToolLabels } from './flow/labels.ts'
+import { isPutAside } from './put-aside.ts'
 import { createReplay } from './replay.ts'
 import type { RulePack } from './sigma/pack.ts'
 
@@ -19,8 +20,8 @@ export interface BacktestLine {
 /** What a pack would have done. */
 export interface Backtest {
   readonly events: number
-  /** Events that the rules would have put aside for comparing too much. */
-  readonly tooCostly: number
+  /** Events that would have been put aside as dead letters: rules compare too much, or fail at them. */
+  readonly putAside: number
   readonly rules: readonly BacktestLine[]
 }
 
@@ -54,7 +55,7 @@ export async function backtestRules(
 ): Promise<Backtest> {
   const replay = createReplay(pack, createSecretKey(randomBytes(32)), labels)
   const counts: Counts = { matches: new Map(), notifications: new Map() }
-  let [seen, tooCostly] = [0, 0]
+  let [seen, putAside] = [0, 0]
   for await (const event of events) {
     seen += 1
     try {
@@ -62,11 +63,11 @@ export async function backtestRules(
       for (const { rule } of fired) add(counts.matches, rule.name)
       for (const alert of alerts) add(counts.notifications, alert.finding_info.analytic.name ?? '')
     } catch (error) {
-      if (!isAppError(error, 'LIMIT_EXCEEDED')) throw error
-      tooCostly += 1
+      if (!isPutAside(error)) throw error
+      putAside += 1
     }
   }
-  return { events: seen, tooCostly, rules: linesOf(pack, replay.state.groups, counts) }
+  return { events: seen, putAside, rules: linesOf(pack, replay.state.groups, counts) }
 }
 
 function linesOf(

@@ -13,6 +13,7 @@ import { createFold, type Fold } from './behaviour/fold.ts'
 import { decodeState, emptyState, encodeState, type PartitionState } from './behaviour/state.ts'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import type { RulePack } from './sigma/pack.ts'
+import { isPutAside, judged } from './put-aside.ts'
 import { signalRecord } from './signal-record.ts'
 
 const group = 'muniment.detector.behaviour'
@@ -109,14 +110,15 @@ function isSignal(value: unknown): value is Signal {
   return Array.isArray(value['hits']) && typeof value['tenant'] === 'string'
 }
 
-function parseSignal(record: BusRecord): Signal | undefined {
+function parseSignal(record: BusRecord): Signal {
+  const { buffer, byteOffset, byteLength } = record.value
   try {
-    const { buffer, byteOffset, byteLength } = record.value
     const value: unknown = JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString())
-    return isSignal(value) ? value : undefined
+    if (isSignal(value)) return value
   } catch {
-    return undefined
+    // Told below: what the parser says quotes the record.
   }
+  throw new AppError('SCHEMA_UNKNOWN', 'a record is no signal that this version knows')
 }
 
 /** What a batch leads to. */
@@ -124,26 +126,38 @@ interface Folded {
   readonly alerts: readonly OutgoingRecord[]
   /** For the partitions where servers are looked at as a whole. */
   readonly signals: readonly OutgoingRecord[]
-  readonly refused: readonly BusRecord[]
+  readonly refused: readonly Refused[]
+}
+
+interface Refused {
+  readonly record: BusRecord
+  readonly error: AppError
 }
 
 /** Folds the records not folded yet; the state's offset moves with each, so that a replayed batch continues where it stopped. */
 function foldBatch(stage: Stage, owned: Owned, batch: Batch): Folded {
   const alerts: OutgoingRecord[] = []
   const signals: OutgoingRecord[] = []
-  const refused: BusRecord[] = []
+  const refused: Refused[] = []
   // All alerts of a lane go to one partition of `mcp.alerts`, so that their numbers stay contiguous there.
   const partition = batch.partition % stage.alertPartitions
   for (const record of batch.records) {
     if (record.offset < owned.state.offset) continue
-    const signal = parseSignal(record)
-    if (signal === undefined) refused.push(record)
-    else {
-      const found = owned.fold.step(owned.state, signal, record.timestampMs)
+    try {
+      const signal = parseSignal(record)
+      const found = judged(() => owned.fold.step(owned.state, signal, record.timestampMs))
       for (const alert of found) alerts.push({ ...alertRecord(alert), partition })
-      for (const made of owned.state.outbox.splice(0))
-        signals.push(signalRecord(`${made.tenant}/server:${made.server ?? ''}`, made))
+    } catch (error) {
+      if (!isPutAside(error)) throw error
+      refused.push({ record, error })
+      stage.log.warn('detector.refused', {
+        code: error.code,
+        partition: batch.partition,
+        offset: record.offset,
+      })
     }
+    for (const made of owned.state.outbox.splice(0))
+      signals.push(signalRecord(`${made.tenant}/server:${made.server ?? ''}`, made))
     owned.state.offset = record.offset + 1
   }
   owned.state.offset = Math.max(owned.state.offset, batch.nextOffset)
@@ -152,8 +166,7 @@ function foldBatch(stage: Stage, owned: Owned, batch: Batch): Folded {
 
 async function publish(stage: Stage, output: Folded): Promise<void> {
   const { bus, signal, log } = stage
-  for (const record of output.refused) {
-    const error = new AppError('SCHEMA_UNKNOWN', 'a record is no signal that this version knows')
+  for (const { record, error } of output.refused) {
     await retryWhileUnreachable(
       () => publishDeadLetter(bus, record, { error, stage: 'detector.behaviour' }),
       { signal, log },

@@ -1,10 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import { publishDeadLetter, type Batch, type Bus, type BusRecord, type OutgoingRecord } from '@muniment/bus'
-import { AppError, isAppError, laneOf, topic, type MunimentEvent } from '@muniment/schema'
+import { laneOf, topic, type AppError, type MunimentEvent } from '@muniment/schema'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import { toldBy, type Copy } from './copies.ts'
 import { emit } from './emit.ts'
 import { parseEvent } from './parse-event.ts'
+import { isPutAside, judged } from './put-aside.ts'
 import type { ToolLabels } from './flow/labels.ts'
 import { arrangeRules, signalOf, type EventRules } from './signal.ts'
 import { signalRecord } from './signal-record.ts'
@@ -63,9 +64,10 @@ interface Coverage {
   readonly isClaim: boolean
 }
 
-interface Announced {
+interface Placed {
   readonly event: MunimentEvent
   readonly incoming: BusRecord
+  readonly lane: string
 }
 
 /** What was told before needs no telling again: a server's tools, callers and arguments are known after the first time. */
@@ -123,7 +125,7 @@ function announceLoss(
     output.signals.push({ ...record, partition })
 }
 
-function announceTime({ minutes, signalPartitions }: Stage, output: Output, of: Announced): void {
+function announceTime({ minutes, signalPartitions }: Stage, output: Output, of: Placed): void {
   const { partition } = of.incoming
   const minute = minuteOf(of.event, of.incoming)
   if (minute <= (minutes.get(partition) ?? -1)) return
@@ -132,27 +134,33 @@ function announceTime({ minutes, signalPartitions }: Stage, output: Output, of: 
   for (let to = 0; to < signalPartitions; to++) output.signals.push({ ...record, partition: to })
 }
 
-async function handle(stage: Stage, output: Output, incoming: BusRecord): Promise<void> {
-  const event = parseEvent(incoming)
-  announceTime(stage, output, { event, incoming })
-  const lane = incoming.headers['mun_lane'] ?? laneOf(event.source)
-  if (isCovered(output, event, lane)) return
+/** Tells what an event means for time and for its lane; whether there is something in it to judge. */
+function place(stage: Stage, output: Output, of: Placed): boolean {
+  const { event, incoming, lane } = of
+  announceTime(stage, output, of)
+  if (isCovered(output, event, lane)) return false
   cover(output, event, lane)
   if (event.gap !== undefined) {
     if (event.gap.claimed === true) announceLoss(stage, output, { event, lane })
     else if (!isReplayed(lane)) announceGap(output, event, lane)
-    return
+    return false
   }
   if (event.kind === 'heartbeat') {
     // All of a tenant are looked at in one place: on an evening many fall silent, and that is one alert.
     if (!isReplayed(lane))
       output.signals.push(signalRecord(`alive:${event.tenant}`, aliveOf(event, lane, incoming)))
-    return
+    return false
   }
-  if (event.kind === 'begun') return
+  return event.kind !== 'begun'
+}
+
+async function handle(stage: Stage, output: Output, incoming: BusRecord): Promise<void> {
+  const event = parseEvent(incoming)
+  const lane = incoming.headers['mun_lane'] ?? laneOf(event.source)
+  if (!judged(() => place(stage, output, { event, incoming, lane }))) return
   const { pack, arranged, labels } = stage
   const key = await keyOf(stage, event.tenant)
-  const { signal, copies } = emit(event, lane, { pack, arranged, labels, key })
+  const { signal, copies } = judged(() => emit(event, lane, { pack, arranged, labels, key }))
   output.signals.push(signalRecord(`${signal.tenant}/${signal.principal}`, signal))
   for (const copy of copies) passOn(stage, output, copy)
 }
@@ -204,12 +212,7 @@ async function work(stage: Stage, batch: Batch): Promise<void> {
     try {
       await handle(stage, output, incoming)
     } catch (error) {
-      if (
-        !isAppError(error, 'BATCH_MALFORMED') &&
-        !isAppError(error, 'SCHEMA_UNKNOWN') &&
-        !isAppError(error, 'LIMIT_EXCEEDED')
-      )
-        throw error
+      if (!isPutAside(error)) throw error
       output.refused.push({ record: incoming, error })
       stage.log.warn('detector.refused', {
         code: error.code,

@@ -4,6 +4,7 @@ import { createFold, foldWhole } from './behaviour/fold.ts'
 import { emptyState, type PartitionState } from './behaviour/state.ts'
 import { emit } from './emit.ts'
 import { createToolLabels, type ToolLabels } from './flow/labels.ts'
+import { judged } from './put-aside.ts'
 import type { RulePack } from './sigma/pack.ts'
 import { arrangeRules, signalOf, type Fired } from './signal.ts'
 import { minuteOf, tickOf } from './times.ts'
@@ -20,7 +21,7 @@ export interface Replay {
   readonly state: PartitionState
 }
 
-/** Runs a pack over events as the two stages would have; throws `LIMIT_EXCEEDED` for an event that they would have put aside. */
+/** Runs a pack over events as the two stages would have; throws `LIMIT_EXCEEDED` or `RULE_FAILED` for an event that they would have put aside. */
 export function createReplay(
   pack: RulePack,
   key: KeyObject,
@@ -44,7 +45,7 @@ export function createReplay(
         return { fired: [], alerts: fed([...ticks, signalOf(event, `${lane}#gap`, [])], timeMs) }
       if (event.kind === 'heartbeat' || event.kind === 'begun')
         return { fired: [], alerts: fed(ticks, timeMs) }
-      const { fired, signal, copies } = emit(event, lane, { pack, arranged, labels, key })
+      const { fired, signal, copies } = judged(() => emit(event, lane, { pack, arranged, labels, key }))
       return { fired, alerts: fed([...ticks, signal, ...copies.map(copy => copy.signal)], timeMs) }
     },
   }

@@ -141,6 +141,43 @@ test('an event that costs the rules too much goes to the dead letters, and the o
   expect((await alertsOn(lab.bus)).map(alert => alert.finding_info.title)).toEqual(['plain'])
 })
 
+test('an event or signal at which a detector fails goes to the dead letters, and the ones after it are judged', async () => {
+  await using lab = await openLab()
+  const plain = compilePack([rule('broken', 'tool: read'), rule('plain', 'tool: drop_all')])
+  const rules = plain.rules.map(each => {
+    if (each.name !== 'broken') return each
+    const matches: typeof each.matches = facts => {
+      if (!each.matches(facts)) return false
+      throw new TypeError('cannot read the secret of ada@example.org')
+    }
+    return { ...each, matches }
+  })
+  await lab.bus.publish(topic.signals, [
+    {
+      key: 'default/eve',
+      value: Buffer.from(
+        JSON.stringify({
+          lane: 'odd/0',
+          seq: 0,
+          time: '2026-11-20T08:00:00Z',
+          tenant: 'default',
+          hits: [null],
+        }),
+      ),
+      headers: {},
+    },
+  ])
+  await publish(lab.bus, [call(0, 'read', {}), call(1, 'drop_all', {})])
+  await drain(lab, { pack: { ...plain, rules, digest: 'broken' } })
+  const letters = [topic.events, topic.signals].map(name => contents(lab.bus, deadLetterTopic(name)))
+  for (const found of await Promise.all(letters)) {
+    expect(found.map(({ headers }) => headers['mun_error_code'])).toEqual(['RULE_FAILED'])
+    expect(found[0]?.headers['mun_error_message']).toMatch(/TypeError at .*\.ts:\d+:\d+/u)
+    expect(found[0]?.headers['mun_error_message']).not.toMatch(/ada@example|secret/u)
+  }
+  expect((await alertsOn(lab.bus)).map(alert => alert.finding_info.title)).toEqual(['plain'])
+})
+
 function login(seq: number, id: string): ReturnType<typeof call> {
   return { ...call(seq, 'login', { user: 'the-same' }), principal: { id, method: 'api_key' } }
 }

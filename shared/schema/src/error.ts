@@ -37,6 +37,8 @@ export const errorCodes = {
   QUERY_LIMIT: 'Narrow the time range or the filters, or raise the limit named in the message.',
   NOT_FOUND: 'Check the id; events appear in queries a few seconds after the call.',
   DISK_UNUSABLE: 'Free space or correct the permissions of the path named in the message.',
+  RULE_FAILED:
+    'The record is in the dead-letter topic, and archived all the same. Report what the message names; once it is mended, `muniment dlq replay` judges the record again.',
   LIMIT_EXCEEDED: 'The input is larger, deeper or more than the limit named in the message.',
 } as const
 

@@ -111,7 +111,7 @@ async function backtest(call: Call): Promise<number> {
     for (const line of tableLines(['rule', 'matches', 'notifications', 'groups', 'most of them'], rows))
       printer.out(line)
   }
-  const costly = found.tooCostly === 0 ? '' : `, ${found.tooCostly} would have been put aside`
+  const costly = found.putAside === 0 ? '' : `, ${found.putAside} would have been put aside`
   printer.say(`${found.events} events since ${new Date(sinceMs).toISOString()}${costly}`)
   return 0
 }
