@@ -15,22 +15,58 @@ for (const [sign, code] of [
   PLAIN[sign] = code
 
 /** Folded code of `\uXXXX` at a backslash. */
-export const unicodeAt = (bytes: Uint8Array, i: number): number => {
+const unicodeAt = (bytes: Uint8Array, i: number): number => {
   let code = 0
   for (let k = 2; k < 6; k++) code = (code << 4) | (hexValue(bytes[i + k] ?? 48) & 15)
   return FOLD[code] ?? 0
 }
 
-/** Codes of a JSON string between its quotes, with the escapes undone; broken escapes give their own letter. */
-export const unescape = (source: Source, range: { start: number; end: number }, into: Uint8Array): number => {
+/** The escapes of a JSON string in their order: where each stands in the decoded text, and how much further what follows it lies in the other. */
+export interface Escapes {
+  count: number
+  at: Int32Array
+  shift: Int32Array
+}
+
+export const createEscapes = (): Escapes => ({
+  count: 0,
+  at: new Int32Array(256),
+  shift: new Int32Array(256),
+})
+
+const twice = (table: Int32Array): Int32Array => {
+  const bigger = new Int32Array(table.length * 2)
+  bigger.set(table)
+  return bigger
+}
+
+const noteEscape = (escapes: Escapes, at: number, shift: number): void => {
+  const n = escapes.count++
+  if (n === escapes.at.length) {
+    escapes.at = twice(escapes.at)
+    escapes.shift = twice(escapes.shift)
+  }
+  escapes.at[n] = at
+  escapes.shift[n] = shift
+}
+
+/** Codes of a JSON string between its quotes, with the escapes undone and noted; broken escapes give their own letter. */
+export const unescape = (
+  source: Source,
+  range: { start: number; end: number },
+  out: { readonly bytes: Uint8Array; readonly escapes: Escapes },
+): number => {
   const { bytes } = source
+  const into = out.bytes
   let size = 0
+  out.escapes.count = 0
   for (let i = range.start; i < range.end; i++) {
     const c = bytes[i] ?? 0
     if (c !== 92) {
       into[size++] = c
       continue
     }
+    const at = size
     const sign = bytes[i + 1] ?? 0
     if (sign === 117 && i + 5 < range.end) {
       const code = unicodeAt(bytes, i)
@@ -40,6 +76,7 @@ export const unescape = (source: Source, range: { start: number; end: number }, 
       into[size++] = PLAIN[sign & 127] || sign
       i++
     }
+    noteEscape(out.escapes, at, i + 1 - size)
   }
   return size
 }

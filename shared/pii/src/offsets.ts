@@ -1,23 +1,13 @@
-import { INVISIBLE } from './chars.ts'
-import { unicodeAt } from './escapes.ts'
+import type { Escapes } from './escapes.ts'
 import type { OffsetMap } from './source.ts'
 
-const unitSize = (bytes: Uint8Array, escape: number): number => (bytes[escape + 1] === 117 ? 6 : 2)
-
-/** Map for a JSON string whose content begins at `start`: each call walks on from the last one, a call further back starts anew. */
-export const createOffsetMap = (bytes: Uint8Array, start: number): OffsetMap => {
-  let raw = start
-  let plain = 0
+/** Map for a JSON string whose content begins at `start`: each call goes on from the last one, a call further back starts anew. */
+export const createOffsetMap = (escapes: Escapes, start: number): OffsetMap => {
+  let passed = 0
   return offset => {
-    let from = offset < plain ? start : raw
-    let passed = offset < plain ? 0 : plain
-    while (passed < offset) {
-      const size = bytes[from] === 92 ? unitSize(bytes, from) : 1
-      if (size < 6 || unicodeAt(bytes, from) !== INVISIBLE) passed++
-      from += size
-    }
-    raw = from
-    plain = offset
-    return from
+    const { at, shift, count } = escapes
+    if (passed > 0 && (at[passed - 1] ?? 0) >= offset) passed = 0
+    while (passed < count && (at[passed] ?? 0) < offset) passed++
+    return offset + (passed === 0 ? start : (shift[passed - 1] ?? 0))
   }
 }

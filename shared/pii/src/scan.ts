@@ -1,6 +1,6 @@
 import { type Kinds, markKinds } from './custom.ts'
 import { decodeBase64, decodeSigns } from './encodings.ts'
-import { stringEndAt, unescape } from './escapes.ts'
+import { createEscapes, type Escapes, stringEndAt, unescape } from './escapes.ts'
 import { dropInvisible } from './fold.ts'
 import * as hint from './hints.ts'
 import { ESCAPED, FRAME, LEAF, NUMBER, type Records, walkJson } from './json.ts'
@@ -293,11 +293,30 @@ const lazyText = (
   }
 }
 
-const decode = (layer: Layer, value: Value): Source => {
-  const bytes = bufferAt(layer.level + 1, value.end - value.start)
-  const size = unescape(layer.source, value, bytes)
+/** Room for what a string decodes to, of its own for each level of nesting in each text that was encoded: the others are in use. */
+const slotOf = (scan: Scan, layer: Layer): number => scan.depth * (LEVELS_MAX + 2) + layer.level + 1
+
+/** Escapes of the string that is read in each slot. */
+const escapesBySlot: Escapes[] = []
+const ESCAPES_KEPT = 1 << 16
+
+const escapesAt = (slot: number): Escapes => {
+  const known = escapesBySlot[slot]
+  if (known !== undefined && known.at.length <= ESCAPES_KEPT) return known
+  const fresh = createEscapes()
+  escapesBySlot[slot] = fresh
+  return fresh
+}
+
+const decode = (
+  source: Source,
+  value: Value,
+  out: { readonly bytes: Uint8Array; readonly escapes: Escapes },
+): Source => {
+  const { bytes } = out
+  const size = unescape(source, value, out)
   close(bytes, size)
-  return { bytes, size, text: lazyText(layer.source, value, { bytes, size }), plain: undefined }
+  return { bytes, size, text: lazyText(source, value, { bytes, size }), plain: undefined }
 }
 
 /** The path where custom kinds ask for it: most policies have none, and paths cost time. */
@@ -319,8 +338,10 @@ const inner = (scan: Scan, layer: Layer, more: { source: Source; value: Value; m
 
 /** A string with escapes: its decoded text is read, and what is found there is mapped back. */
 const scanEscaped = (scan: Scan, layer: Layer, value: Value): void => {
-  const source = decode(layer, value)
-  const map = createOffsetMap(layer.source.bytes, value.start)
+  const slot = slotOf(scan, layer)
+  const escapes = escapesAt(slot)
+  const source = decode(layer.source, value, { bytes: bufferAt(slot, value.end - value.start), escapes })
+  const map = createOffsetMap(escapes, value.start)
   if (layer.level < LEVELS_MAX && isNested(source, 0, source.size))
     scanDocuments(scan, inner(scan, layer, { source, value, map }))
   else if (

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { detect, type PiiType } from '../src/index.ts'
+import { detect, mask, type PiiType } from '../src/index.ts'
 
 /** Types and the texts they were found in. */
 const read = (text: string): readonly string[] =>
@@ -218,6 +218,16 @@ describe('disguises', () => {
   ])('do not hide a value: %s', (_, text, type) => {
     expect(detect(text).map(one => one.type)).toEqual([type])
   })
+})
+
+const percentEncoded = (text: string): string => encodeURIComponent(JSON.stringify({ note: text }))
+
+test('a value in base64 in a document in percent signs is masked in its place', () => {
+  const prose =
+    'and enough words behind it that nobody takes what encodes them for a credential, which is shorter'
+  const hidden = btoa(JSON.stringify({ m: `hi\n\n\n\nmail ada@example.org ${prose}\n` }, undefined, 1))
+  const masked = percentEncoded('a\nb\nc X end\n').replace('X', '[EMAIL]')
+  expect(mask(percentEncoded(`a\nb\nc ${hidden} end\n`))).toBe(masked)
 })
 
 describe('tables', () => {
