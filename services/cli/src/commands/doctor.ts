@@ -1,11 +1,11 @@
 import { access, constants, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkFolder, checkWorm, openArchive, type WormFinding } from '@muniment/archive'
-import type { Bus } from '@muniment/bus'
 import { listSections, listSettings, type Config, type SettingInfo } from '@muniment/runtime'
-import { isAppError, topic, topics } from '@muniment/schema'
+import { isAppError, topic } from '@muniment/schema'
+import { checkBus } from '../check-bus.ts'
 import type { Call, CliCommand } from '../command.ts'
-import { openBusOf, openKeysOf, openStoreOf, s3ConfigOf } from '../context.ts'
+import { openKeysOf, openStoreOf, s3ConfigOf } from '../context.ts'
 import { flag } from '../options.ts'
 import { safe } from '../print.ts'
 import { checkProduction } from '../production/check.ts'
@@ -41,37 +41,6 @@ async function keysCheck(config: Config): Promise<string> {
   return `all five secrets are there; interceptors seal to ${(await context.keys.ingestPublicKey()).split('.')[0] ?? ''}`
 }
 
-const groups: readonly (readonly [group: string, topic: string])[] = [
-  ['muniment.masker', topic.raw],
-  ['muniment.detector.content', topic.events],
-  ['muniment.detector.behaviour', topic.signals],
-  ['muniment.archiver', topic.events],
-]
-
-async function lagOf(bus: Bus, group: string, name: string): Promise<number> {
-  const partitions = await bus.describe(name, group)
-  return partitions.reduce(
-    (sum, { firstOffset, nextOffset, committedOffset = firstOffset }) =>
-      sum + Math.max(0, nextOffset - Math.max(committedOffset, firstOffset)),
-    0,
-  )
-}
-
-async function busCheck(config: Config): Promise<string> {
-  await using bus = await openBusOf(config)
-  const missing: string[] = []
-  for (const { name } of topics) if ((await bus.describe(name)).length === 0) missing.push(name)
-  if (missing.length === topics.length)
-    return 'the bus answers; it has no topics yet, muniment up creates them'
-  if (missing.length > 0) throw new Error(`these topics do not exist: ${missing.join(', ')}`)
-  const lags = await Promise.all(
-    groups.map(
-      async ([group, name]) => `${group.slice('muniment.'.length)} ${await lagOf(bus, group, name)}`,
-    ),
-  )
-  return `all ${topics.length} topics are there; records behind: ${lags.join(', ')}`
-}
-
 async function storeCheck(config: Config): Promise<string> {
   const store = await openStoreOf(config)
   await using context = await openKeysOf(config)
@@ -85,7 +54,7 @@ const checks: Readonly<Record<string, Check>> = {
   home: homeCheck,
   spool: spoolCheck,
   secrets: keysCheck,
-  bus: busCheck,
+  bus: checkBus,
   store: storeCheck,
 }
 
