@@ -45,6 +45,16 @@ export interface SealContext {
 
 /** Sets of fewer rows are turned into files together. */
 const fewRows = 1000
+/** Files made together: each looks for its rows among those of all, and all are in memory until they are encrypted. */
+const filesAtOnce = 256
+
+/** The same bytes in memory of their own: a small buffer that is kept would keep a slab that it shares with thousands that are not. */
+function apart(bytes: Buffer): Buffer {
+  if (bytes.length === bytes.buffer.byteLength) return bytes
+  const own = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(own)
+  return own
+}
 
 /** Encrypts one tenant's records, given as plain Parquet too, under a key of their own. */
 async function sealSegment(input: TenantRows, plain: Buffer, context: SealContext): Promise<SealedSegment> {
@@ -69,7 +79,7 @@ async function sealSegment(input: TenantRows, plain: Buffer, context: SealContex
     wrapped_key: wrapped,
     ...(filter !== undefined && { filter }),
   }
-  return { bytes: file.bytes, leaves, entry }
+  return { bytes: apart(file.bytes), leaves: apart(leaves), entry }
 }
 
 async function sealTogether(
@@ -98,11 +108,8 @@ export async function sealSegments(
   for (const input of inputs.filter(({ rows }) => rows.length >= fewRows)) {
     sealed.push(...(await sealTogether([input], context)))
   }
-  return [
-    ...sealed,
-    ...(await sealTogether(
-      inputs.filter(({ rows }) => rows.length < fewRows),
-      context,
-    )),
-  ]
+  const few = inputs.filter(({ rows }) => rows.length < fewRows)
+  for (let at = 0; at < few.length; at += filesAtOnce)
+    sealed.push(...(await sealTogether(few.slice(at, at + filesAtOnce), context)))
+  return sealed
 }
