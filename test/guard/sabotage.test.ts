@@ -19,6 +19,7 @@ import {
   limit,
   maskBeforeModel,
   reduceErrors,
+  sessions,
   validate,
   type GuardPart,
   type Stage,
@@ -108,6 +109,7 @@ async function allParts(): Promise<readonly GuardPart[]> {
     authenticate(createAuthenticator({ methods: [apiKeys({ ...shelves, now: Date.now })] }), {
       sessions: createSessions({ now: Date.now }),
     }),
+    sessions(),
     enforceDecisions(),
     authorise({
       needs: { read: { tools: names.filter(name => name !== 'secret') } },
@@ -212,6 +214,11 @@ const attacks: readonly Attack[] = [
       return isDone(await ask(...call('read'), { 'mcp-session-id': 's', 'x-api-key': key.theirs }))
     },
   ],
+  [
+    'a session that the client made up, or the server named',
+    'sessions',
+    async ask => isDone(await ask(...call('read'), { 'mcp-session-id': 'session-1' })),
+  ],
   repeating('a flood', () => ({})),
   repeating('a flood under other addresses', round => ({
     'x-forwarded-for': `10.0.0.${round}`,
@@ -271,10 +278,16 @@ const attacks: readonly Attack[] = [
   ],
 ]
 
+/** All that stand against an attack. Some on other parts show sessions that nobody was given, which would be stopped twice. */
+function against(part: Stage): readonly GuardPart[] {
+  return part === 'sessions' ? parts : parts.filter(({ stage }) => stage !== 'sessions')
+}
+
 test.each(attacks)('%s is stopped by %s, and by it alone', async (_, part, passes) => {
-  expect(await through(parts, passes)).toBe(false)
-  const others = parts.filter(({ stage }) => stage !== part)
-  expect(others.length).toBe(parts.length - 1)
+  const all = against(part)
+  expect(await through(all, passes)).toBe(false)
+  const others = all.filter(({ stage }) => stage !== part)
+  expect(others.length).toBe(all.length - 1)
   expect(await through(others, passes)).toBe(true)
 })
 

@@ -129,14 +129,19 @@ async function start(): Promise<Started> {
   }
 }
 
-type Ask = (method: string, params?: object, key?: string) => Promise<string>
+interface Shown {
+  readonly key?: string
+  readonly session?: string
+}
+type Ask = (method: string, params?: object, shown?: Shown) => Promise<string>
 
 function asking(url: URL): Ask {
-  return async (method, params = {}, key = keys['mcp:read'] ?? '') => {
+  return async (method, params = {}, { key = keys['mcp:read'] ?? '', session } = {}) => {
     const headers = {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       'x-api-key': key,
+      ...(session !== undefined && { 'mcp-session-id': session }),
     }
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
     return await (await fetch(url, { method: 'POST', headers, body })).text()
@@ -159,7 +164,7 @@ const passes = (answer: string): boolean => answer.includes('"result"')
 const probes: Readonly<Record<string, Probe>> = {
   'a call without a key': {
     by: 'muniment.yaml auth.api_keys',
-    isOpen: async ask => !(await ask(...call('list_directory'), '')).includes('AUTH_FAILED'),
+    isOpen: async ask => !(await ask(...call('list_directory'), { key: '' })).includes('AUTH_FAILED'),
   },
   'a tool that takes another role': {
     by: 'rules.yaml needs.write.tools',
@@ -193,6 +198,10 @@ const probes: Readonly<Record<string, Probe>> = {
   'what a server says of its failure': {
     by: 'muniment.yaml guard.errors',
     isOpen: async ask => (await ask(...call('search_files'))).includes('secret'),
+  },
+  'a session that nobody was given': {
+    by: 'muniment.yaml guard.sessions',
+    isOpen: async ask => passes(await ask('tools/list', {}, { session: 'session-1' })),
   },
   'personal data': {
     by: 'muniment.yaml pii.before_llm',

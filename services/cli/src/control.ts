@@ -12,6 +12,7 @@ import {
 } from '@muniment/keys/control'
 import type { Config, Logger, Task } from '@muniment/runtime'
 import { decisionKey, topic, type Decision } from '@muniment/schema'
+import { openBusOf, openKeysOf } from './context.ts'
 import { homeFile, writeHomeFile } from './home-file.ts'
 import { writeControlKeys } from './ingest-key.ts'
 
@@ -25,6 +26,16 @@ export interface ControlContext {
   readonly config: Config
   readonly bus: Bus
   readonly keys: Keys
+}
+
+/** Lends what decisions are read and made with. */
+export async function withControl<T>(
+  config: Config,
+  act: (context: ControlContext) => Promise<T>,
+): Promise<T> {
+  await using bus = await openBusOf(config)
+  await using keyContext = await openKeysOf(config)
+  return await act({ config, bus, keys: keyContext.keys })
 }
 
 /** A view, and what ends the reading into it. */

@@ -1,10 +1,12 @@
 import {
   limit,
   reduceErrors,
+  sessions,
   validate,
   type GuardPart,
   type LimitOptions,
   type LimitRule,
+  type SessionsOptions,
   type ValidateOptions,
 } from '@muniment/interceptor/guard'
 import { readSection, type Section } from '@muniment/runtime'
@@ -47,17 +49,29 @@ const validateSchema = z.strictObject({
 
 const errorsSchema = z.strictObject({ tool_errors: z.enum(['reduce', 'keep']).optional() })
 
+const sessionsSchema = z.strictObject({
+  idle_seconds: positive.optional(),
+  absolute_seconds: positive.optional(),
+  most: whole.optional(),
+  most_per_principal: whole.optional(),
+})
+
 const guardSectionSchema = z.strictObject({
   /** File with the rules of who may do what. */
   authorise: z.string().min(1).optional(),
   limit: limitSchema.optional(),
   validate: validateSchema.optional(),
   errors: errorsSchema.optional(),
+  sessions: sessionsSchema.optional(),
 })
 
 type Inspect = NonNullable<ValidateOptions['inspect']>
 type PathOptions = NonNullable<ValidateOptions['paths']>
 type UrlOptions = NonNullable<ValidateOptions['urls']>
+
+function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000
+}
 
 type Given<T> = { readonly [K in keyof T]?: T[K] | undefined }
 
@@ -118,6 +132,17 @@ function validateOf(said: z.infer<typeof validateSchema>, inspect: Inspect | und
   )
 }
 
+function sessionsOf(said: z.infer<typeof sessionsSchema>): GuardPart {
+  return sessions(
+    written<SessionsOptions>({
+      idleMs: milliseconds(said.idle_seconds),
+      absoluteMs: milliseconds(said.absolute_seconds),
+      most: said.most,
+      mostPerPrincipal: said.most_per_principal,
+    }),
+  )
+}
+
 /** The grammars of the detector, where payloads are to be refused; loaded only then. */
 async function inspectOf(payloads: 'pass' | 'refuse' | undefined): Promise<Inspect | undefined> {
   if (payloads !== 'refuse') return undefined
@@ -127,10 +152,11 @@ async function inspectOf(payloads: 'pass' | 'refuse' | undefined): Promise<Inspe
 
 /** The parts that the section `guard` asks for beside rules of who may do what. Throws `CONFIG_INVALID` with path, file and line. */
 export async function guardPartsIn(section: Section): Promise<GuardPart[]> {
-  const { limit: rates, validate: checks, errors } = readSection(section, guardSectionSchema)
+  const { limit: rates, validate: checks, errors, sessions: ids } = readSection(section, guardSectionSchema)
   return [
     ...(rates === undefined ? [] : [limitOf(rates)]),
     ...(checks === undefined ? [] : [validateOf(checks, await inspectOf(checks.payloads))]),
+    ...(ids === undefined ? [] : [sessionsOf(ids)]),
     ...(errors === undefined ? [] : [reduceErrors(written({ toolErrors: errors.tool_errors }))]),
   ]
 }

@@ -17,6 +17,7 @@ const whole = `guard:
     paths: { roots: [/srv/files], max_file_bytes: 1000 }
     sanitise: { tools: [post], html: true }
   errors: { tool_errors: keep }
+  sessions: { idle_seconds: 600, absolute_seconds: 3600, most: 100, most_per_principal: 10 }
 `
 
 async function partsOf(yaml: string): Promise<readonly string[]> {
@@ -25,7 +26,7 @@ async function partsOf(yaml: string): Promise<readonly string[]> {
 }
 
 test('the section guard names the parts that wrap and proxy stand behind', async () => {
-  expect(await partsOf(whole)).toEqual(['limit', 'validate', 'errors'])
+  expect(await partsOf(whole)).toEqual(['limit', 'validate', 'sessions', 'errors'])
   expect(await partsOf('guard: { errors: {} }')).toEqual(['errors'])
   expect(await partsOf('guard: {}')).toEqual([])
 })
@@ -46,6 +47,9 @@ test.each<[string, string, string]>([
   ['payloads: refuse', 'payload: refuse', 'guard.validate.payload'],
   ['roots: [/srv/files]', 'roots: []', 'guard.validate.paths.roots'],
   ['roots: [/srv/files]', 'roots: [files]', 'absolute'],
+  ['idle_seconds: 600', 'idle: 600', 'guard.sessions.idle'],
+  ['absolute_seconds: 3600', 'absolute_seconds: 0', 'guard.sessions.absolute_seconds'],
+  ['absolute_seconds: 3600', 'absolute_seconds: 3000000', 'absoluteMs'],
   ['tool_errors: keep', 'tool_errors: show', 'guard.errors.tool_errors'],
   ['errors: {', 'error: {', 'guard.error'],
   ['authorise: rules.yaml', 'authorise: [rules.yaml]', 'guard.authorise'],

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createCutWriter, openArchive, openStore, type CommittedManifest } from '@muniment/archive'
 import { openBus } from '@muniment/bus'
 import { createControlVerifier, openKeys, openSecrets, type Keys } from '@muniment/keys'
-import { decisionSchema, topic } from '@muniment/schema'
+import { decisionSchema, topic, type Decision } from '@muniment/schema'
 import { openState } from '@muniment/state'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { takeActs } from './acts.ts'
@@ -192,8 +192,20 @@ describe('keys data', () => {
   })
 })
 
-test('keys end-sessions is recorded', async () => {
+test('keys end-sessions tells every guard, each time it is asked for, and is recorded', async () => {
+  const told = async (): Promise<Decision | undefined> => {
+    const { stdout } = await muniment(['decisions', '--json'], { env: { MUNIMENT_HOME: home } })
+    const decisions = stdout
+      .trim()
+      .split('\n')
+      .map((line): Decision => JSON.parse(line))
+    return decisions.find(({ scope }) => scope === 'sessions')
+  }
   expect((await keys('end-sessions')).stdout).toMatch(/^ended {2}every session begun before 2/u)
+  const first = await told()
+  expect(first).toMatchObject({ value: '*', action: 'end' })
+  await keys('end-sessions')
+  expect((await told())?.version).toBeGreaterThan(first?.version ?? Infinity)
   expect((await takeActs(home)).at(-1)).toMatchObject({
     method: 'muniment/sessions.end',
     details: { phase: 'done' },

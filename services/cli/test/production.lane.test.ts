@@ -66,7 +66,7 @@ function check(
 ): readonly Finding[] {
   const env: Record<string, string | undefined> = { ...settled(), ...change }
   // What the configuration refuses by itself is looked at without one.
-  const yaml = 'auth: {}\nguard: { authorise: rules.yaml, limit: {}, validate: {}, errors: {} }'
+  const yaml = 'auth: {}\nguard: { authorise: rules.yaml, limit: {}, validate: {}, errors: {}, sessions: {} }'
   const { MCP_ALLOWED_ORIGINS: _, MCP_TLS_CERT: _1, MCP_TLS_KEY: _2, ...rest } = env
   return checkProduction({
     env,

@@ -30,6 +30,7 @@ function knock(guard: Guard, { address = '10.0.0.1', forwarded, key }: Knock = {
     method: 'POST',
     target: '/mcp',
     address,
+    place: '/',
     header: name => fields.get(name),
   })
   return verdict instanceof Promise ? verdict : (verdict?.refusal?.code ?? verdict?.headers)

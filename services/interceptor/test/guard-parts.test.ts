@@ -261,7 +261,8 @@ test('who was verified at the door is known to the parts behind it', async () =>
     },
   })
   const guard = openGuards([second, first], context)(undefined)
-  const request = { tenant: 't', method: 'POST', target: '/', header: () => undefined, address: undefined }
+  const head = { method: 'POST', target: '/', header: () => undefined, place: '/' }
+  const request = { tenant: 't', ...head, address: undefined }
   expect(await guard?.door?.(request)).toMatchObject({
     principal: { id: 'alice' },
     headers: { A: '1', B: '2' },

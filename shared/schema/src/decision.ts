@@ -1,9 +1,17 @@
 import { z } from 'zod'
 
 /** What a decision may be about. */
-export const decisionScopes = ['tenant', 'principal', 'client', 'server', 'tool', 'ingest_key'] as const
+export const decisionScopes = [
+  'tenant',
+  'principal',
+  'client',
+  'server',
+  'tool',
+  'ingest_key',
+  'sessions',
+] as const
 
-/** What interceptors are to do, mildest first; `rotate` is about keys. */
+/** What interceptors are to do, mildest first; `rotate` is about keys, `end` about sessions. */
 export const decisionActions = [
   'observe',
   'throttle',
@@ -11,6 +19,7 @@ export const decisionActions = [
   'quarantine',
   'block',
   'rotate',
+  'end',
 ] as const
 
 const action = z.enum(decisionActions)

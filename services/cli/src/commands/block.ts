@@ -3,8 +3,7 @@ import type { DecisionDraft } from '@muniment/keys'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { perform } from '../acts.ts'
 import type { Call, CliCommand } from '../command.ts'
-import { openBusOf, openKeysOf } from '../context.ts'
-import { decide, readControl, type ControlContext, type Reading } from '../control.ts'
+import { decide, readControl, withControl, type ControlContext, type Reading } from '../control.ts'
 import { decisionLine } from '../decision-line.ts'
 import { argument, life, numberOption, textOption } from '../options.ts'
 
@@ -35,13 +34,6 @@ function aim(command: Command): Command {
     .argument('<value>', 'principal, tool (name or server/name), server, client or tenant')
     .option('--tenant <name>', 'only calls of this tenant; default of every tenant')
     .option('--reason <text>', 'why; kept with the decision and with every call that it stops')
-}
-
-async function withControl<T>(call: Call, act: (context: ControlContext) => Promise<T>): Promise<T> {
-  const config = await call.config()
-  await using bus = await openBusOf(config)
-  await using keyContext = await openKeysOf(config)
-  return await act({ config, bus, keys: keyContext.keys })
 }
 
 function reasonOf({ options }: Call): string {
@@ -99,7 +91,7 @@ Every decision is signed, archived, and ends by itself. Callers without a verifi
       throw new AppError('INVALID_INPUT', '--rate goes with --action throttle, and the other way round.')
     const lifeMs = numberOption(call.options, 'for') ?? hourMs
     const draft = { ...target, action, reason, lifeMs, ...(rate !== undefined && { rate_per_minute: rate }) }
-    return withControl(call, async context => {
+    return withControl(await call.config(), async context => {
       const { signal } = call.io
       const view = await readControl(context, signal)
       answer(call, await decideOnRecord(context, { view, signal }, draft))
@@ -135,7 +127,7 @@ export const unblockCommand: CliCommand = {
   run: async call => {
     const target = targetOf(call)
     const reason = reasonOf(call)
-    return withControl(call, async context => {
+    return withControl(await call.config(), async context => {
       const { signal } = call.io
       const view = await readControl(context, signal)
       const found = meant(view.list(), target)
@@ -171,7 +163,7 @@ export const decisionsCommand: CliCommand = {
   ],
   run: async call => {
     const { io, printer } = call
-    return withControl(call, async context => {
+    return withControl(await call.config(), async context => {
       const decisions = (await readControl(context, io.signal)).list()
       for (const decision of decisions) answer(call, decision)
       if (decisions.length === 0) printer.say('No decisions are in force.')

@@ -85,7 +85,10 @@ api makes keys for programs that call a guarded server: shown once, kept as salt
     ['muniment keys api list', 'ids, names, scopes, expiry and last use of such keys'],
     ['muniment keys api revoke 5b1f…', 'by its id, which is the middle part of the key'],
     ['muniment keys device add laptop-7', 'let a machine send to the collector; device list, device revoke'],
-    ['muniment keys end-sessions', 'every session that a guard has bound to a caller is over'],
+    [
+      'muniment keys end-sessions',
+      'every session that guards have bound to a caller, or gave an id, is over',
+    ],
     ['muniment keys data seg/v1/t=acme/….parquet --print', "a segment's own key, for Spark or PyArrow"],
   ],
   configure: command => {

@@ -9,11 +9,13 @@ import {
   type ApiKeyInfo,
   type AuthShelves,
 } from '@muniment/auth'
+import { maxLifeMs } from '@muniment/keys/control'
 import type { Config } from '@muniment/runtime'
 import { AppError } from '@muniment/schema'
 import { openState } from '@muniment/state'
 import { perform } from '../acts.ts'
 import type { Call } from '../command.ts'
+import { decide, readControl, withControl } from '../control.ts'
 import { argument, numberOption, textOption, textOptions } from '../options.ts'
 import { safe } from '../print.ts'
 
@@ -115,13 +117,27 @@ export async function administerApiKeys(call: Call): Promise<number> {
   throw new AppError('INVALID_INPUT', `"${name}" is not something keys api does: create, list, revoke.`)
 }
 
-/** Ends every session that guards have bound to a caller. */
+/** Tells every proxy whose sessions have ids of its own; those that cannot hear it now do when they can. */
+async function announceEnd(config: Config, signal: AbortSignal): Promise<void> {
+  await withControl(config, async context => {
+    const view = await readControl(context, signal)
+    const reason = 'muniment keys end-sessions'
+    await decide(
+      context,
+      { view, signal },
+      { scope: 'sessions', value: '*', action: 'end', reason, lifeMs: maxLifeMs },
+    )
+  })
+}
+
+/** Ends every session that guards have bound to a caller, or know by ids of their own. */
 export async function endSessions(call: Call): Promise<number> {
   const config = await call.config()
   const nowMs = Date.now()
   const before = new Date(nowMs).toISOString()
   await perform(config, { name: 'sessions.end' }, async () => {
     await withShelves(config, async ({ ended }) => await endAllSessions(ended, nowMs))
+    await announceEnd(config, call.io.signal)
     return { before }
   })
   call.printer.answer({ ended_before: before }, () => `ended  every session begun before ${before}`)

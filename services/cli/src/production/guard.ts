@@ -26,6 +26,10 @@ function masking(config: Config): Finding {
 const parts: readonly (readonly [name: string, means: string])[] = [
   ['authorise', 'who is let in may use every tool'],
   ['limit', 'callers may ask as much as they like'],
+  [
+    'sessions',
+    'clients of 2025 and before see the ids that servers give their sessions, however easy to guess',
+  ],
   ['validate', 'arguments reach servers unchecked: payloads, paths, sizes'],
   ['errors', 'callers read what servers say of their insides when they fail'],
 ]

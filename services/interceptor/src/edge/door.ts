@@ -20,11 +20,11 @@ const json = { 'Content-Type': 'application/json' }
 export function knock(
   { guard, settings }: Edge,
   visitor: Visitor,
-  request: Omit<DoorRequest, 'tenant'>,
+  request: Omit<DoorRequest, 'tenant' | 'place'>,
 ): Soon<Entry> {
   if (guard === undefined) return open
   const { tenant, onProblem } = settings
-  return andThen(askDoor(guard, { tenant, ...request }, onProblem), (verdict): Entry => {
+  return andThen(askDoor(guard, { tenant, place: '', ...request }, onProblem), (verdict): Entry => {
     const { principal, notes, refusal, headers = {} } = verdict
     visitor.principal = principal ?? visitor.principal
     visitor.notes = notes

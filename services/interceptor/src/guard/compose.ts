@@ -137,6 +137,14 @@ function placeOf({ stage }: GuardPart): number {
   })
 }
 
+/** At an edge ids are drawn by the server itself, which its own code may have draw random ones. */
+function refuseSessions(given: GuardParts): void {
+  if ([given ?? []].flat().every(({ stage }) => stage !== 'sessions')) return
+  throw new AppError('CONFIG_INVALID', 'sessions() was given to the HTTP edge of a server.', {
+    hint: 'Put `muniment proxy` in front, or give the server a sessionIdGenerator of 32 random bytes and authenticate() its sessions.',
+  })
+}
+
 /** Where only the door is asked, whoever gives a part that never stands there would believe it at work. */
 function checkDoors(guards: readonly Guard[]): void {
   if (guards.every(({ door }) => door !== undefined)) return
@@ -149,6 +157,7 @@ function checkDoors(guards: readonly Guard[]): void {
 
 /** Opens the parts that stand at the door of an HTTP edge, and what records requests first. Throws `CONFIG_INVALID` for a part that does not stand there. */
 export function openDoors(given: GuardParts, context: GuardContext): Guard | undefined {
+  refuseSessions(given)
   const guards = openAll(given, context)
   checkDoors(guards)
   return composed([...guards, ...openRecord(context.settings, context)])

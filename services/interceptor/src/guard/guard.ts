@@ -12,6 +12,7 @@ import type { Soon } from '../soon.ts'
 export const stages = [
   'limit',
   'authenticate',
+  'sessions',
   'decisions',
   'authorise',
   'mask',
@@ -101,6 +102,8 @@ export interface DoorRequest {
   readonly address: string | undefined
   /** The client's certificate in DER form, where the connection was made with one. */
   readonly certificate?: Uint8Array | undefined
+  /** Which of the servers behind a proxy it is for: the path at which that one stands. */
+  readonly place: string
   /** Who was verified so far: by the TLS layer, or by a part before. */
   readonly principal?: Principal | undefined
 }
@@ -110,12 +113,28 @@ export interface DoorRefusal extends Refusal {
   readonly status?: number
 }
 
+/** Header fields by lower-case name; `undefined` leaves one out. */
+export type Fields = Readonly<Record<string, string | undefined>>
+
+/** The beginning of an answer. */
+export interface DoorReply {
+  readonly status: number
+  /** By lower-case name. */
+  readonly header: (name: string) => string | undefined
+}
+
 /** What a part thinks of an HTTP request; `undefined` where it has nothing to say. */
 export interface DoorVerdict {
   readonly refusal?: DoorRefusal
   readonly principal?: Principal
   /** Fields of the request that end here, in lower case: a proxy does not pass them on. */
   readonly drop?: readonly string[]
+  /** Fields under which the request goes on, and is recorded, in place of its own. */
+  readonly swap?: Fields
+  /** Fields of the server's answer in place of its own; asked once, when it begins. What is recorded are its own. */
+  readonly swapReply?: (reply: DoorReply) => Fields
+  /** Told how to cut the exchange short, when it goes on; what is returned is told of its end. */
+  readonly during?: (cut: () => void) => () => void
   /** Fields for the answer, whoever gives it: challenges, what is left of a limit. */
   readonly headers?: Readonly<Record<string, string>>
   readonly notes: readonly PolicyNote[]

@@ -8,9 +8,8 @@ import { andThen, isPromise, type Soon } from '../soon.ts'
 import { keepText, textOf } from '../wire-text.ts'
 import { refusal } from './admit.ts'
 import { createEventGate, type StreamEvent } from './event-gate.ts'
-import { answerSelf, type Forwarded, type Judged } from './flow.ts'
+import { answerSelf, headerOf, type Forwarded, type Judged } from './flow.ts'
 import { endToEnd, valueOf } from './headers.ts'
-import { headerIn } from './guarded.ts'
 
 /** An answer whose messages are judged before they go on. */
 export interface Judging {
@@ -37,9 +36,9 @@ function isMessage(message: unknown): message is Members {
   return isMembers(message) && memberNames.some(name => name in message)
 }
 
-function aboutOf({ request, visit }: Forwarded): Parameters<Judged['judge']['outward']>[1] {
-  const header = headerIn(request)
-  return { principal: visit.principal, sessionId: header('mcp-session-id'), header }
+function aboutOf(flow: Forwarded): Parameters<Judged['judge']['outward']>[1] {
+  const header = headerOf(flow)
+  return { principal: flow.visit.principal, sessionId: header('mcp-session-id'), header }
 }
 
 /** Judges one message; what is returned goes on, nothing where it was kept back. */
@@ -217,7 +216,7 @@ function isForeign({ request }: Forwarded, { headers, statusCode = 502 }: Incomi
 /** Remembers the session that an upstream has opened or knows, so that answers find the requests they belong to. */
 function keepSession({ flow, judged, answer }: Judging): void {
   const { match, request, guarding } = flow
-  const id = answer.headers['mcp-session-id'] ?? request.headers['mcp-session-id']
+  const id = answer.headers['mcp-session-id'] ?? headerOf(flow)('mcp-session-id')
   if (typeof id !== 'string' || (answer.statusCode ?? 502) >= 400) return
   const conversations = guarding?.conversations(match.route)
   if (request.method === 'DELETE') conversations?.end(`#${id}`)

@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
-import type { DoorRequest, Guard } from '../guard/guard.ts'
+import type { DoorRequest, DoorVerdict, Fields, Guard } from '../guard/guard.ts'
 import type { Judge } from '../guard/judge.ts'
 import type { Budget } from '../http/content.ts'
 import type { HttpExchange } from '../http/exchange.ts'
@@ -53,6 +53,19 @@ export interface Visit {
   notes: readonly PolicyNote[]
   /** Fields of the request that end at the door. */
   drop: readonly string[]
+  /** Fields of the request, and of its answer, in place of those that came. */
+  swap: Fields
+  swapReply: DoorVerdict['swapReply']
+}
+
+/** Whoever comes, of whom nothing is known but what the connection says. */
+export function visitorOf(principal: Principal | undefined): Visit {
+  return { principal, fields: [], notes: [], drop: [], swap: {}, swapReply: undefined }
+}
+
+/** The fields of a request as the door leaves them. */
+export function headerOf({ request, visit }: Pick<Flow, 'request' | 'visit'>): DoorRequest['header'] {
+  return name => (Object.hasOwn(visit.swap, name) ? visit.swap[name] : request.headers[name]?.toString())
 }
 
 /** One request on its way through. */

@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Readable, Writable } from 'node:stream'
+import type { Fields } from '../guard/guard.ts'
 import { refusal } from './admit.ts'
 import { sendJudged } from './answers.ts'
 import {
@@ -39,7 +40,7 @@ function framing({ rawHeaders, method, headers }: IncomingMessage): string[] {
 
 /** Fields that are no longer those of the client where its messages were judged. */
 function withoutOf({ visit }: Flow, { isMetadata }: Match, judged: Judged | undefined): ReadonlySet<string> {
-  const without = new Set([...ownFields, ...visit.drop])
+  const without = new Set([...ownFields, ...visit.drop, ...Object.keys(visit.swap)])
   if (isMetadata || judged?.judge.readsOutward === true) without.add('accept-encoding')
   if (judged?.body !== undefined) without.add('content-length').add('trailer')
   for (const name of Object.keys(judged?.headers ?? {})) without.add(name.toLowerCase())
@@ -54,6 +55,15 @@ function framingOf(request: IncomingMessage, judged: Judged | undefined): string
   return [...length, ...plain, ...Object.entries(headers).flat()]
 }
 
+function swapped(fieldsInstead: Fields): string[] {
+  return Object.entries(fieldsInstead).flatMap(([name, value]) => (value === undefined ? [] : [name, value]))
+}
+
+/** Fields of an answer in place of those of the upstream. */
+function swappedReply({ visit }: Flow, { statusCode: status = 502, rawHeaders }: IncomingMessage): Fields {
+  return visit.swapReply?.({ status, header: name => valueOf(rawHeaders, name) }) ?? {}
+}
+
 function requestFields(flow: Flow, match: Match, judged: Judged | undefined): string[] {
   const { route } = match
   const { request, keepHost, scheme, admission } = flow
@@ -65,6 +75,7 @@ function requestFields(flow: Flow, match: Match, judged: Judged | undefined): st
     'Host',
     keepHost ? host : route.upstream.host,
     ...endToEnd(rawHeaders, withoutOf(flow, match, judged)),
+    ...swapped(flow.visit.swap),
     ...framingOf(request, judged),
     ...(wantsTrailers ? ['TE', 'trailers', 'Connection', 'TE'] : []),
     'Via',
@@ -82,13 +93,15 @@ function answerFields(flow: Flow, match: Match, answer: IncomingMessage): string
   const without = new Set(flow.admission.allowedOrigins.size > 0 ? corsNames : nothing)
   // Node refuses to announce trailers that it has no way to send.
   if (!isChunked(answer.rawHeaders) || flow.request.httpVersion === '1.0') without.add('trailer')
+  const swap = swappedReply(flow, answer)
+  for (const name of Object.keys(swap)) without.add(name)
   const kept = endToEnd(answer.rawHeaders, without)
   const out: string[] = []
   for (const [name, value] of fields(kept)) {
     const isChallenge = name.toLowerCase() === 'www-authenticate'
     out.push(name, isChallenge ? translatedChallenge(value, match.route, publicOriginOf(flow)) : value)
   }
-  return [...out, ...corsOf(flow), ...flow.visit.fields, ...closing(flow)]
+  return [...out, ...swapped(swap), ...corsOf(flow), ...flow.visit.fields, ...closing(flow)]
 }
 
 function pairs(raw: readonly string[]): [string, string][] {

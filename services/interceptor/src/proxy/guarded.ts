@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { isUnreadable, judgeBody } from '../guard/body.ts'
 import { askDoor, refusalAnswer } from '../guard/door.ts'
-import type { DoorRequest, DoorVerdict, Guard } from '../guard/guard.ts'
+import type { DoorVerdict, Guard } from '../guard/guard.ts'
 import { createJudge, type JudgeOptions } from '../guard/judge.ts'
 import { createOpenCalls } from '../guard/open-calls.ts'
 import { sessionKey } from '../http/sessions.ts'
@@ -11,16 +11,12 @@ import type { Labels } from '../record.ts'
 import { andThen, type Soon } from '../soon.ts'
 import { refusal, type OwnAnswer } from './admit.ts'
 import type { Conversation } from './conversations.ts'
-import type { Flow, Guarding, Judged } from './flow.ts'
+import { headerOf, type Flow, type Guarding, type Judged } from './flow.ts'
 import type { Match } from './route.ts'
 
 /** Whether messages are looked at, not only who brings them. */
 export function judgesMessages({ request, response, other, ended }: Guard): boolean {
   return [request, response, other, ended].some(hook => hook !== undefined)
-}
-
-export function headerIn({ headers }: IncomingMessage): DoorRequest['header'] {
-  return name => headers[name]?.toString()
 }
 
 function certificateOf({ socket }: IncomingMessage): Uint8Array | undefined {
@@ -31,12 +27,16 @@ function answerOf(status: number, { headers, body }: ReturnType<typeof refusalAn
   return { status, type: 'application/json', body, extra: Object.entries(headers).flat() }
 }
 
-function settleDoor({ visit, exchange }: Flow, verdict: DoorVerdict): OwnAnswer | undefined {
+function settleDoor({ visit, exchange, response }: Flow, verdict: DoorVerdict): OwnAnswer | undefined {
   visit.principal = verdict.principal ?? visit.principal
   visit.fields = Object.entries(verdict.headers ?? {}).flat()
   visit.notes = verdict.notes
   visit.drop = verdict.drop ?? []
+  visit.swap = verdict.swap ?? {}
+  visit.swapReply = verdict.swapReply
   exchange.guarded({ notes: verdict.notes })
+  const over = verdict.refusal === undefined && verdict.during?.(() => response.destroy())
+  if (typeof over === 'function') response.on('close', over)
   if (verdict.refusal === undefined) return undefined
   const answer = refusalAnswer(verdict.refusal)
   return answerOf(answer.status, answer)
@@ -57,9 +57,10 @@ export function enter(
       tenant,
       method,
       target: url,
-      header: headerIn(request),
+      header: headerOf(flow),
       address: socket.remoteAddress,
       certificate: certificateOf(request),
+      place: match.route.path,
       principal: visit.principal,
     },
     onProblem,
@@ -69,9 +70,7 @@ export function enter(
 
 function conversationOf(flow: Flow, match: Match, guarding: Guarding): Conversation {
   const { guard, conversations, nextChannelId } = guarding
-  const known = conversations(match.route).find(
-    sessionKey({ header: headerIn(flow.request), target: match.target }),
-  )
+  const known = conversations(match.route).find(sessionKey({ header: headerOf(flow), target: match.target }))
   // Where answers are not read, the end of an HTTP request is all that is known of the end of its calls.
   if (known !== undefined && readsAnswers(guard)) return known
   const own = { id: known?.id ?? nextChannelId(), calls: createOpenCalls(guard.ended), isKept: false }
@@ -94,7 +93,7 @@ function judgeOf(flow: Flow, match: Match, guarding: Guarding): Pick<Judged, 'ju
     tenant,
     serverName: serverName(match.route),
   }
-  const known = (): Labels => labels(match, headerIn(flow.request))
+  const known = (): Labels => labels(match, headerOf(flow))
   const judge = createJudge({ guard, info, labels: known, onProblem, calls: conversation.calls })
   return { judge, conversation }
 }
@@ -124,7 +123,7 @@ interface Judging extends Pick<Judged, 'judge' | 'conversation'> {
 
 async function judgeMessages({ flow, body, judge, conversation }: Judging): Promise<Judged | OwnAnswer> {
   const { exchange, visit, request } = flow
-  const header = headerIn(request)
+  const header = headerOf(flow)
   const about = {
     principal: visit.principal,
     address: request.socket.remoteAddress,
@@ -167,7 +166,7 @@ export async function judgeRequest(
     exchange.requestEnd()
     return { body: undefined, headers: {}, ...judgeOf(flow, match, guarding) }
   }
-  if (isUnreadable(headerIn(request)))
+  if (isUnreadable(headerOf(flow)))
     return { ...refusal(415, 'Send JSON in UTF-8, not compressed'), extra: ['Accept-Encoding', 'identity'] }
   const body = await collect(flow, guarding)
   if (!(body instanceof Uint8Array)) return body

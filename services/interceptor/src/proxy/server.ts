@@ -9,7 +9,15 @@ import { readSettings } from '../main-env.ts'
 import { problemOf } from '../problem.ts'
 import { admit, refusal, type Admission, type OwnAnswer } from './admit.ts'
 import { readOrigins } from './cors.ts'
-import { answerSelf, type Flow, type Guarding, type Passage, publicOriginOf, type Visit } from './flow.ts'
+import {
+  answerSelf,
+  headerOf,
+  publicOriginOf,
+  visitorOf,
+  type Flow,
+  type Guarding,
+  type Passage,
+} from './flow.ts'
 import { forward } from './forward.ts'
 import { enter, judgeRequest, judgesMessages } from './guarded.ts'
 import { openGuarding, type Guardings } from './guarding.ts'
@@ -77,18 +85,18 @@ function ownAnswer(flow: Flow, match: Match | undefined): OwnAnswer | undefined 
 
 function begin(state: State, exchanged: Pick<Flow, 'request' | 'response'>, match: Match | undefined): Flow {
   const { request, response } = exchanged
-  const { method = '', url = '', headers, socket } = request
+  const { method = '', url = '', socket } = request
   const recorder = match && state.recorders.get(match.route)
   const exchange = (recorder ?? state.recorder).begin({
     method,
     target: match?.target ?? url,
-    header: name => headers[name]?.toString(),
+    header: name => headerOf({ request, visit })(name),
     principal: () => visit.principal,
   })
   const { busy, listening } = state
   busy.add(socket)
   if (method === 'GET') listening.add(response)
-  const visit: Visit = { principal: principalOf(socket), fields: [], notes: [], drop: [] }
+  const visit = visitorOf(principalOf(socket))
   response.on('finish', () => exchange.end('complete'))
   response.on('close', () => {
     exchange.end('client_gone')

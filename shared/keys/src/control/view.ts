@@ -45,7 +45,7 @@ interface State extends Required<ViewOptions> {
 }
 
 function isActing({ action }: Decision): boolean {
-  return action !== 'observe' && action !== 'rotate'
+  return action !== 'observe' && action !== 'rotate' && action !== 'end'
 }
 
 function forget(state: State, key: string): void {
