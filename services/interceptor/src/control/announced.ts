@@ -5,8 +5,9 @@ import type { Decision } from '@muniment/schema'
 import type { Clock } from '../clock.ts'
 import type { Arriving } from '../guard/guard.ts'
 import type { Settings } from '../settings.ts'
-import { problem, problemOf } from '../problem.ts'
+import { problemOf } from '../problem.ts'
 import { readControlKeys } from './keys.ts'
+import { tellRefused } from './refused.ts'
 
 /** The ingest key that was announced last, signed, with whatever it is turned into. */
 export interface Announced<T> {
@@ -74,14 +75,7 @@ function take<T>(state: State<T>, decision: Decision): boolean {
 }
 
 function hear<T>(state: State<T>, { decisions, refused }: Arriving): void {
-  if (refused > 0)
-    state.settings.onProblem(
-      problem(
-        'ACCESS_DENIED',
-        `${refused} control decisions were refused: they are none, or nobody with a control key signed them.`,
-        'Find out who can write to the control topic, and check MUNIMENT_CONTROL_KEY.',
-      ),
-    )
+  tellRefused(refused, state.settings.onProblem)
   for (const decision of decisions)
     if (isAnnouncement(decision) && state.view.apply(decision) === 'applied' && take(state, decision))
       keep(state, decision)

@@ -1,5 +1,6 @@
 import { decisionActions, decisionKey, type Decision } from '@muniment/schema'
 import { createControlView, type ControlView } from '@muniment/keys/control'
+import { tellRefused } from '../control/refused.ts'
 import { problem, type OnProblem } from '../problem.ts'
 import type { Members } from '../json.ts'
 import { requireApproval, type Approvals } from './approval.ts'
@@ -129,14 +130,7 @@ function check(state: State, requested: Requested): Verdict | undefined {
 
 function receive({ view }: State, { decisions, refused }: Arriving, onProblem: OnProblem): void {
   const outcomes = new Set(decisions.map(decision => view.apply(decision)))
-  if (refused > 0)
-    onProblem(
-      problem(
-        'ACCESS_DENIED',
-        `${refused} control decisions were refused: they are none, or nobody with a control key signed them.`,
-        'Find out who can write to the control topic, and check MUNIMENT_CONTROL_KEY.',
-      ),
-    )
+  tellRefused(refused, onProblem)
   if (outcomes.has('full') || outcomes.has('over_cap'))
     onProblem(
       problem(

@@ -1,6 +1,7 @@
 import { createControlView, maxLifeMs } from '@muniment/keys/control'
 import { AppError, type Decision } from '@muniment/schema'
-import { problem, type OnProblem } from '../problem.ts'
+import { tellRefused } from '../control/refused.ts'
+import type { OnProblem } from '../problem.ts'
 import type { Principal } from '../record.ts'
 import type { Arriving, DoorReply, DoorRequest, DoorVerdict, Fields, Guard, GuardPart } from './guard.ts'
 import {
@@ -128,14 +129,7 @@ function isEnd({ scope, value, action, tenant }: Decision, ownTenant: string): b
 function followEnds(table: SessionTable, tenant: string, onProblem: OnProblem): (arriving: Arriving) => void {
   const view = createControlView({ now: Date.now })
   return ({ decisions, refused: count }) => {
-    if (count > 0)
-      onProblem(
-        problem(
-          'ACCESS_DENIED',
-          `${count} control decisions were refused: they are none, or nobody with a control key signed them.`,
-          'Find out who can write to the control topic, and check MUNIMENT_CONTROL_KEY.',
-        ),
-      )
+    tellRefused(count, onProblem)
     for (const decision of decisions)
       if (isEnd(decision, tenant) && view.apply(decision) === 'applied')
         table.endBefore(Date.parse(decision.issued) + maxSkewMs)
