@@ -1,5 +1,6 @@
 import { readConfig } from '@muniment/runtime'
 import { expect, test } from 'vitest'
+import { guardLine } from '../src/guard-line.ts'
 import { guardPartsIn } from '../src/guard-section.ts'
 
 const whole = `guard:
@@ -29,6 +30,17 @@ test('the section guard names the parts that wrap and proxy stand behind', async
   expect(await partsOf(whole)).toEqual(['limit', 'validate', 'sessions', 'errors'])
   expect(await partsOf('guard: { errors: {} }')).toEqual(['errors'])
   expect(await partsOf('guard: {}')).toEqual([])
+})
+
+test.each([
+  ['guard: {}', 'Guard: off; whoever reaches this address may call.'],
+  [
+    'guard: { errors: {}, limit: {} }',
+    'Guard: limit → errors; off: authenticate, sessions, decisions, authorise, mask, validate.',
+  ],
+])('who starts a proxy with %s reads what stands before servers, and what does not', async (yaml, line) => {
+  const { guard } = readConfig({ env: {}, yaml }).sections
+  expect(guardLine(guard === undefined ? [] : await guardPartsIn(guard))).toBe(line)
 })
 
 // A mistake never opens a door: each of these stops the start.

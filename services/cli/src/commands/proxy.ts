@@ -220,6 +220,8 @@ The section auth of muniment.yaml says who may call: tokens of OAuth issuers, AP
     const [first] = proxyWith.routes
     const path = first?.path ?? first?.upstream.pathname ?? ''
     printer.answer({ url: proxy.url }, () => `Clients call ${proxy.url}${path}; Ctrl-C stops it.`)
+    const { guardLine } = await import('../guard-line.ts')
+    printer.say(guardLine(guard))
     if (!io.signal.aborted) await once(io.signal, 'abort')
     await proxy.close(settings.drainTimeoutMs)
     return 0

@@ -5,6 +5,7 @@ export { checkAuthorise, type AuthoriseOptions, type PolicyOptions } from './aut
 export type { Access, Needs, Role, RoleRule, RoleRules, Targets } from './authorise/roles.ts'
 export { enforceDecisions, type DecisionOptions } from './decisions.ts'
 export { reduceErrors, type ErrorOptions } from './errors.ts'
+export { stages } from './guard.ts'
 export type {
   DoorRefusal,
   DoorRequest,
