@@ -269,6 +269,22 @@ describe('in the modern era, behind the proxy', () => {
     expect(await send(approved)).toMatchObject({ resultType: 'input_required' })
   })
 
+  test.each([[2 ** 53], [-(2 ** 60)], [1e300]])(
+    'nobody is asked about %d, which the person and the server could read as different numbers',
+    async amount => {
+      const args = { arguments: { text: 'hello', deep: [{ amount }] } }
+      expect(await send(args)).toMatchObject({
+        message: 'ACCESS_DENIED',
+        data: { hint: expect.stringMatching(/2\^53/u) },
+      })
+    },
+  )
+
+  test.each([[2 ** 53 - 1], [0.1], [1e-300]])('a person may be asked about %d', async amount => {
+    const args = { arguments: { text: 'hello', amount } }
+    expect(await send(args)).toMatchObject({ resultType: 'input_required' })
+  })
+
   test('an approval that was made up asks', async () => {
     for (const requestState of ['muniment:x', '', 'x'])
       expect(await send({ requestState, inputResponses })).toMatchObject({ resultType: 'input_required' })

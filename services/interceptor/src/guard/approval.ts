@@ -6,6 +6,10 @@ import type { PolicyNote } from '../record.ts'
 /** Requests in whose course clients may be asked, in both eras. */
 const askable: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
 const refusal: Refusal = { code: 'ACCESS_DENIED', hint: 'This call needs the approval of an operator.' }
+const inexact: Refusal = {
+  code: 'ACCESS_DENIED',
+  hint: 'This call needs an approval, which cannot be given for whole numbers beyond 2^53: send them as text.',
+}
 const key = 'muniment.approval'
 const prefix = 'muniment:'
 const mostPending = 1000
@@ -50,6 +54,13 @@ function digestOf({ subject, message }: Requested): string {
   return createHash('sha256')
     .update(JSON.stringify([...who, ...what]))
     .digest('base64url')
+}
+
+/** Whether every whole number is read alike by whoever reads JSON: beyond 2^53 one would be shown, and another could run. */
+function isExact(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isInteger(value) || Number.isSafeInteger(value)
+  if (Array.isArray(value)) return value.every(isExact)
+  return !isMembers(value) || Object.values(value).every(isExact)
 }
 
 /** What a person reads must be what is there. */
@@ -143,6 +154,8 @@ export function requireApproval(approvals: Approvals, requested: Requested): Ver
   const { subject, message, note } = requested
   const way = askable.has(subject.method) ? subject.elicits : undefined
   if (way === undefined) return { refusal, notes: [note('require_approval')] }
+  if (!isExact(member(message['params'], 'arguments')))
+    return { refusal: inexact, notes: [note('inexact_number')] }
   if (way === 'request') return byRequest(approvals, requested)
   const state = textMember(message['params'], 'requestState')
   const pending = state === undefined ? undefined : approvals.pending.get(state)
