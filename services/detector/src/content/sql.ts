@@ -11,7 +11,7 @@ const program =
   /===|=>|\{%|\{\{|<\/\w|\b(?:function|const|var|let|def|import|return|typeof)\s|#include|\);\s{0,8}\n/u
 /** Something that a payload cannot do without. */
 const hint =
-  /union|select|sleep|benchmark|waitfor|order\s{1,8}by|--|#|\/\*|xp_|,\s{0,4}null|schema|@@|\|\||&&|randomblob|utl_|;\s{0,8}(?:drop|exec|insert|update|delete|create|alter|shutdown|grant)|\b(?:insert|delete|create|drop|exec|bulk)\b|case\s{1,8}when|^['"`]{1,2}\s{0,4}(?:[-+*/^&|=%<>]|like|div|mod)|['"`]\s{0,4}[=^&|*+-]\s{0,4}['"`]|;\s{0,8}set\s{1,8}@/iu
+  /union|select|sleep|benchmark|waitfor|order\s{1,8}by|--|#|\/\*|xp_|,\s{0,4}null|schema|@@|\|\||&&|randomblob|utl_|;\s{0,8}(?:drop|exec|insert|update|delete|create|alter|shutdown|grant)|\b(?:insert|delete|create|drop|exec|bulk|backup)\b|case\s{1,8}when|^['"`]{1,2}\s{0,4}(?:[-+*/^&|=%<>]|like|div|mod)|['"`]\s{0,4}[=^&|*+-]\s{0,4}['"`]|;\s{0,8}set\s{1,8}@/iu
 /** A condition, which needs something to compare. */
 const connective = /(?:^|[^a-z])(?:or|and|having|limit)[^a-z]/iu
 const comparing = feature.equals | feature.angle | feature.quote | feature.paren | feature.hash | feature.dash
@@ -184,12 +184,16 @@ function judgeBare(view: View, index: number, { first, end }: Condition): number
   return view.isBroken ? 0.8 : Number(index === 0) * 0.55
 }
 
+/** `or x=y`: one comparison and nothing else, which makes wider what stands before the value; `and` may go on a filter. */
+function isAll(view: View, index: number, second: number): boolean {
+  return index === 0 && word(view, 0) === 'or' && isEnd(view, operandEnd(view, second))
+}
+
 function judgeSides(view: View, index: number, { first, second }: Condition): number {
   const literals = [first, second].filter(side => isLiteral(view.tokens[side])).length
   if (literals === 2) return judgeLiterals(view, index)
   if (view.isBroken) return literals === 1 ? 0.85 : 0.6
-  const isSame = index === 0 && word(view, first) !== '' && word(view, first) === word(view, second)
-  if (isSame) return 0.6
+  if (isAll(view, index, second)) return 0.6
   const isCall = word(view, first + 1) === '(' && literals === 1
   return isCall || isLiteral(view.tokens[first]) ? 0.75 : 0
 }
@@ -423,10 +427,12 @@ function strongest(evidences: readonly Evidence[]): Evidence {
 function judgeValue(text: string): Evidence {
   const found = strongest(viewsOf(text).map(judgeView))
   const isQuery =
-    /^\s{0,16}(?:select\s.{1,400}(?:\sfrom\s|@@|\()|insert\s+into\s|(?:create|drop|alter)\s+(?:table|database|user|function)\s|delete\s+from\s|exec(?:ute)?\s+\w|if\s{0,4}\()/iu.test(
+    /^\s{0,16}(?:select\s.{1,400}(?:\sfrom\s|@@|\()|select\s+(?:current|session|system)_\w+\s{0,4}(?:;|$)|insert\s+into\s|(?:create|drop|alter)\s+(?:table|database|user|function)\s|delete\s+from\s|(?:backup|restore)\s+(?:database|log)\s.{1,200}\s(?:to|from)\s+\w+\s{0,4}=|exec(?:ute)?\s+\w|if\s{0,4}\()/iu.test(
       text,
     )
-  return isQuery && found.score < 0.7 ? { score: 0.7, at: 0 } : found
+  // MySQL runs what stands in such a comment; nothing else has any.
+  const isSql = isQuery || /\/\*!/u.test(text)
+  return isSql && found.score < 0.7 ? { score: 0.7, at: 0 } : found
 }
 
 function isHinted(text: string): boolean {
