@@ -182,3 +182,18 @@ test.each([
   },
   120_000,
 )
+
+test('a record at which a rule fails is passed over, for the content stage puts it aside', async () => {
+  await using lab = await openLab()
+  const plain = packOf('0.3')
+  const rules = plain.rules.map(each => ({
+    ...each,
+    matches: (facts: Parameters<typeof each.matches>[0]): boolean => {
+      if (!each.matches(facts)) return false
+      throw new TypeError('cannot read it')
+    },
+  }))
+  await expect(story(lab, { mode: 'on', pack: { ...plain, rules }, ordinary: 10 })).resolves.toMatchObject({
+    raised: 0,
+  })
+}, 120_000)

@@ -7,6 +7,7 @@ import { inspect, type PlacedFinding } from '../content/index.ts'
 import { eventDocuments } from '../content/event-documents.ts'
 import { eventFacts } from '../event-facts.ts'
 import { parseEvent } from '../parse-event.ts'
+import { judged } from '../put-aside.ts'
 import type { RulePack } from '../sigma/pack.ts'
 import { arrangeRules, fire, hitsOf, signalOf, type EventRules, type Fired } from '../signal.ts'
 import { signalRecord } from '../signal-record.ts'
@@ -107,10 +108,14 @@ async function scoredBy(
 
 /** What rules find only because the classifier agrees. */
 async function foundWith(stage: Stage, event: MunimentEvent): Promise<readonly Scored[]> {
-  const documents = eventDocuments(event)
-  const found = inspect(documents, alertScore - mostAdded)
+  const { documents, found } = judged(() => {
+    const looked = eventDocuments(event)
+    return { documents: looked, found: inspect(looked, alertScore - mostAdded) }
+  })
   const { findings, said } = await raisedOf(stage, found)
-  const fired = fire(stage.arranged, { findings, documents, facts: eventFacts(event, documents, findings) })
+  const fired = judged(() =>
+    fire(stage.arranged, { findings, documents, facts: eventFacts(event, documents, findings) }),
+  )
   if (found.size === 0 && fired.length === 0) await learn(stage, documents)
   const scored: Scored[] = []
   for (const each of fired) {
