@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
-const drivesProcesses = /\.lane\.test\.ts$|^test\/(?:conformance|e2e|examples|packed)\//u
+const drivesProcesses = /\.lane\.test\.ts$|^test\/(?:conformance|containers|e2e|examples|packed)\//u
 
 const report = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 const failed = report.testResults

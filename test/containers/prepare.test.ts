@@ -122,7 +122,11 @@ describeLanes(['kafka'], 'the broker of the compose file', () => {
   test('users and access outlive a crash of the broker', async () => {
     await broker.kill9()
     await broker.restart()
-    expect(await write(client(broker, 'interceptor'), 'mcp.calls.raw')).toBe('done')
+    // For a moment after a crash the partitions have no leader.
+    await vi.waitFor(
+      async () => expect(await write(client(broker, 'interceptor'), 'mcp.calls.raw')).toBe('done'),
+      { timeout: 30_000, interval: 500 },
+    )
     expect(await write(client(broker, 'interceptor'), 'mcp.events')).toBe('refused')
   }, 60_000)
 })
