@@ -12,7 +12,7 @@ import { createIngestKey } from './ingest-key.ts'
 import { openRawPublisher, type RawPublisher } from './kafka.ts'
 import { onLastMoment } from './last-moment.ts'
 import type { Settings } from './settings.ts'
-import { problem, problemOf, throttled, type OnProblem } from './problem.ts'
+import { problem, problemOf, throttled, type OnProblem, type Problem } from './problem.ts'
 import { createRandom } from './random.ts'
 import { createBusSink, createSpoolSink, type Sink } from './sink.ts'
 import { drainSpool } from './spool/drain.ts'
@@ -175,6 +175,16 @@ function newInstance({ device }: Settings): string {
   return device === undefined ? unique : instanceOn(device.name, unique)
 }
 
+function lossOf(lost: number, canSeal: boolean): Problem {
+  const what = `${lost} observations were lost when the process ended`
+  if (canSeal) return problem('DISK_UNUSABLE', `${what}.`)
+  return problem(
+    'SECRET_MISSING',
+    `${what}: there was no ingest key to seal them to, and nothing is kept unsealed.`,
+    'Before the next start, run `muniment up` once with the same MUNIMENT_HOME, or set MUNIMENT_INGEST_KEY.',
+  )
+}
+
 /** Opens a recorder; its own connections and timers never keep the process alive. */
 export function openHost(settings: Settings): Host {
   const instance = newInstance(settings)
@@ -183,8 +193,7 @@ export function openHost(settings: Settings): Host {
   let channels = 0
   let isClosed = false
   const tellLoss = (lost: number): void => {
-    if (lost > 0)
-      settings.onProblem(problem('DISK_UNUSABLE', `${lost} observations were lost when the process ended.`))
+    if (lost > 0) settings.onProblem(lossOf(lost, sealer() !== undefined))
   }
   const ended = async (): Promise<void> => {
     await core.close()

@@ -28,9 +28,11 @@ export function throttled(onProblem: OnProblem, nowMs: () => number): OnProblem 
   const told = new Map<string, number>()
   return one => {
     const now = nowMs()
-    const last = told.get(one.code)
+    // What to do next tells faults of one code apart, and never counts anything.
+    const fault = `${one.code} ${one.hint}`
+    const last = told.get(fault)
     if (last !== undefined && now - last < repeatAfterMs) return
-    told.set(one.code, now)
+    told.set(fault, now)
     onProblem(one)
   }
 }

@@ -217,6 +217,20 @@ describe('the record', () => {
     expect([code, err]).toEqual([0, ''])
   })
 
+  test('is lost where no key ever comes, and the end says why', async () => {
+    const home = join(lab.home, 'keyless')
+    await mkdir(home)
+    const run = wrap(echo, { home, closeDeadlineMs: 300 })
+    run.stdin.end(`${odd[0]}\n`)
+    const { err, code } = await finish(run)
+    expect(code).toBe(0)
+    expect(err).toMatch(
+      /SECRET_MISSING: \d+ observations were lost when the process ended: there was no ingest key/u,
+    )
+    expect(err).toMatch(/Before the next start, run `muniment up` once/u)
+    expect(err).not.toContain('DISK_UNUSABLE')
+  })
+
   test('is not made where the disk refuses, and the conversation goes on', async () => {
     const home = join(lab.home, 'file')
     await writeFile(home, 'not a folder')
