@@ -22,6 +22,7 @@ function define(command: CliCommand, io: Io, done: (exitCode: number) => void): 
       writeErr: text => void io.stderr.write(text),
     })
     .addHelpText('after', helpAfter(command))
+    .showHelpAfterError(`  → muniment ${command.name} --help shows how it is used.`)
   command.configure?.(sub)
   return sub.action(async () => {
     const options: Readonly<Record<string, unknown>> = sub.opts()

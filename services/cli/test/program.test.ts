@@ -44,7 +44,12 @@ describe('mistakes', () => {
     ['prove without anything to prove', ['prove'], 'Give the id of a record, or --lane'],
     ['a lane without an end', ['prove', '--lane', 'a/0'], 'Say up to which number'],
     ['a proof that is not there', ['verify', '--proof', 'none.proof'], 'none.proof cannot be read'],
-    ['wrap without a command', ['wrap'], "missing required argument 'command'"],
+    ['wrap without a command', ['wrap'], 'muniment wrap --help shows how it is used'],
+    [
+      'an upstream without http://',
+      ['proxy', '--upstream', 'localhost:1'],
+      '"localhost:1" is not an upstream',
+    ],
   ])('%s is named, with exit code 2', async (_, args, message) => {
     const { exitCode, stderr } = await muniment(args, { env: env() })
     expect(stderr).toContain(message)

@@ -29,7 +29,7 @@ function readFile(path: string): string {
 /** `URL`, or `/path=URL` where several share the proxy. */
 function routeOf(text: string, metadata: Metadata): ProxyRoute {
   const [, path, address = text] = /^(\/[^=]*)=(.*)$/u.exec(text) ?? []
-  if (!URL.canParse(address))
+  if (!URL.canParse(address) || !/^https?:\/\//iu.test(address))
     throw invalid(
       `${JSON.stringify(text.slice(0, 200))} is not an upstream.`,
       'Write --upstream http://127.0.0.1:4101/mcp, or --upstream /files=http://127.0.0.1:4101/mcp.',

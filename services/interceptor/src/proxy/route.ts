@@ -27,7 +27,7 @@ function routeOf(given: ProxyRoute): Route {
   const { upstream, path = '' } = given
   const trimmed = path.replace(/\/$/u, '')
   if (!/^https?:$/u.test(upstream.protocol) || upstream.username !== '' || upstream.password !== '')
-    throw new AppError('CONFIG_INVALID', `${upstream.origin} cannot be an upstream.`, {
+    throw new AppError('CONFIG_INVALID', `${upstream.protocol}//${upstream.host} cannot be an upstream.`, {
       hint: 'Give an http:// or https:// URL without user name and password.',
     })
   if (trimmed !== '' && !pathForm.test(trimmed))
