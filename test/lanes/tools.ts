@@ -111,7 +111,7 @@ export const laneTools: Readonly<Record<LaneName, Tools>> = {
   inspector: {
     installers: ['npm'],
     programs: [],
-    cost: '130 MB from npm, 30 s',
+    cost: '170 MB from npm, 40 s',
     isInstalled: isInspectorInstalled,
     install: installInspector,
   },
