@@ -103,9 +103,13 @@ function sealed(
   })
 }
 
-/** Compresses and seals one batch into records, compression off the thread. */
+/** What is this small costs less on the thread itself than handing it to another one and waking it. */
+const smallBytes = 32 * 1024
+
+/** Compresses and seals one batch into records; what takes long to compress does so off the thread. */
 export async function pack(parcel: Parcel, packer: Packer, sealer: Sealer): Promise<SealedRecord[]> {
-  const compressed = await packer.compress(encodeFrames(parcel.frames))
+  const plain = encodeFrames(parcel.frames)
+  const compressed = plain.length <= smallBytes ? packer.compressSync(plain) : await packer.compress(plain)
   return sealed(parcel, compressed, { encoding: packer.encoding, sealer })
 }
 
