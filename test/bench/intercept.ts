@@ -26,6 +26,7 @@ const plain: Observe = server => server
 const sizes = [
   ['64 B', 64],
   ['10 KiB', 10 * 1024],
+  ['100 KiB', 100 * 1024],
 ] as const
 const callsPerRound = 250
 

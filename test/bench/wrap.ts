@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newIngestKey } from './ingest-key.ts'
 import type { Figure } from './figure.ts'
-import { added, compare, openWay, type Way } from './ways.ts'
+import { clientV1, compare, figuresOf, wayOf, type Way } from './ways.ts'
 
 const require = createRequire(import.meta.url)
 const everything = require.resolve('@modelcontextprotocol/server-everything/dist/index.js')
@@ -26,15 +26,16 @@ const bareProgram = `
 const sizes = [
   ['64 B', 64],
   ['10 KiB', 10 * 1024],
+  ['100 KiB', 100 * 1024],
 ] as const
 const turns = { rounds: 10, callsPerRound: 150 }
+/** Up to 10 KiB. */
+const barMs = 0.25
 
 async function start(name: string, command: readonly string[]): Promise<Way> {
   const [program = '', ...args] = command
-  return openWay(
-    name,
-    new StdioClientTransport({ command: program, args, cwd: import.meta.dirname, stderr: 'ignore' }),
-  )
+  const transport = { command: program, args, cwd: import.meta.dirname, stderr: 'ignore' } as const
+  return wayOf({ name }, await clientV1(new StdioClientTransport(transport)))
 }
 
 /** Runs the suite against server-everything: direct, through a bare pass-through, and wrapped. */
@@ -42,15 +43,17 @@ export async function run(): Promise<Figure[]> {
   const home = await mkdtemp(join(tmpdir(), 'muniment-bench-'))
   const options = JSON.stringify({ home, bus: 'embedded:', ingestKey: newIngestKey() })
   const inline = [process.execPath, '--input-type=module', '-e']
-  const direct = await start('nothing', server)
-  const bare = await start('a bare pass-through', [...inline, bareProgram, '--', ...server])
-  const wrapped = await start('wrap', [...inline, wrapProgram, '--', options, ...server])
+  const ways = [
+    await start('nothing', server),
+    await start('a bare pass-through', [...inline, bareProgram, '--', ...server]),
+    await start('wrap', [...inline, wrapProgram, '--', options, ...server]),
+  ] as const
   const out: Figure[] = []
   for (const [size, bytes] of sizes) {
-    await compare([direct, bare, wrapped], bytes, turns)
-    out.push(...added(size, wrapped, direct), ...added(size, bare, direct))
+    await compare(ways, bytes, turns)
+    out.push(...figuresOf(size, ways, bytes <= 10 * 1024 ? barMs : undefined))
   }
-  for (const { client } of [direct, bare, wrapped]) await client.close()
+  for (const { close } of ways) await close()
   await rm(home, { recursive: true, force: true, maxRetries: 10 })
   return out
 }

@@ -7,14 +7,18 @@ export interface Compressor {
   readonly compressSync: (bytes: Uint8Array) => Uint8Array
 }
 
-type Compress = (bytes: Uint8Array, done: (error: Error | null, out: Uint8Array) => void) => void
-type CompressSync = (bytes: Uint8Array) => Uint8Array
+type Done = (error: Error | null, out: Uint8Array) => void
+type Compress = (bytes: Uint8Array, done: Done) => void
+
+/** Told the size, zstd makes its tables no larger than it takes. */
+interface Pledge {
+  readonly pledgedSrcSize: number
+}
 
 // The types are those of Node 20, which has no zstd; its default level is the wanted 3.
 const newer: {
-  readonly gzipSync: CompressSync
-  readonly zstdCompress?: Compress
-  readonly zstdCompressSync?: CompressSync
+  readonly zstdCompress?: (bytes: Uint8Array, pledge: Pledge, done: Done) => void
+  readonly zstdCompressSync?: (bytes: Uint8Array, pledge: Pledge) => Uint8Array
 } = zlib
 
 function promised(compress: Compress): Compressor['compress'] {
@@ -32,8 +36,8 @@ export function createCompressor(): Compressor {
   if (zstdCompress !== undefined && zstdCompressSync !== undefined)
     return {
       encoding: 'zstd',
-      compress: promised(zstdCompress),
-      compressSync: bytes => zstdCompressSync(bytes),
+      compress: promised((bytes, done) => zstdCompress(bytes, { pledgedSrcSize: bytes.length }, done)),
+      compressSync: bytes => zstdCompressSync(bytes, { pledgedSrcSize: bytes.length }),
     }
   return {
     encoding: 'gzip',
