@@ -19,7 +19,7 @@ interface Pledge {
 const newer: {
   readonly zstdCompress?: (bytes: Uint8Array, pledge: Pledge, done: Done) => void
   readonly zstdCompressSync?: (bytes: Uint8Array, pledge: Pledge) => Uint8Array
-} = zlib
+} & Pick<typeof zlib, 'gzipSync'> = zlib
 
 function promised(compress: Compress): Compressor['compress'] {
   return bytes =>
