@@ -1,4 +1,4 @@
-// `npx node test/lanes/install.ts [kafka] [s3] [secrets] [judges] [browser] [conformance] [inspector] [pyarrow] [kafka-python] [parquet-java] [aics-tlog]`:
+// `npx node test/lanes/install.ts [kafka] [s3] [secrets] [judges] [browser] [conformance] [inspector] [nodes] [pyarrow] [kafka-python] [parquet-java] [aics-tlog]`:
 // fetches and builds what the lanes of the tests need, all of them by default. May be run again, and by several at once.
 import { installTools, laneTools, type LaneName } from './tools.ts'
 

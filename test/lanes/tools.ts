@@ -8,6 +8,7 @@ import { installInspector, isInspectorInstalled } from './inspector.ts'
 import { areJudgesInstalled, installJudges } from './judges.ts'
 import { installKafka, isKafkaInstalled } from './kafka.ts'
 import { installKafkaPython, isKafkaPythonInstalled } from './kafka-python.ts'
+import { areNodesInstalled, installNodes } from './nodes.ts'
 import { installParquetJava, isParquetJavaInstalled } from './parquet-java.ts'
 import { installPyArrow, isPyArrowInstalled } from './pyarrow.ts'
 import { installS3, isS3Installed } from './s3.ts'
@@ -21,6 +22,7 @@ export type LaneName =
   | 'judges'
   | 'conformance'
   | 'inspector'
+  | 'nodes'
   | 'pyarrow'
   | 'kafka-python'
   | 'parquet-java'
@@ -114,6 +116,13 @@ export const laneTools: Readonly<Record<LaneName, Tools>> = {
     cost: '170 MB from npm, 40 s',
     isInstalled: isInspectorInstalled,
     install: installInspector,
+  },
+  nodes: {
+    installers: ['npm'],
+    programs: [],
+    cost: '550 MB from npm, 20 s',
+    isInstalled: areNodesInstalled,
+    install: installNodes,
   },
 }
 

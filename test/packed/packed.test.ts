@@ -1,42 +1,18 @@
 import { execFile, execFileSync } from 'node:child_process'
-import {
-  existsSync,
-  globSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { basename, delimiter, join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { inherited } from '../lanes/environment.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openApp } from './app.ts'
 
-// The published form, as somebody has it who installs it: JavaScript in node_modules, nothing of this repository.
+// The packages as they are published: on the Node of this machine, as a program, and by their types.
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const run = promisify(execFile)
 let app = ''
-
-/** Everything that is not ours comes from this checkout; ours come from the tarballs. */
-function installTarballs(): void {
-  const modules = join(app, 'node_modules')
-  mkdirSync(join(modules, '@muniment'), { recursive: true })
-  for (const name of readdirSync(join(root, 'node_modules')))
-    if (name !== '@muniment' && !name.startsWith('.'))
-      symlinkSync(join(root, 'node_modules', name), join(modules, name))
-  for (const tarball of globSync(join(app, 'out', 'pack', '*.tgz'))) {
-    const name = /^muniment-(?<name>[a-z]+)-\d/u.exec(basename(tarball))?.groups?.['name'] ?? ''
-    const folder = join(modules, '@muniment', name)
-    mkdirSync(folder)
-    execFileSync('tar', ['-xzf', tarball, '-C', folder, '--strip-components=1'])
-  }
-}
 
 /** The Node of this machine, which may be older than the one this checkout brings. */
 function machineNode(): string {
@@ -46,10 +22,8 @@ function machineNode(): string {
   return folders.map(folder => join(folder, 'node')).find(file => existsSync(file)) ?? process.execPath
 }
 
-beforeAll(async () => {
-  app = await mkdtemp(join(tmpdir(), 'muniment-packed-'))
-  execFileSync(process.execPath, ['infra/pack.ts', join(app, 'out')], { cwd: root, stdio: 'pipe' })
-  installTarballs()
+beforeAll(() => {
+  app = openApp()
 }, 120_000)
 
 afterAll(() => rmSync(app, { recursive: true, force: true, maxRetries: 10 }))
@@ -102,68 +76,6 @@ test.each(Object.entries(programs))(
     const spooled = globSync(join(home, 'spool', '*', '*.{seg,open}'))
     expect(spooled).not.toEqual([])
     for (const segment of spooled) expect(readFileSync(segment).includes('hello')).toBe(false)
-  },
-)
-
-/** What the doors for HTTP do on a Node: each of them must hand on the bytes of a call once it is recorded, and none where it cannot be. */
-const overHttp = `
-import { createServer } from 'node:http'
-import { once } from 'node:events'
-import { join } from 'node:path'
-export async function overHttp({ observeListener, observeExpress, observeFetch }, { startProxy }) {
-  const [, , home, ingestKey] = process.argv
-  const options = { home, bus: 'embedded:', ingestKey, delivery: { failClosed: ['pay'], deadlineMs: 5000 }, onProblem: () => {} }
-  const unwritable = { ...options, home: join(import.meta.filename, 'no-folder'), delivery: { failClosed: ['pay'], deadlineMs: 100 } }
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'pay', arguments: { text: 'hello'.repeat(40000) } } })
-  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
-  const echo = (request, response) => request.on('error', () => {}).pipe(response)
-  const listen = async listener => {
-    const server = createServer(listener)
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    return 'http://127.0.0.1:' + server.address().port + '/mcp'
-  }
-  const told = async response => (await response.text()) === body ? 'same' : String(response.status)
-  const express = (await import('express')).default()
-  express.use(observeExpress(options))
-  express.post('/mcp', echo)
-  const observed = observeFetch(async request => new Response(await request.text()), options)
-  const proxy = await startProxy({ ...options, routes: [{ upstream: new URL(await listen(echo)) }] })
-  const seen = [
-    await told(await fetch(await listen(observeListener(echo, options)), init)),
-    await told(await fetch(await listen(express), init)),
-    await told(await observed(new Request('http://host/mcp', init))),
-    await told(await fetch(new URL('/mcp', proxy.url), init)),
-    await told(await fetch(await listen(observeListener(echo, unwritable)), init)),
-  ]
-  await proxy.close(1000)
-  process.stdout.write(seen.join(' '), () => process.exit(0))
-}`
-
-const entries = {
-  'edge.mjs': `
-import * as http from '@muniment/interceptor/http'
-import * as proxy from '@muniment/interceptor/proxy'
-import { overHttp } from './over-http.mjs'
-await overHttp(http, proxy)`,
-  'edge.cjs': `
-const [http, proxy] = [require('@muniment/interceptor/http'), require('@muniment/interceptor/proxy')]
-import('./over-http.mjs').then(({ overHttp }) => overHttp(http, proxy))`,
-}
-
-/** The Node of this machine, and others that are named: `MUNIMENT_TEST_NODES=/opt/node22/bin/node:/opt/node26/bin/node`. */
-function nodes(): readonly string[] {
-  const named = inherited()['MUNIMENT_TEST_NODES'] ?? ''
-  return [machineNode(), ...named.split(delimiter).filter(file => file !== '')]
-}
-
-test.each(nodes().flatMap(node => Object.entries(entries).map(entry => [node, ...entry] as const)))(
-  'on %s, by %s, edges and proxy hand on what is recorded and nothing else',
-  async (node, name, source) => {
-    writeFileSync(join(app, 'over-http.mjs'), overHttp)
-    writeFileSync(join(app, name), source)
-    const home = await mkdtemp(join(app, 'home-'))
-    const { stdout } = await run(node, [join(app, name), home, publicKey], { cwd: app })
-    expect(stdout).toBe('same same same same 500')
   },
 )
 
