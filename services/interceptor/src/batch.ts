@@ -5,7 +5,7 @@ import {
   frameBytes,
   maxRecordBytes,
   type Frame,
-} from '@muniment/schema'
+} from '@muniment/schema/batch'
 
 /** One record of `mcp.calls.raw`, ready to be published. */
 export interface SealedRecord {
@@ -22,21 +22,34 @@ export interface Packer {
   readonly compressSync: (bytes: Uint8Array) => Uint8Array
   /** The key that batches are sealed to now; `undefined` while there is none. */
   readonly sealer: () => Sealer | undefined
+  /** Does on another thread what is large, and takes the bytes for itself; `undefined` where it cannot. */
+  readonly packElsewhere?: (batch: PlainBatch, sealer: Sealer) => Promise<readonly SealedRecord[] | undefined>
+}
+
+/** Numbers that a batch of a lane covers. */
+export interface BatchRange {
+  readonly lane: string
+  readonly firstSeq: number
+  readonly lastSeq: number
+}
+
+/** A batch before compression. */
+export interface PlainBatch extends BatchRange {
+  readonly plain: Uint8Array
 }
 
 /** Encrypts to one public key. */
 export interface Sealer {
   readonly kid: string
+  /** The public key as it was given, for another thread. */
+  readonly keyText?: string
   readonly seal: (plaintext: Uint8Array, aad: Uint8Array) => Uint8Array
   /** Bytes that sealing adds. */
   readonly overheadBytes: number
 }
 
 /** Frames that travel together, and the numbers they cover. */
-export interface Parcel {
-  readonly lane: string
-  readonly firstSeq: number
-  readonly lastSeq: number
+export interface Parcel extends BatchRange {
   readonly frames: readonly Frame[]
 }
 
@@ -81,13 +94,12 @@ function pieces(bytes: Uint8Array, maxBytes: number): Uint8Array[] {
   return out
 }
 
-function sealed(
-  parcel: Parcel,
+/** Seals what was compressed, as few records as it fits into. */
+export function sealCompressed(
+  { lane, firstSeq, lastSeq }: BatchRange,
   compressed: Uint8Array,
-  packer: { readonly encoding: 'zstd' | 'gzip'; readonly sealer: Sealer },
+  { sealer, encoding }: { readonly encoding: 'zstd' | 'gzip'; readonly sealer: Sealer },
 ): SealedRecord[] {
-  const { sealer, encoding } = packer
-  const { lane, firstSeq, lastSeq } = parcel
   const parts = pieces(compressed, maxRecordBytes - sealer.overheadBytes)
   return parts.map((piece, index) => {
     const headers = {
@@ -107,14 +119,21 @@ function sealed(
 const smallBytes = 32 * 1024
 
 /** Compresses and seals one batch into records; what takes long to compress does so off the thread. */
-export async function pack(parcel: Parcel, packer: Packer, sealer: Sealer): Promise<SealedRecord[]> {
+export async function pack(parcel: Parcel, packer: Packer, sealer: Sealer): Promise<readonly SealedRecord[]> {
+  const { packElsewhere, encoding } = packer
   const plain = encodeFrames(parcel.frames)
-  const compressed = plain.length <= smallBytes ? packer.compressSync(plain) : await packer.compress(plain)
-  return sealed(parcel, compressed, { encoding: packer.encoding, sealer })
+  if (plain.length <= smallBytes)
+    return sealCompressed(parcel, packer.compressSync(plain), { encoding, sealer })
+  const { lane, firstSeq, lastSeq } = parcel
+  const packed = await packElsewhere?.({ lane, firstSeq, lastSeq, plain }, sealer)
+  if (packed !== undefined) return packed
+  // The other thread may have taken the bytes.
+  const again = plain.length === 0 ? encodeFrames(parcel.frames) : plain
+  return sealCompressed(parcel, await packer.compress(again), { encoding, sealer })
 }
 
 /** The same at once, for a process that ends. */
 export function packSync(parcel: Parcel, packer: Packer, sealer: Sealer): SealedRecord[] {
   const compressed = packer.compressSync(encodeFrames(parcel.frames))
-  return sealed(parcel, compressed, { encoding: packer.encoding, sealer })
+  return sealCompressed(parcel, compressed, { encoding: packer.encoding, sealer })
 }

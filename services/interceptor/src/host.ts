@@ -12,6 +12,7 @@ import { createIngestKey } from './ingest-key.ts'
 import { openRawPublisher, type RawPublisher } from './kafka.ts'
 import { onLastMoment } from './last-moment.ts'
 import type { Settings } from './settings.ts'
+import { openPackThread, type PackThread } from './pack-thread.ts'
 import { problem, problemOf, throttled, type OnProblem, type Problem } from './problem.ts'
 import { createRandom } from './random.ts'
 import { createBusSink, createSpoolSink, type Sink } from './sink.ts'
@@ -130,6 +131,7 @@ function openWay(settings: Settings, lane: string, onProblem: OnProblem): Way {
 interface Opened extends Pick<Way, 'sink' | 'follow'> {
   readonly core: Core
   readonly sealer: Packer['sealer']
+  readonly thread: PackThread
   readonly stopKeys: Stop
 }
 
@@ -139,7 +141,8 @@ function openCore(settings: Settings, instance: string): Opened {
   const epoch = 0
   const onProblem = throttled(settings.onProblem, clock.monotonicMs)
   const { sealer, hear } = createIngestKey({ ...settings, onProblem }, clock)
-  const packer = { ...createCompressor(), sealer }
+  const thread = openPackThread(onProblem)
+  const packer = { ...createCompressor(), sealer, packElsewhere: thread.pack }
   const { sink, follow, followKeys } = openWay(settings, `${instance}/${epoch}`, onProblem)
   const core = createInterceptorCore({
     instance,
@@ -153,7 +156,7 @@ function openCore(settings: Settings, instance: string): Opened {
     onProblem,
     ringMaxBytes,
   })
-  return { core, sink, follow, sealer, stopKeys: followKeys(hear) }
+  return { core, sink, follow, sealer, thread, stopKeys: followKeys(hear) }
 }
 
 /** Whether something ends in time. The process is kept alive meanwhile, because nothing of ours does that. */
@@ -188,7 +191,7 @@ function lossOf(lost: number, canSeal: boolean): Problem {
 /** Opens a recorder; its own connections and timers never keep the process alive. */
 export function openHost(settings: Settings): Host {
   const instance = newInstance(settings)
-  const { core, sink, follow, sealer, stopKeys } = openCore(settings, instance)
+  const { core, sink, follow, sealer, thread, stopKeys } = openCore(settings, instance)
   const stops = [stopKeys]
   let channels = 0
   let isClosed = false
@@ -219,6 +222,7 @@ export function openHost(settings: Settings): Host {
       try {
         if (!(await until(ended(), deadlineMs))) tellLoss(core.flushSync())
         await sink[Symbol.asyncDispose]()
+        await thread[Symbol.asyncDispose]()
       } finally {
         forget()
       }

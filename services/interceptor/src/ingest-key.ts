@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseIngestKey, sealBatch, sealOverheadBytes } from '@muniment/keys/seal'
 import type { Sealer } from './batch.ts'
 import type { Clock } from './clock.ts'
 import { createAnnounced, type Announced } from './control/announced.ts'
 import { problemOf } from './problem.ts'
+import { sealerOf } from './sealer.ts'
 import type { Settings } from './settings.ts'
 
 /** The key to seal to, which may change at any time. */
@@ -17,15 +17,6 @@ export interface IngestKey {
 
 /** How often the file is looked at for another key. */
 const recheckMs = 5000
-
-function sealerOf(text: string): Sealer {
-  const key = parseIngestKey(text)
-  return {
-    kid: key.kid,
-    overheadBytes: sealOverheadBytes,
-    seal: (plaintext, aad) => sealBatch(key, plaintext, aad),
-  }
-}
 
 function readText(file: string): string | undefined {
   try {

@@ -5,6 +5,7 @@ import type { Arriving } from './guard/guard.ts'
 import type { KafkaSettings } from './kafka-settings.ts'
 import type { Settings } from './settings.ts'
 import type { OnProblem, Problem } from './problem.ts'
+import { threadFile } from './thread-file.ts'
 
 /** Publishes to `mcp.calls.raw` on Kafka, and reads `mcp.control`. */
 export interface RawPublisher extends AsyncDisposable {
@@ -56,12 +57,6 @@ interface State {
   nextId: number
 }
 
-/** Sources and compiled files have different names. */
-function workerFile(): URL {
-  const [, ending = 'js'] = /\.(\w+)$/u.exec(import.meta.url) ?? []
-  return new URL(`./main-kafka.${ending}`, import.meta.url)
-}
-
 function unreachable(what: string, cause?: unknown): AppError {
   return new AppError('DEPENDENCY_UNREACHABLE', `The thread that talks to Kafka ${what}.`, { cause })
 }
@@ -100,7 +95,7 @@ const restartMs = 1000
  * end when its own work is done.
  */
 function start(state: State): Worker {
-  const worker = new Worker(workerFile(), { workerData: state.settings, stdout: true })
+  const worker = new Worker(threadFile('main-kafka'), { workerData: state.settings, stdout: true })
   const gone = (error: Error): void => {
     if (state.worker !== worker) return
     state.worker = undefined

@@ -8,7 +8,7 @@ import {
   parseBatchHeaders,
   type Observation,
 } from '@muniment/schema'
-import type { Packer, SealedRecord } from '../src/batch.ts'
+import type { Packer, PlainBatch, SealedRecord } from '../src/batch.ts'
 import {
   createBusSink,
   createInterceptorCore,
@@ -27,6 +27,11 @@ const plain: Packer = {
   compress: async bytes => bytes,
   compressSync: bytes => bytes,
   sealer: () => ({ kid: 'k', seal: bytes => bytes, overheadBytes: 48 }),
+}
+
+/** Gives memory away, as posting it to a thread does that then fails. */
+async function detach({ plain: { buffer } }: PlainBatch): Promise<undefined> {
+  if (buffer instanceof ArrayBuffer) structuredClone(buffer, { transfer: [buffer] })
 }
 
 /** What lies in unsealed records, in order. */
@@ -147,6 +152,29 @@ test('what ends at once, ends whole', () => {
   call()
   expect(core.closeSync()).toBe(0)
   expect(numbers(open(records))).toEqual(['0start', '1', '2end'])
+})
+
+test('what another thread is still packing is written by the last act of a process', async () => {
+  const { records, sink } = store()
+  const given: PlainBatch[] = []
+  const packElsewhere = async (batch: PlainBatch): Promise<never> => {
+    given.push(batch)
+    return await new Promise(() => undefined)
+  }
+  const { core, clock, call } = bench(() => sink, { packer: { ...plain, packElsewhere } })
+  call('y'.repeat(100_000))
+  await clock.advance(100)
+  expect(given.map(({ firstSeq, lastSeq }) => [firstSeq, lastSeq])).toEqual([[0, 1]])
+  expect(core.closeSync()).toBe(0)
+  expect(numbers(open(records))).toEqual(['0start', '1', '2end'])
+})
+
+test('what another thread takes without packing it is packed without it', async () => {
+  const { records, sink } = store()
+  const { clock, call } = bench(() => sink, { packer: { ...plain, packElsewhere: detach } })
+  call('y'.repeat(100_000))
+  await clock.advance(100)
+  expect(numbers(open(records))).toEqual(['0start', '1'])
 })
 
 test('while nothing can be written memory stays bounded, calls go on, and the loss is one event with its exact range', async () => {

@@ -1,6 +1,6 @@
 // The part of this package that runs inside observed servers: no state, no secrets, Node 20.
 import { generateKeyPairSync } from 'node:crypto'
-import { AppError } from '@muniment/schema'
+import { AppError } from '@muniment/schema/error'
 import {
   hpkeSeal,
   keyBytes,

@@ -1,5 +1,8 @@
 import { AppError } from './error.ts'
 
+/** Largest value of one record in bytes: below Kafka's default `message.max.bytes` with room for headers. */
+export const maxRecordBytes = 900_000
+
 /**
  * Plain form of a batch, before compression and sealing. For each observation one frame:
  * three u32 little-endian lengths (envelope, request, response; 0xffffffff = absent), then the bytes.

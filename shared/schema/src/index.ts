@@ -18,13 +18,14 @@ export { alertSchema, ocsfVersion, type Alert } from './alert.ts'
 export { alertRecord } from './alert-record.ts'
 export { decisionActions, decisionKey, decisionSchema, decisionScopes, type Decision } from './decision.ts'
 export { cloudEventHeaders, eventType } from './envelope.ts'
-export { deadLetterTopic, maxRecordBytes, topic, topics, type Role, type TopicSpec } from './topics.ts'
+export { deadLetterTopic, topic, topics, type Role, type TopicSpec } from './topics.ts'
 export {
   batchAad,
   batchHeaders,
   decodeFrames,
   encodeFrames,
   frameBytes,
+  maxRecordBytes,
   parseBatchHeaders,
   type BatchHeaders,
   type Frame,

@@ -25,9 +25,6 @@ const hour = 3_600_000
 const day = 24 * hour
 const json = 'application/json'
 
-/** Largest value of one record in bytes: below Kafka's default `message.max.bytes` with room for headers. */
-export const maxRecordBytes = 900_000
-
 const base: readonly TopicSpec[] = [
   {
     name: 'mcp.calls.raw',
