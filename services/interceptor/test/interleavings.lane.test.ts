@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { decodeFrames, observationSchema, parseBatchHeaders } from '@muniment/schema'
 import type { Packer, SealedRecord } from '../src/batch.ts'
 import { createInterceptorCore, type Channel, type Core } from '../src/core.ts'
 import type { Direction } from '../src/record.ts'
 import { snapshot } from '../src/snapshot.ts'
+import { heapBytes, randomOf } from './chance.ts'
 import { createFakeClock } from './fake-clock.ts'
 
 const plain: Packer = {
@@ -14,17 +13,6 @@ const plain: Packer = {
   compress: async bytes => bytes,
   compressSync: bytes => bytes,
   sealer: () => ({ kid: 'k', seal: bytes => bytes, overheadBytes: 48 }),
-}
-
-/** Numbers that look random and come again with their seed (mulberry32). */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed
-  return below => {
-    state = (state + 0x6d_2b_79_f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % below
-  }
 }
 
 interface World {
@@ -154,14 +142,6 @@ test.each([1, 2, 3])(
   },
   60_000,
 )
-
-/** Bytes in use after everything that can go is gone. */
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc')
-  const collect: unknown = runInNewContext('gc')
-  if (typeof collect === 'function') collect()
-  return process.memoryUsage().heapUsed
-}
 
 test('memory returns to where it was, however many requests came and went', async () => {
   await play(4, 3000)
