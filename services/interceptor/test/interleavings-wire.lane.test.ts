@@ -8,69 +8,12 @@ import { expect, test, vi } from 'vitest'
 import { hostOf } from '../src/host.ts'
 import { tap } from '../src/index.ts'
 import { readSettings } from '../src/main-env.ts'
-import { heapBytes, randomOf } from './chance.ts'
+import { chance, expectOneEach, heapBytes, request, saying, type Chance } from './chance.ts'
 import { openLab, programEnv, type Lab, type Seen } from './support.ts'
 
 // The law of the core (interleavings.lane.test.ts) over what carries messages: the transports in memory of both SDK lines, and the pipes of wrap.
 
 vi.setConfig({ testTimeout: 120_000 })
-
-interface Chance {
-  readonly below: (limit: number) => number
-  /** Marks of the requests that were sent so far. */
-  readonly sent: Set<string>
-}
-
-function chance(seed: number): Chance {
-  return { below: randomOf(seed), sent: new Set() }
-}
-
-/** A request, a second one of an id that is open or not, and from either side. */
-function request({ below, sent }: Chance): object {
-  const mark = `m${sent.size}`
-  sent.add(mark)
-  const id = below(2) === 0 ? below(12) : `s${below(6)}`
-  return { jsonrpc: '2.0', id, method: 'tools/call', params: { name: mark } }
-}
-
-/** What may be said, each as likely as it stands here often; answers are to requests that are open, were answered before, or never were. */
-const sayings: readonly ((by: Chance) => object)[] = [
-  request,
-  request,
-  request,
-  request,
-  ({ below }) => ({ jsonrpc: '2.0', id: below(14), result: { content: [] } }),
-  ({ below }) => ({ jsonrpc: '2.0', id: `s${below(7)}`, result: {} }),
-  ({ below }) => ({ jsonrpc: '2.0', id: below(12), error: { code: -1, message: 'no' } }),
-  ({ below }) => ({
-    jsonrpc: '2.0',
-    method: 'notifications/cancelled',
-    params: { requestId: below(14) },
-  }),
-  () => ({ jsonrpc: '2.0', method: 'notifications/progress' }),
-  () => [null, 7, {}],
-]
-
-function saying(by: Chance): object {
-  return (sayings[by.below(sayings.length)] ?? request)(by)
-}
-
-/** How often each request came to an end. */
-function endsIn(seen: readonly Seen[]): Map<string, number> {
-  const ends = new Map<string, number>()
-  for (const { observation } of seen) {
-    const { kind, target } = observation
-    if (kind === 'rejected' || kind === 'begun' || target === undefined) continue
-    ends.set(target, (ends.get(target) ?? 0) + 1)
-  }
-  return ends
-}
-
-function expectOneEach(seen: readonly Seen[], sent: ReadonlySet<string>): void {
-  const ends = endsIn(seen)
-  expect([...sent].filter(mark => ends.get(mark) !== 1)).toEqual([])
-  expect(ends.size).toBe(sent.size)
-}
 
 interface Wire {
   start(): Promise<void>
