@@ -121,6 +121,23 @@ function parseSignal(record: BusRecord): Signal {
   throw new AppError('SCHEMA_UNKNOWN', 'a record is no signal that this version knows')
 }
 
+/**
+ * The lane of a replayed dead letter: the record's header carries a suffix that sets it apart, which the lane in the signal gets too, before the
+ * mark of its aspect, as the signals of a replayed event have it. What says that numbers are lost is about the lane itself, and changes nothing twice.
+ */
+function replayedLane(lane: string, header: string): string {
+  if (!header.startsWith(`${lane}~`) || lane.endsWith('#lost')) return lane
+  const mark = lane.lastIndexOf('#')
+  const suffix = header.slice(lane.length)
+  return mark < 0 ? header : `${lane.slice(0, mark)}${suffix}${lane.slice(mark)}`
+}
+
+function signalIn(record: BusRecord): Signal {
+  const signal = parseSignal(record)
+  const lane = replayedLane(signal.lane, record.headers['mun_lane'] ?? signal.lane)
+  return lane === signal.lane ? signal : { ...signal, lane }
+}
+
 /** What a batch leads to. */
 interface Folded {
   readonly alerts: readonly OutgoingRecord[]
@@ -144,7 +161,7 @@ function foldBatch(stage: Stage, owned: Owned, batch: Batch): Folded {
   for (const record of batch.records) {
     if (record.offset < owned.state.offset) continue
     try {
-      const signal = parseSignal(record)
+      const signal = signalIn(record)
       const found = judged(() => owned.fold.step(owned.state, signal, record.timestampMs))
       for (const alert of found) alerts.push({ ...alertRecord(alert), partition })
     } catch (error) {
