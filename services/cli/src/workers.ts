@@ -64,7 +64,7 @@ async function maskerTasks({ bus, keys, log, metrics, config }: WorkerContext): 
   return { masker }
 }
 
-async function detectorTasks({ bus, state, keys, log, config }: WorkerContext): Promise<Tasks> {
+async function detectorTasks({ bus, state, keys, log, config, metrics }: WorkerContext): Promise<Tasks> {
   const { createDetector, createRuleSource } = await import('@muniment/detector')
   const source = createRuleSource({
     folders: rulesFolders(config),
@@ -81,6 +81,10 @@ async function detectorTasks({ bus, state, keys, log, config }: WorkerContext): 
     labels: await toolLabelsOf(config),
     log: log.child('detector'),
     now: Date.now,
+    onDeadLetters: metrics.counter({
+      name: 'detector_dead_letters_total',
+      help: 'Events and signals put aside unjudged.',
+    }),
   })
   const control = controlTask({ config, bus, keys }, log.child('control'))
   const response = await responderOf({ bus, keys, state, log, config })

@@ -1,5 +1,4 @@
 import {
-  publishDeadLetter,
   type Batch,
   type Bus,
   type BusRecord,
@@ -14,9 +13,11 @@ import { decodeState, emptyState, encodeState, type PartitionState } from './beh
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import type { RulePack } from './sigma/pack.ts'
 import { isPutAside, judged } from './put-aside.ts'
+import { putAside, refusedRecords, type Refused } from './refused.ts'
 import { signalRecord } from './signal-record.ts'
 
 const group = 'muniment.detector.behaviour'
+const stageName = 'detector.behaviour'
 
 /** When a partition's state is written: whichever comes first, and at every orderly stop. */
 export interface SnapshotPolicy {
@@ -34,6 +35,8 @@ export interface BehaviourStageOptions {
   /** Milliseconds since the epoch; decides only when snapshots are written, never what is found. */
   readonly now: () => number
   readonly snapshot: SnapshotPolicy
+  /** Told how many records were put aside, once they are dead letters. */
+  readonly onDeadLetters?: ((count: number) => void) | undefined
 }
 
 interface Owned {
@@ -146,11 +149,6 @@ interface Folded {
   readonly refused: readonly Refused[]
 }
 
-interface Refused {
-  readonly record: BusRecord
-  readonly error: AppError
-}
-
 /** Folds the records not folded yet; the state's offset moves with each, so that a replayed batch continues where it stopped. */
 function foldBatch(stage: Stage, owned: Owned, batch: Batch): Folded {
   const alerts: OutgoingRecord[] = []
@@ -177,18 +175,14 @@ function foldBatch(stage: Stage, owned: Owned, batch: Batch): Folded {
       signals.push(signalRecord(`${made.tenant}/server:${made.server ?? ''}`, made))
     owned.state.offset = record.offset + 1
   }
+  signals.push(...refusedRecords(refused, stageName))
   owned.state.offset = Math.max(owned.state.offset, batch.nextOffset)
   return { alerts, signals, refused }
 }
 
 async function publish(stage: Stage, output: Folded): Promise<void> {
   const { bus, signal, log } = stage
-  for (const { record, error } of output.refused) {
-    await retryWhileUnreachable(
-      () => publishDeadLetter(bus, record, { error, stage: 'detector.behaviour' }),
-      { signal, log },
-    )
-  }
+  await putAside(stage, output.refused, stageName)
   for (const [name, records] of [
     [topic.signals, output.signals],
     [topic.alerts, output.alerts],

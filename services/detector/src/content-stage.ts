@@ -1,11 +1,12 @@
 import type { KeyObject } from 'node:crypto'
-import { publishDeadLetter, type Batch, type Bus, type BusRecord, type OutgoingRecord } from '@muniment/bus'
-import { laneOf, topic, type AppError, type MunimentEvent } from '@muniment/schema'
+import { type Batch, type Bus, type BusRecord, type OutgoingRecord } from '@muniment/bus'
+import { laneOf, topic, type MunimentEvent } from '@muniment/schema'
 import { retryWhileUnreachable, type Logger, type Task } from '@muniment/runtime'
 import { toldBy, type Copy } from './copies.ts'
 import { emit } from './emit.ts'
 import { parseEvent } from './parse-event.ts'
 import { isPutAside, judged } from './put-aside.ts'
+import { putAside, refusedRecords, type Refused } from './refused.ts'
 import type { ToolLabels } from './flow/labels.ts'
 import { arrangeRules, signalOf, type EventRules } from './signal.ts'
 import { signalRecord } from './signal-record.ts'
@@ -14,6 +15,7 @@ import { warmUp } from './warm-up.ts'
 import type { RulePack } from './sigma/pack.ts'
 
 const group = 'muniment.detector.content'
+const stageName = 'detector.content'
 /** How many facts about servers, callers and handles are remembered as passed on. */
 const mostForwarded = 200_000
 
@@ -27,6 +29,8 @@ export interface ContentStageOptions {
   /** What tools do to a flow of data. */
   readonly labels: ToolLabels
   readonly log: Logger
+  /** Told how many records were put aside, once they are dead letters. */
+  readonly onDeadLetters?: ((count: number) => void) | undefined
 }
 
 interface Stage extends ContentStageOptions {
@@ -40,11 +44,6 @@ interface Stage extends ContentStageOptions {
   readonly forwarded: Set<string>
   /** The minute that each partition of events has come to. */
   readonly minutes: Map<number, number>
-}
-
-interface Refused {
-  readonly record: BusRecord
-  readonly error: AppError
 }
 
 /** What one batch adds up to. */
@@ -188,12 +187,7 @@ function addCoverage(output: Output): void {
 
 async function persist(stage: Stage, output: Output): Promise<void> {
   const { bus, signal, log } = stage
-  for (const { record, error } of output.refused) {
-    await retryWhileUnreachable(() => publishDeadLetter(bus, record, { error, stage: 'detector.content' }), {
-      signal,
-      log,
-    })
-  }
+  await putAside(stage, output.refused, stageName)
   if (output.signals.length === 0) return
   await retryWhileUnreachable(() => bus.publish(topic.signals, output.signals), { signal, log })
 }
@@ -221,6 +215,7 @@ async function work(stage: Stage, batch: Batch): Promise<void> {
       })
     }
   }
+  output.signals.push(...refusedRecords(output.refused, stageName))
   addCoverage(output)
   await persist(stage, output)
   if (stage.forwarded.size > mostForwarded) stage.forwarded.clear()

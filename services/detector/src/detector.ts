@@ -24,6 +24,8 @@ export interface DetectorOptions {
   readonly labels?: ToolLabels
   /** Default every 20,000 records or 10 s. */
   readonly snapshot?: SnapshotPolicy
+  /** Told how many records were put aside, once they are dead letters. */
+  readonly onDeadLetters?: (count: number) => void
 }
 
 /** The two stages; each may run alone in a process of its own. */
@@ -40,12 +42,12 @@ function constant(pack: RulePack): () => RulePack {
 
 /** Watches the stream: masked events become signals, signals become alerts. Throws `CONFIG_INVALID` if a shipped rule cannot be trusted. */
 export function createDetector(options: DetectorOptions): Detector {
-  const { bus, state, evidenceKey, log, now } = options
+  const { bus, state, evidenceKey, log, now, onDeadLetters } = options
   const rules = options.rules ?? constant(options.pack ?? loadRules())
   const labels = options.labels ?? createToolLabels({})
   const snapshot = options.snapshot ?? { everyRecords: 20_000, everyMs: 10_000 }
   return {
-    content: createContentStage({ bus, rules, labels, evidenceKey, log }),
-    behaviour: createBehaviourStage({ bus, state, rules, log, now, snapshot }),
+    content: createContentStage({ bus, rules, labels, evidenceKey, log, onDeadLetters }),
+    behaviour: createBehaviourStage({ bus, state, rules, log, now, snapshot, onDeadLetters }),
   }
 }

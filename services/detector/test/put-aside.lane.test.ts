@@ -1,9 +1,10 @@
 import { Buffer } from 'node:buffer'
 import { openDeadLetter, replayOf } from '@muniment/bus'
-import { deadLetterTopic, topic } from '@muniment/schema'
+import { deadLetterTopic, topic, type MunimentEvent } from '@muniment/schema'
 import { expect, test } from 'vitest'
-import { compilePack, type RulePack } from '../src/sigma/pack.ts'
-import { alertsOn, drain, openLab, type Lab } from './fleet.ts'
+import { compilePack, loadRules, type RulePack } from '../src/sigma/pack.ts'
+import type { Rule } from '../src/sigma/rule.ts'
+import { alertsOn, call, contents, drain, openLab, publish, type Lab } from './fleet.ts'
 
 const rules = ['early', 'late'].map(name => ({
   name,
@@ -72,3 +73,72 @@ test.each([
     }
   },
 )
+
+/** The shipped rules, and one that fails at every call of `early`; with `changed` in place of the rule that tells of it. */
+function failing(changed: Partial<Rule> = {}): RulePack {
+  const shipped = loadRules()
+  const odd = compilePack(rules.slice(0, 1)).rules.map(rule => ({
+    ...rule,
+    matches: () => {
+      throw new TypeError('cannot read the secret of ada@example.org')
+    },
+  }))
+  const own = shipped.rules.map(rule =>
+    rule.behaviour === 'put_aside'
+      ? Object.defineProperties({ ...rule }, Object.getOwnPropertyDescriptors(changed))
+      : rule,
+  )
+  return {
+    ...shipped,
+    rules: [...own, ...odd],
+    byName: new Map([...own, ...odd].map(each => [each.name, each])),
+  }
+}
+
+const secret = 'ada@example.org'
+const failingCalls = (count: number): MunimentEvent[] =>
+  Array.from({ length: count }, (_, seq) => call(seq, 'early', { to: secret, query: '1 OR 1=1' }))
+
+test('whoever makes a detector fail is told of: one finding, notified at the 1st and 10th time, without content, and counted', async () => {
+  await using lab = await openLab()
+  let deadLetters = 0
+  const onDeadLetters = (count: number): void => {
+    deadLetters += count
+  }
+  await publish(lab.bus, failingCalls(12))
+  await drain(lab, { pack: failing(), onDeadLetters })
+  const alerts = (await alertsOn(lab.bus)).filter(each => each.finding_info.analytic.name === 'put-aside')
+  expect(alerts.map(({ count }) => count)).toEqual([1, 10])
+  expect(new Set(alerts.map(({ finding_info: { uid } }) => uid)).size).toBe(1)
+  expect(alerts[0]?.message).toContain('detector.content could not judge the record mcp.events/')
+  expect(JSON.stringify(alerts)).not.toMatch(/ada@|secret|OR 1=1/u)
+  expect(deadLetters).toBe(12)
+  expect(await contents(lab.bus, deadLetterTopic(topic.events))).toHaveLength(12)
+})
+
+test('records that are no events or signals are told of, each kind once', async () => {
+  await using lab = await openLab()
+  const noise = { key: 'x', value: Buffer.from('{"secret":'), headers: {} }
+  await lab.bus.publish(topic.events, [noise, noise])
+  await lab.bus.publish(topic.signals, [noise])
+  await drain(lab)
+  const messages = (await alertsOn(lab.bus)).map(({ message }) => message)
+  expect(messages.toSorted()).toEqual([
+    expect.stringMatching(/^detector\.behaviour .* \(SCHEMA_UNKNOWN\)/u),
+    expect.stringMatching(/^detector\.content .* \(BATCH_MALFORMED\)/u),
+  ])
+})
+
+test('a finding that fails in its turn is put aside, and says nothing of itself', async () => {
+  await using lab = await openLab()
+  await publish(lab.bus, failingCalls(3))
+  const pack = failing({
+    get score(): number {
+      throw new TypeError('broken')
+    },
+  })
+  await drain(lab, { pack })
+  expect(await contents(lab.bus, deadLetterTopic(topic.signals))).toHaveLength(3)
+  const signals = await contents(lab.bus, topic.signals)
+  expect(signals.filter(({ headers }) => headers['mun_lane']?.includes('#refused') === true)).toHaveLength(3)
+})

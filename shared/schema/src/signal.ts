@@ -76,6 +76,8 @@ export const signalSchema = z.object({
       claimed: z.literal(true).optional(),
     })
     .optional(),
+  /** A record was put aside unjudged: by which stage, with which code, and where it was. */
+  refused: z.object({ stage: z.string(), code: z.string(), place: z.string() }).optional(),
   /** Lane and number of the event, to drop duplicates. */
   lane: z.string(),
   seq: z.number().int(),

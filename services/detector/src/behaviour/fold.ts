@@ -219,6 +219,17 @@ function onAlive(step: Step): readonly Observation[] {
   return observeAlive(step.state, step.parts.behaviours, step.signal).map(news => onLane(step, news))
 }
 
+/** A record was not judged: whoever can make one fail would else escape every rule. */
+function onRefused(step: Step): readonly Observation[] {
+  const rule = step.parts.behaviours.get('put_aside')
+  const { refused } = step.signal
+  if (rule === undefined || refused === undefined) return []
+  const { stage, code, place } = refused
+  const about = { ...step, fields: { ...nobody, lane: undefined, group: `${stage} ${code}` } }
+  const sentence = `${stage} could not judge the record ${place} (${code}): no rule has looked at all of it, and it is a dead letter`
+  return [observation(about, rule, { score: rule.score ?? 0.8, sentence, evidence: { stage, code, place } })]
+}
+
 /** What a classifier agrees with rests on a finding of a rule in force, or is nothing. */
 function onModel(step: Step): readonly Observation[] {
   return step.signal.hits.flatMap(hit => onHit(step, hit))
@@ -261,6 +272,7 @@ const lookers: readonly (readonly [aspect: string, look: (step: Step) => readonl
   ['#tally', onTally],
   ['#model', onModel],
   ['#tick', onTick],
+  ['#refused', onRefused],
 ]
 
 function observe({ parts, state, signal, ownLane }: Taken): readonly Observation[] {

@@ -34,6 +34,7 @@ const behaviours = [
   'lane_silent',
   'lane_gap',
   'lane_hole',
+  'put_aside',
 ] as const
 
 /** What a rule about many events looks at. */
