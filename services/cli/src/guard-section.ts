@@ -23,6 +23,7 @@ const limitSchema = z.strictObject({
   requests: z.array(rule).optional(),
   costs: z.record(z.string(), z.number().nonnegative()).optional(),
   concurrent: z.array(z.strictObject({ per, most: whole })).optional(),
+  fleet: z.strictObject({ members: whole }).optional(),
   trusted_proxies: z.int().nonnegative().optional(),
 })
 
@@ -95,6 +96,7 @@ function limitOf({
   requests,
   costs,
   concurrent,
+  fleet,
   trusted_proxies: trustedProxies,
 }: z.infer<typeof limitSchema>): GuardPart {
   return limit(
@@ -103,6 +105,7 @@ function limitOf({
       rules: rulesOf(requests),
       costs,
       concurrent,
+      fleet,
       trustedProxies,
     }),
   )
@@ -164,4 +167,9 @@ export async function guardPartsIn(section: Section): Promise<GuardPart[]> {
 /** The file with rules that the section names. Throws `CONFIG_INVALID` with path, file and line. */
 export function authoriseFileIn(section: Section): string | undefined {
   return readSection(section, guardSectionSchema).authorise
+}
+
+/** Whether limits are shared by a fleet, so that somebody has to count its members. Throws `CONFIG_INVALID` with path, file and line. */
+export function isFleetIn(section: Section): boolean {
+  return readSection(section, guardSectionSchema).limit?.fleet !== undefined
 }

@@ -13,6 +13,7 @@ import { openStoreOf, type KeyContext } from './context.ts'
 import { collectorTasks } from './collector/worker.ts'
 import { controlTask } from './control.ts'
 import { openEngineOf } from './engine.ts'
+import { isFleetIn } from './guard-section.ts'
 import { openEvidenceStoreOf } from './evidence-store.ts'
 import { queryApiOf } from './query-api.ts'
 import { piiRulesOf } from './pii-rules.ts'
@@ -93,6 +94,7 @@ async function detectorTasks({ bus, state, keys, log, config, metrics }: WorkerC
     'detector content': content,
     'detector behaviour': behaviour,
     'detector response': response,
+    ...(await fleetTasks({ bus, keys, log, config })),
     ...classifier,
     control,
   }
@@ -116,6 +118,20 @@ async function classifierTasks(
     now: Date.now,
   })
   return { 'detector classifier': createClassifierStage({ ...shared, bus, classifier, mode, log: own }) }
+}
+
+/** A task more where `muniment.yaml` has limits for a fleet. */
+async function fleetTasks({
+  bus,
+  keys,
+  log,
+  config,
+}: Pick<WorkerContext, 'bus' | 'keys' | 'log' | 'config'>): Promise<Tasks> {
+  const { guard } = config.sections
+  if (guard === undefined || !isFleetIn(guard)) return {}
+  const { createFleetStage } = await import('@muniment/detector')
+  const signer = await keys.controlSigner()
+  return { 'detector fleet': createFleetStage({ bus, signer, log: log.child('fleet'), now: Date.now }) }
 }
 
 async function responderOf({

@@ -1,7 +1,7 @@
 import { readConfig } from '@muniment/runtime'
 import { expect, test } from 'vitest'
 import { guardLine } from '../src/guard-line.ts'
-import { guardPartsIn } from '../src/guard-section.ts'
+import { guardPartsIn, isFleetIn } from '../src/guard-section.ts'
 
 const whole = `guard:
   authorise: rules.yaml
@@ -10,6 +10,7 @@ const whole = `guard:
     requests: [{ per: [principal, tool], amount: 60, window_seconds: 60, burst: 6 }]
     costs: { search: 5 }
     concurrent: [{ per: principal, most: 8 }]
+    fleet: { members: 1 }
     trusted_proxies: 1
   validate:
     max_string_length: 20000
@@ -53,6 +54,9 @@ test.each<[string, string, string]>([
   ['burst: 6', 'burst: 600', 'cannot be meant'],
   ['search: 5', 'search: 500', 'cannot cost'],
   ['most: 8', 'most: 0', 'guard.limit.concurrent'],
+  ['members: 1', 'members: 65', 'cannot be divided'],
+  ['members: 1', 'members: 2', 'cannot cost'],
+  ['members: 1', 'member: 1', 'guard.limit.fleet'],
   ['trusted_proxies: 1', 'trusted_proxies: yes', 'guard.limit.trusted_proxies'],
   ['max_string_length: 20000', 'max_string_length: -1', 'guard.validate.max_string_length'],
   ['unlisted: refuse', 'unlisted: refused', 'guard.validate.unlisted'],
@@ -84,4 +88,13 @@ test('payloads are those of the detector, by what a parameter is for', async () 
     ['url', 'https://example.com/a?b=c'],
   ] as const)
     expect(inspectArgument(name, text)).toBeUndefined()
+})
+
+test.each([
+  [whole, true],
+  ['guard: { limit: {} }', false],
+  ['guard: {}', false],
+])('the detector counts the members of a fleet only where limits are shared (%#)', (yaml, isFleet) => {
+  const { guard } = readConfig({ env: {}, yaml }).sections
+  expect(guard !== undefined && isFleetIn(guard)).toBe(isFleet)
 })

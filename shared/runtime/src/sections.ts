@@ -32,7 +32,8 @@ export const sections = {
   },
   guard: {
     doc: 'What `muniment wrap` and `muniment proxy` refuse: limits, validation, errors; `infra/docs/guard.md` has all of it.',
-    roles: ['interceptor'],
+    // Limits of a fleet: somebody counts its members.
+    roles: ['interceptor', 'detector'],
   },
   detection: {
     doc: 'Which tools bring in the words of strangers, hand out what is not public, or take data out, and which classifier is asked; the README of `@muniment/detector` has all of it.',

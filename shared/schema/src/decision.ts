@@ -9,9 +9,10 @@ export const decisionScopes = [
   'tool',
   'ingest_key',
   'sessions',
+  'fleet',
 ] as const
 
-/** What interceptors are to do, mildest first; `rotate` is about keys, `end` about sessions. */
+/** What interceptors are to do, mildest first; `rotate` is about keys, `end` about sessions, `share` about limits. */
 export const decisionActions = [
   'observe',
   'throttle',
@@ -20,6 +21,7 @@ export const decisionActions = [
   'block',
   'rotate',
   'end',
+  'share',
 ] as const
 
 const action = z.enum(decisionActions)
@@ -38,6 +40,10 @@ export const decisionSchema = z.object({
   rate_per_minute: z.number().positive().max(1e6).optional(),
   /** For `rotate`: the new ingest public key, `<kid>.<base64url>`. */
   public_key: z.string().optional(),
+  /** For `share`: lanes of the processes that may each spend one part in `of` of a limit. */
+  members: z.array(z.string().max(256)).max(64).optional(),
+  /** For `share`: how many processes divide a limit among them. */
+  of: z.number().int().positive().optional(),
   reason: z.string().max(1024),
   rule: z.string().optional(),
   alert_id: z.string().optional(),

@@ -27,6 +27,7 @@ export function recorderOf(options: AttachOptions, open = openMessages): Recorde
   const guard = open(options.guard, {
     settings,
     follow: host.follow,
+    lane: host.core.lane,
     recordFirst: host.core.recordFirst,
   })
   const recorder = { settings, host, guard }

@@ -287,6 +287,7 @@ export async function wrapStdio(options: WrapOptions): Promise<number> {
     const guard = openMessages(options.guard, {
       settings,
       follow: host.follow,
+      lane: host.core.lane,
       recordFirst: host.core.recordFirst,
     })
     const child = start(options)

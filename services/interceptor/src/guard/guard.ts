@@ -174,6 +174,8 @@ export interface Arriving {
 export interface GuardContext {
   readonly settings: Settings
   readonly follow: FollowControl
+  /** The lane in which this process records; absent where a part is opened without a recorder. */
+  readonly lane?: string | undefined
   /** Absent where requests cannot be held back until they are recorded. */
   readonly recordFirst?: RecordFirst | undefined
 }

@@ -1,5 +1,6 @@
 import { AppError } from '@muniment/schema'
 import { addressKey } from './address.ts'
+import { createShares, maxMembers, type FleetOptions, type Shares } from './fleet.ts'
 import type { DoorRequest, DoorVerdict, Guard, GuardPart, Refusal, Subject, Verdict } from './guard.ts'
 import type { PolicyNote } from '../record.ts'
 import { createQuotas, type Quota, type Quotas, type Taken } from './quota.ts'
@@ -27,6 +28,8 @@ export interface LimitOptions {
   readonly costs?: Readonly<Record<string, number>>
   /** Most calls under way at a time. */
   readonly concurrent?: readonly { readonly per: LimitBy | readonly LimitBy[]; readonly most: number }[]
+  /** Where several processes stand in front of one server: `rules` hold for all of them together. Needs a control key. */
+  readonly fleet?: FleetOptions
   /** Number of proxies in front that are trusted to add to `X-Forwarded-For`; default 0, and then the field is ignored. */
   readonly trustedProxies?: number
 }
@@ -47,6 +50,7 @@ interface Cap {
 
 interface State {
   readonly quotas: Quotas
+  readonly shares: Shares | undefined
   readonly costs: ReadonlyMap<string, number>
   readonly doorRules: readonly Rule[]
   readonly rules: readonly Rule[]
@@ -87,9 +91,35 @@ function capOf({ per, most }: NonNullable<LimitOptions['concurrent']>[number]): 
   return { by, name: by.join('+'), most }
 }
 
+/** Of how many processes a limit is divided among at most. */
+function membersOf(fleet: FleetOptions | undefined, rules: readonly Rule[]): number {
+  if (fleet === undefined) return 1
+  const { members } = fleet
+  const burst = Math.min(...rules.map(({ quota }) => quota.burst))
+  if (
+    Number.isInteger(members) &&
+    members > 0 &&
+    members <= maxMembers &&
+    rules.length > 0 &&
+    burst >= members
+  )
+    return members
+  throw new AppError('CONFIG_INVALID', `A limit cannot be divided among ${members} processes.`, {
+    hint: `A fleet has 1 to ${maxMembers} members, and a limit of requests with a burst of at least one for each.`,
+  })
+}
+
+interface Divided {
+  readonly rules: readonly Rule[]
+  readonly members: number
+}
+
 /** What costs more than can ever be spent at once could never be called. */
-function costsOf(costs: LimitOptions['costs'] = {}, rules: readonly Rule[]): ReadonlyMap<string, number> {
-  const most = Math.min(...rules.map(({ quota }) => quota.burst))
+function costsOf(
+  costs: LimitOptions['costs'] = {},
+  { rules, members }: Divided,
+): ReadonlyMap<string, number> {
+  const most = Math.min(...rules.map(({ quota }) => quota.burst)) / members
   for (const [tool, cost] of Object.entries(costs))
     if (!(cost >= 0 && cost <= most)) throw invalid(`The tool ${JSON.stringify(tool)} cannot cost ${cost}.`)
   return new Map(Object.entries(costs))
@@ -208,7 +238,7 @@ function valuesOf({ trustedProxies }: State, subject: Subject): Values {
 }
 
 function judge(state: State, subject: Subject): Verdict | undefined {
-  const { rules, costs } = state
+  const { rules, costs, shares } = state
   if (free.has(subject.method)) return undefined
   const values = valuesOf(state, subject)
   const cap = isOverCap(state, values)
@@ -219,7 +249,9 @@ function judge(state: State, subject: Subject): Verdict | undefined {
     }
   const isCall = subject.method === 'tools/call'
   const cost = isCall ? (costs.get(subject.target ?? '') ?? 1) : 1
-  const worst = tightest(spend(state, rules, { values, cost }))
+  // A share of the allowance is spent by paying more: what was paid before a share changed stays paid.
+  const parts = shares?.parts(subject) ?? 1
+  const worst = tightest(spend(state, rules, { values, cost: cost * parts }))
   if (worst?.taken.retryAfterMs !== undefined) return { refusal: refusalOf(worst), notes: [used(worst)] }
   hold(state, subject, values)
   return undefined
@@ -227,13 +259,21 @@ function judge(state: State, subject: Subject): Verdict | undefined {
 
 /** A guard that lets so many requests through in a time, and so many at a time. */
 export function limit(options: LimitOptions = {}): GuardPart {
-  const { door: doorRules = defaultDoor, rules = [], concurrent = [], costs, trustedProxies = 0 } = options
+  const {
+    door: doorRules = defaultDoor,
+    rules = [],
+    concurrent = [],
+    costs,
+    fleet,
+    trustedProxies = 0,
+  } = options
   const counted = rules.map(ruleOf)
+  const members = membersOf(fleet, counted)
   const parts = {
     doorRules: doorRules.map(ruleOf),
     rules: counted,
     caps: concurrent.map(capOf),
-    costs: costsOf(costs, counted),
+    costs: costsOf(costs, { rules: counted, members }),
     trustedProxies,
   }
   if (!Number.isInteger(trustedProxies) || trustedProxies < 0)
@@ -241,9 +281,10 @@ export function limit(options: LimitOptions = {}): GuardPart {
   const judgesRequests = parts.rules.length + parts.caps.length > 0
   return {
     stage: 'limit',
-    open: (): Guard => {
+    open: (context): Guard => {
       const quotas = createQuotas(() => performance.now())
-      const state: State = { ...parts, quotas, running: new Map(), held: new WeakMap() }
+      const shares = fleet === undefined ? undefined : createShares(members, context)
+      const state: State = { ...parts, quotas, shares, running: new Map(), held: new WeakMap() }
       return {
         ...(parts.doorRules.length > 0 && { door: (asked: DoorRequest) => knock(state, asked) }),
         ...(judgesRequests && { request: (subject: Subject) => judge(state, subject) }),

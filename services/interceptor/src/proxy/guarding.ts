@@ -32,7 +32,8 @@ function openShared(
   { settings, host }: Parts,
 ): OpenGuards {
   needMasking(settings, guard)
-  return openGuards(guard, { settings, follow: host.follow, recordFirst: host.core.recordFirst })
+  const { follow, core } = host
+  return openGuards(guard, { settings, follow, lane: core.lane, recordFirst: core.recordFirst })
 }
 
 function deliveryOf(options: ProxyOptions, { settings }: Parts, { delivery }: Route): Settings['delivery'] {

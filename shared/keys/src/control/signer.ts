@@ -33,7 +33,7 @@ const purpose = 'muniment-decision/v1\n'
 const form = /^([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{43})$/u
 const signatureBytes = 64
 
-/** Keys in code-unit order and absent ones left out (RFC 8785 for flat objects of strings and whole numbers). */
+/** Keys in code-unit order and absent ones left out (RFC 8785 for flat objects of strings, lists of them, and whole numbers). */
 function signedBytes(decision: UnsignedDecision & { readonly signature?: string }): Uint8Array {
   const { signature: _signature, ...rest } = decision
   const fields = Object.entries(rest).filter(([, value]) => value !== undefined)

@@ -45,7 +45,7 @@ interface State extends Required<ViewOptions> {
 }
 
 function isActing({ action }: Decision): boolean {
-  return action !== 'observe' && action !== 'rotate' && action !== 'end'
+  return action !== 'observe' && action !== 'rotate' && action !== 'end' && action !== 'share'
 }
 
 function forget(state: State, key: string): void {
