@@ -2,27 +2,62 @@ import { topic } from '@muniment/schema'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { describeRecord } from '../src/format/describe.ts'
-import { fieldNames, scanFields } from '../src/format/scan.ts'
+import { createPlaces, findPlaces } from '../src/format/places.ts'
 import { alert, event, gapEvent, heartbeat } from './events.ts'
 
-function parse(bytes: Buffer): Record<string, unknown> {
-  const value: Record<string, unknown> = JSON.parse(bytes.toString())
-  return value
+/** The values of `paths` that are found, as JSON has them. */
+function find(bytes: Buffer, paths: readonly string[]): Record<string, unknown> | undefined {
+  const places = createPlaces(paths)
+  const spans = new Int32Array(places.stride)
+  if (!findPlaces(bytes, places, { spans, base: 0 })) return undefined
+  const found: Record<string, unknown> = {}
+  for (const path of paths) {
+    const at = 2 * places.numberOf(path)
+    if (spans[at] !== -1) found[path] = JSON.parse(bytes.toString('utf8', spans[at], spans[at + 1]))
+  }
+  return found
+}
+
+/** The same by parsing the whole. */
+function pick(bytes: Buffer, paths: readonly string[]): Record<string, unknown> {
+  const found: Record<string, unknown> = {}
+  for (const path of paths) {
+    let value: unknown = JSON.parse(bytes.toString())
+    for (const name of path.split('.')) {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) value = undefined
+      else value = Object.entries(value).find(([key]) => key === name)?.[1]
+    }
+    if (value !== undefined) found[path] = value
+  }
+  return found
 }
 
 describe('a scan for single fields', () => {
-  const names = fieldNames('a', 'bc', 'é')
+  const paths = ['a', 'bc', 'é', 'o.a', 'o.o.bc', 'p.a']
 
   test('finds in any JSON object what parsing finds', () => {
-    const key = fc.oneof(fc.constantFrom('a', 'bc', 'é', 'b', ''), fc.string())
-    const object = fc.dictionary(key, fc.jsonValue(), { maxKeys: 8 })
+    const key = fc.oneof(fc.constantFrom('a', 'bc', 'é', 'b', '', 'o', 'p'), fc.string())
+    const inner = fc.dictionary(key, fc.oneof(fc.jsonValue(), fc.dictionary(key, fc.jsonValue())), {
+      maxKeys: 8,
+    })
+    const object = fc.dictionary(key, fc.oneof(fc.jsonValue(), inner), { maxKeys: 8 })
     fc.assert(
       fc.property(object, fc.constantFrom(0, 1, '\t'), (value, space) => {
         const bytes = Buffer.from(JSON.stringify(value, null, space))
-        const wanted = Object.entries(parse(bytes)).filter(([name]) => ['a', 'bc', 'é'].includes(name))
-        expect(scanFields(bytes, names) ?? {}).toEqual(Object.fromEntries(wanted))
+        expect(find(bytes, paths)).toEqual(pick(bytes, paths))
       }),
     )
+  })
+
+  test.each([
+    ['{"a":1,"a":2}', { a: 2 }],
+    ['{"o":{"a":1,"o":{"bc":2}},"o":{"a":3}}', { 'o.a': 3 }],
+    ['{"p":{"a":1},"p":4}', {}],
+    [' {"a" : 1 }', { a: 1 }],
+    ['{"o":{"a":1}', undefined],
+    ['{"o":{"a":1}}', { 'o.a': 1 }],
+  ])('takes of repeated fields the last: %s', (text, expected) => {
+    expect(find(Buffer.from(text), paths)).toEqual(expected)
   })
 
   test('ends on any bytes', () => {
@@ -35,10 +70,10 @@ describe('a scan for single fields', () => {
     )
   })
 
-  test.each(['', '[]', 'null', ' {"a":1}', '{"a":1', '{"a"', '{"a":', '{', '{"a":"}', '"{}"'])(
+  test.each(['', '[]', 'null', '{"a":1', '{"a"', '{"a":', '{', '{"a":"}', '"{}"'])(
     'sees no object in %j',
     text => {
-      expect(scanFields(Buffer.from(text), names)).toBeUndefined()
+      expect(find(Buffer.from(text), paths)).toBeUndefined()
     },
   )
 })

@@ -2,17 +2,17 @@
  * Single fields of a JSON object, found without parsing the rest: records are large, only their frame is needed here,
  * and a scan costs half of a parse. Deeper in, the bytes need not even be JSON.
  */
-const quote = 0x22
-const comma = 0x2c
-const colon = 0x3a
+export const quote = 0x22
+export const comma = 0x2c
+export const colon = 0x3a
 const openBracket = 0x5b
 const backslash = 0x5c
 const closeBracket = 0x5d
-const open = 0x7b
-const close = 0x7d
+export const open = 0x7b
+export const close = 0x7d
 
 /** Index of the quote that ends the string whose quote is at `at`; the length of `bytes` where none does. */
-function stringEnd(bytes: Buffer, at: number): number {
+export function stringEnd(bytes: Buffer, at: number): number {
   const { length } = bytes
   for (let index = at + 1; index < length; index++) {
     const byte = bytes[index]
@@ -23,7 +23,7 @@ function stringEnd(bytes: Buffer, at: number): number {
 }
 
 /** Index of the comma or brace after the value at `at`; the length of `bytes` where there is none. */
-function valueEnd(bytes: Buffer, at: number): number {
+export function valueEnd(bytes: Buffer, at: number): number {
   const { length } = bytes
   let depth = 0
   for (let index = at; index < length; index++) {
@@ -51,7 +51,7 @@ export function fieldNames(...names: readonly string[]): FieldNames {
 }
 
 // A loop: for a few bytes the native comparison costs several times as much.
-function isAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
+export function isAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
   let index = 0
   while (index < wanted.length && bytes[at + index] === wanted[index]) index += 1
   return index === wanted.length
@@ -81,18 +81,6 @@ function eachField(
     at = next + 1
   }
   return false
-}
-
-/**
- * The wanted fields of the object in `bytes`; of repeated ones the last. `undefined` where it is not an object or does
- * not end; throws where a wanted value is not JSON.
- */
-export function scanFields(bytes: Buffer, names: FieldNames): Readonly<Record<string, unknown>> | undefined {
-  const found: Record<string, unknown> = {}
-  const isWhole = eachField(bytes, { names, from: 0 }, (name, start, end) => {
-    found[name] = JSON.parse(bytes.toString('utf8', start, end))
-  })
-  return isWhole ? found : undefined
 }
 
 /** Where a value stands, `end` excluded, with the white space around it. */
