@@ -1,6 +1,5 @@
 // Must be imported before any package under test. Takes away what would make two runs of one seed differ: the timers and the
 // clock that packages take from Node, and the order in which its thread pool finishes.
-import fs, { type FileHandle } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { setImmediate as nextTurn } from 'node:timers'
 import timers from 'node:timers/promises'
@@ -8,31 +7,15 @@ import zlib from 'node:zlib'
 import type { Time } from './time.ts'
 
 let time: Time | undefined
-let underWay = 0
-let onQuiet: (() => void)[] = []
 
 /** Makes the packages' timers and clock those of a run. */
 export function useTime(run: Time | undefined): void {
   time = run
 }
 
-function end(): void {
-  underWay -= 1
-  if (underWay > 0) return
-  for (const resolve of onQuiet.splice(0)) resolve()
-}
-
-function turn(): Promise<void> {
+/** Resolves when nothing goes on by itself any more: all promises have settled, only what is due in virtual time is left. */
+export function quiet(): Promise<void> {
   return new Promise(resolve => nextTurn(resolve))
-}
-
-/** Resolves when nothing goes on by itself any more: only what is due in virtual time is left. */
-export async function quiet(): Promise<void> {
-  await turn()
-  while (underWay > 0) {
-    await new Promise<void>(resolve => onQuiet.push(resolve))
-    await turn()
-  }
 }
 
 // The same work at once, its result a little later: a thread pool without threads.
@@ -98,27 +81,6 @@ function replaceTimers(): void {
   })
 }
 
-// DuckDB runs on threads of its own. A segment is written to a scratch file that is open from before the query until its result
-// is read: as long as a file is open, something is under way. (That holds where a cut has one tenant, as here.)
-function watchFiles(): void {
-  const open = fs.open
-  const watched = async (...parameters: Parameters<typeof open>): Promise<FileHandle> => {
-    underWay += 1
-    let handle: FileHandle
-    try {
-      handle = await open(...parameters)
-    } catch (error) {
-      end()
-      throw error
-    }
-    const close = handle.close.bind(handle)
-    handle.close = () => close().finally(end)
-    return handle
-  }
-  Object.assign(fs, { open: watched })
-}
-
 replaceZlib()
 replaceTimers()
-watchFiles()
 syncBuiltinESMExports()

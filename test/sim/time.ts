@@ -1,5 +1,5 @@
-// Virtual time. It moves only when nothing real is under way: all promises have settled as far as they can, and the
-// operations that run outside the thread (see real.ts) are finished. So one seed always gives one order of events.
+// Virtual time. It moves only when nothing real is under way: all promises have settled as far as they
+// can, and what would run outside the thread runs on it (see real.ts). So one seed always gives one order of events.
 import { quiet } from './real.ts'
 
 interface Due {

@@ -3,10 +3,9 @@ import { leafHashes, rootOf } from './format/merkle.ts'
 import { sha256Hex, type Segment } from './format/manifest.ts'
 import type { SegmentKeys } from '@muniment/keys'
 import { keyContext } from './keys.ts'
-import type { Row } from './parquet/engine.ts'
 import { encryptParquet } from './parquet/encrypt.ts'
 import { bufferSource, openParquet } from './parquet/read.ts'
-import { writeParquet } from './parquet/write.ts'
+import { writeParquet, type Row } from './parquet/write.ts'
 
 /** A row, and the record that it stands for where that is more than its `raw`. */
 export interface ArchivedRow extends Row {
@@ -43,11 +42,6 @@ export interface SealContext {
   readonly randomBytes: (length: number) => Buffer
 }
 
-/** Sets of fewer rows are turned into files together. */
-const fewRows = 1000
-/** Files made together: each looks for its rows among those of all, and all are in memory until they are encrypted. */
-const filesAtOnce = 256
-
 /** The same bytes in memory of their own: a small buffer that is kept would keep a slab that it shares with thousands that are not. */
 function apart(bytes: Buffer): Buffer {
   if (bytes.length === bytes.buffer.byteLength) return bytes
@@ -56,11 +50,12 @@ function apart(bytes: Buffer): Buffer {
   return own
 }
 
-/** Encrypts one tenant's records, given as plain Parquet too, under a key of their own. */
-async function sealSegment(input: TenantRows, plain: Buffer, context: SealContext): Promise<SealedSegment> {
+/** Encrypts one tenant's records under a key of their own. */
+async function sealSegment(input: TenantRows, context: SealContext): Promise<SealedSegment> {
   const { tenant, rows, time } = input
   const { place, keys, randomBytes } = context
   const bound = keyContext(place)
+  const plain = await writeParquet(place.topic, rows)
   const { key, wrapped, generation } = await keys.createDataKey(tenant, bound)
   const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context: bound, generation, wrapped }))
   const file = encryptParquet(plain, { key, keyMetadata, randomBytes })
@@ -82,34 +77,12 @@ async function sealSegment(input: TenantRows, plain: Buffer, context: SealContex
   return { bytes: apart(file.bytes), leaves: apart(leaves), entry }
 }
 
-async function sealTogether(
-  inputs: readonly TenantRows[],
-  context: SealContext,
-): Promise<readonly SealedSegment[]> {
-  if (inputs.length === 0) return []
-  const plain = await writeParquet(
-    context.place.topic,
-    inputs.map(({ rows }) => rows),
-  )
-  const sealed: SealedSegment[] = []
-  for (const [index, input] of inputs.entries()) {
-    const bytes = plain[index]
-    if (bytes !== undefined) sealed.push(await sealSegment(input, bytes, context))
-  }
-  return sealed
-}
-
 /** Encrypts the records of every tenant of a cut. */
 export async function sealSegments(
   inputs: readonly TenantRows[],
   context: SealContext,
 ): Promise<readonly SealedSegment[]> {
   const sealed: SealedSegment[] = []
-  for (const input of inputs.filter(({ rows }) => rows.length >= fewRows)) {
-    sealed.push(...(await sealTogether([input], context)))
-  }
-  const few = inputs.filter(({ rows }) => rows.length < fewRows)
-  for (let at = 0; at < few.length; at += filesAtOnce)
-    sealed.push(...(await sealTogether(few.slice(at, at + filesAtOnce), context)))
+  for (const input of inputs) sealed.push(await sealSegment(input, context))
   return sealed
 }

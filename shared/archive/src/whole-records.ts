@@ -2,7 +2,6 @@ import type { StoredObject } from './format/manifest.ts'
 import { parseReferences, putBack } from './format/large-bodies.ts'
 import { openBody } from './format/sealed-body.ts'
 import { damaged } from './parquet/damaged.ts'
-import { engine } from './parquet/engine.ts'
 import type { ParquetReader } from './parquet/read.ts'
 
 /** Gets an object that holds a body, as its manifest pins it. */
@@ -74,15 +73,17 @@ async function extract(file: File, columns: readonly string[], selection: Select
   const { reader } = file
   // What opens bodies is not for whoever asks.
   const wanted = columns.filter(name => selection.columns?.includes(name) !== false)
-  const plain = await reader.extract({ ...selection, columns: wanted })
-  if (!wanted.includes('raw')) return plain
-  const rows: { readonly raw: Buffer; readonly offset: number }[] = []
-  let before = 0
+  if (!wanted.includes('raw')) return await reader.extract({ ...selection, columns: wanted })
+  const raws = new Map<number, readonly Buffer[]>()
   for (const ordinal of selection.rowGroups ?? reader.rowGroups.keys()) {
-    for (const [row, raw] of await wholeRecords(file, ordinal)) rows.push({ raw, offset: before + row })
-    before += reader.rowGroups[ordinal]?.rows ?? 0
+    const whole = await wholeRecords(file, ordinal)
+    if (whole.size > 0)
+      raws.set(
+        ordinal,
+        (await reader.rawGroup(ordinal)).map((raw, row) => whole.get(row) ?? raw),
+      )
   }
-  return rows.length === 0 ? plain : await (await engine()).replaceRaw(plain, rows)
+  return await reader.extract({ ...selection, columns: wanted, ...(raws.size > 0 && { raws }) })
 }
 
 /** The same reader, which gives whole records: bodies that lie elsewhere are fetched as they are needed. */

@@ -1,5 +1,4 @@
 import { AppError } from '@muniment/schema'
-import { describeRecord } from './format/describe.ts'
 import { createLaneTracker, type LaneTracker } from './format/lanes.ts'
 import {
   manifestBytes,
@@ -23,6 +22,7 @@ import {
 } from './retention.ts'
 import { readManifest } from './manifests.ts'
 import { storeSegments, type StoredSegments } from './objects.ts'
+import { rowScanner } from './parquet/write.ts'
 import { sealSegments, type ArchivedRow, type SealedSegment } from './segments.ts'
 import type { Store } from './store/store.ts'
 
@@ -92,8 +92,11 @@ interface Sorted {
 function sortRecords(cut: Cut, tracker: LaneTracker): Sorted {
   const groups = new Map<string, Group>()
   let archived = 0
-  for (const { offset, value } of cut.records) {
-    const { tenant, timeMs, place } = describeRecord(cut.topic, value)
+  const { places, scan } = rowScanner(cut.topic)
+  const spans = new Int32Array(cut.records.length * places.stride)
+  for (const [index, { offset, value }] of cut.records.entries()) {
+    const target = { spans, base: index * places.stride }
+    const { tenant, timeMs, place } = scan(value, target)
     if (!tracker.accept(place)) continue
     archived += 1
     let group = groups.get(tenant)
@@ -101,7 +104,7 @@ function sortRecords(cut: Cut, tracker: LaneTracker): Sorted {
       group = { rows: [], minMs: Infinity, maxMs: -Infinity }
       groups.set(tenant, group)
     }
-    group.rows.push({ raw: value, offset })
+    group.rows.push({ raw: value, offset, spans: target })
     if (timeMs !== undefined) {
       group.minMs = Math.min(group.minMs, timeMs)
       group.maxMs = Math.max(group.maxMs, timeMs)

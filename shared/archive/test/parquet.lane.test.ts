@@ -18,8 +18,7 @@ async function write(
   topicName: string = topic.events,
 ): Promise<{ bytes: Buffer; footerBytes: number }> {
   const rows = values.map((raw, offset) => ({ raw, offset }))
-  const [plain] = await writeParquet(topicName, [rows])
-  if (plain === undefined) throw new Error('no file')
+  const plain = await writeParquet(topicName, rows)
   return encryptParquet(plain, { key, keyMetadata, randomBytes })
 }
 
@@ -75,6 +74,45 @@ describe('a segment', () => {
     )
   })
 
+  test('has in its columns what its records say, as a query engine reads it', async () => {
+    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('note', 'a\\"b\n', 'é', ''))
+    const real = fc.oneof(
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.nat(5000).map(n => n / 4),
+    )
+    const row = fc.record({
+      target: fc.option(text),
+      duration_ms: fc.option(real),
+      round: fc.option(fc.maxSafeInteger()),
+      time: fc.date({ min: new Date('1970-01-01'), max: new Date('2999-12-31'), noInvalidDate: true }),
+      request: fc.record({ truncated: fc.option(fc.boolean()) }),
+    })
+    // Few different values, so that there are dictionaries, and then many.
+    for (const copies of [8, 1]) {
+      const rows = fc.sample(row, 200).flatMap(value => Array.from({ length: copies }, () => value))
+      const file = await write(rows.map(value => Buffer.from(JSON.stringify(value))))
+      const plain = await readEverything(file.bytes)
+      const columns = 'target, duration_ms, round, epoch_ms(time), request_truncated'
+      const read = await query(plain, `SELECT ${columns} FROM file ORDER BY partition_offset`)
+      expect(read).toEqual(
+        rows.map(({ target, duration_ms, round, time, request }) => [
+          target?.isWellFormed() === false ? null : target,
+          // JSON knows one zero.
+          duration_ms === null ? null : duration_ms + 0,
+          round === null ? null : BigInt(round),
+          BigInt(time.getTime()),
+          request.truncated,
+        ]),
+      )
+      const narrow = await query(plain, "SELECT count(*) FROM file WHERE target < 'o' AND round > 0")
+      const fits = rows.filter(({ target, round }) => {
+        const isLow = target?.isWellFormed() === true && Buffer.from(target).compare(Buffer.from('o')) < 0
+        return isLow && (round ?? 0) > 0
+      })
+      expect(narrow).toEqual([[BigInt(fits.length)]])
+    }
+  })
+
   test('has one row group for every 20,480 rows', async () => {
     const values = Array.from({ length: 20_481 }, (_, seq) => Buffer.from(String(seq % 100)))
     const file = await write(values)
@@ -113,7 +151,7 @@ describe('a segment', () => {
   test('is the same to the byte for the same rows and random numbers', async () => {
     const rows = Array.from({ length: 20 }, (_, seq) => ({ raw: event({ seq }), offset: seq }))
     const once = async (): Promise<Buffer> => {
-      const [plain = Buffer.alloc(0)] = await writeParquet(topic.events, [rows])
+      const plain = await writeParquet(topic.events, rows)
       let count = 0
       const counted = (length: number): Buffer => Buffer.alloc(length, (count += 1))
       return encryptParquet(plain, { key, keyMetadata, randomBytes: counted }).bytes

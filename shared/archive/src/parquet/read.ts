@@ -14,6 +14,7 @@ import {
 } from './layout.ts'
 import { openPages } from './pages.ts'
 import { rebuildParquet, type OpenGroup } from './rebuild.ts'
+import { replaceBytes } from './replace.ts'
 
 /** Bytes of one encrypted file, wherever they lie. */
 export interface ByteSource {
@@ -28,6 +29,8 @@ interface Selection {
   readonly columns?: readonly string[]
   /** Ordinals of row groups; all where left out. */
   readonly rowGroups?: readonly number[]
+  /** Other values for the column `raw` in whole row groups, by their ordinals. */
+  readonly raws?: ReadonlyMap<number, readonly Buffer[]>
 }
 
 /** An encrypted Parquet file whose footer has been authenticated. */
@@ -148,11 +151,26 @@ function groupAt(file: File, ordinal: number): RowGroup {
   return group
 }
 
+async function withRaws(
+  open: OpenGroup,
+  rawChunk: number,
+  raws: readonly Buffer[] | undefined,
+): Promise<OpenGroup> {
+  const own = open.chunks[rawChunk]
+  if (raws === undefined || own === undefined) return open
+  return { group: open.group, chunks: open.chunks.with(rawChunk, await replaceBytes(own.chunk, raws)) }
+}
+
 async function extract(file: File, selection: Selection): Promise<Buffer> {
-  const names = selection.columns
+  const { columns: names, rowGroups, raws } = selection
   const columns = names === undefined ? file.columns : file.columns.filter(({ name }) => names.includes(name))
-  const groups = selection.rowGroups?.map(ordinal => groupAt(file, ordinal)) ?? file.groups
-  return rebuildParquet(file.footer.metadata, columns, await openGroups(file, columns, groups))
+  const groups = rowGroups?.map(ordinal => groupAt(file, ordinal)) ?? file.groups
+  const open = await openGroups(file, columns, groups)
+  if (raws === undefined) return rebuildParquet(file.footer.metadata, columns, open)
+  const rawChunk = leavesOf(columns).indexOf(columnNamed(file, 'raw').firstLeaf)
+  const replaced: OpenGroup[] = []
+  for (const group of open) replaced.push(await withRaws(group, rawChunk, raws.get(group.group.ordinal)))
+  return rebuildParquet(file.footer.metadata, columns, replaced)
 }
 
 async function values(file: File, name: string, ordinal: number): Promise<readonly (Buffer | undefined)[]> {
