@@ -6,7 +6,7 @@ import {
   type OutgoingRecord,
   type TopicPartition,
 } from '@muniment/bus'
-import { alertRecord, AppError, topic, type Signal } from '@muniment/schema'
+import { alertRecord, AppError, signalSchema, topic, type Signal } from '@muniment/schema'
 import type { StateStore } from '@muniment/state'
 import { createFold, type Fold } from './behaviour/fold.ts'
 import { decodeState, emptyState, encodeState, type PartitionState } from './behaviour/state.ts'
@@ -102,22 +102,13 @@ async function save(stage: Stage, partition: number, owned: Owned): Promise<bool
   return true
 }
 
-function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
-}
-
-function isSignal(value: unknown): value is Signal {
-  if (!isFields(value) || typeof value['lane'] !== 'string' || !Number.isSafeInteger(value['seq']))
-    return false
-  if (typeof value['time'] !== 'string' || !Number.isFinite(Date.parse(value['time']))) return false
-  return Array.isArray(value['hits']) && typeof value['tenant'] === 'string'
-}
-
+/** Looks at all of it, before the fold does: what fails in the midst of a step has changed the state by then. */
 function parseSignal(record: BusRecord): Signal {
   const { buffer, byteOffset, byteLength } = record.value
   try {
     const value: unknown = JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString())
-    if (isSignal(value)) return value
+    const { data } = signalSchema.safeParse(value)
+    if (data !== undefined) return data
   } catch {
     // Told below: what the parser says quotes the record.
   }

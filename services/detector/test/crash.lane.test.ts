@@ -1,9 +1,9 @@
 import fc from 'fast-check'
-import { topic, type MunimentEvent } from '@muniment/schema'
+import { topic, type Alert, type MunimentEvent, type Signal } from '@muniment/schema'
 import type { Bus } from '@muniment/bus'
 import { expect, test } from 'vitest'
-import { createFold } from '../src/behaviour/fold.ts'
-import { decodeState, emptyState, encodeState } from '../src/behaviour/state.ts'
+import { createFold, type Fold } from '../src/behaviour/fold.ts'
+import { decodeState, emptyState, encodeState, type PartitionState } from '../src/behaviour/state.ts'
 import { loadRules } from '../src/index.ts'
 import { call, contents, drain, event, list, openLab, publish, type Lab } from './fleet.ts'
 
@@ -137,4 +137,79 @@ test('folding the same signals twice, through a snapshot at any point, gives ide
     }),
     { numRuns: 12 },
   )
+}, 120_000)
+
+/** A signal at which whoever reads it fails, at the `reads`-th look. */
+function failingAt(signal: Signal, reads: number): Signal {
+  let left = reads
+  return new Proxy(signal, {
+    get: (of, name) => {
+      left -= 1
+      if (left < 0) throw new TypeError('made-up fault')
+      return Reflect.get(of, name)
+    },
+  })
+}
+
+/** As the behaviour stage folds: what fails is put aside, and those behind it are folded. */
+function tryStep(fold: Fold, state: PartitionState, signal: Signal): readonly Alert[] | undefined {
+  try {
+    return fold.step(state, signal, 5)
+  } catch {
+    return undefined
+  }
+}
+
+/** As `muniment dlq replay` brings it back. */
+function replayed(signal: Signal): Signal {
+  const mark = signal.lane.indexOf('#')
+  const [lane, aspect] = mark < 0 ? [signal.lane, ''] : [signal.lane.slice(0, mark), signal.lane.slice(mark)]
+  return { ...signal, lane: `${lane}~0123456789abcdef${aspect}` }
+}
+
+/** Which groups have been found how often; the lane of a replay stands for its own. */
+function groupsOf({ groups }: PartitionState): ReadonlyMap<string, number> {
+  return new Map([...groups].map(([name, { count }]) => [name.replace('~0123456789abcdef', ''), count]))
+}
+
+test('a signal that fails midway leaves a state that a snapshot changes nothing of, and its replay finds what it would have found', async () => {
+  const fold = createFold(loadRules(), 0)
+  let failed = 0
+  await fc.assert(
+    fc.asyncProperty(history, fc.nat(500), fc.nat(40), async (events, at, reads) => {
+      await using lab = await openLab()
+      await publish(lab.bus, events)
+      await drain(lab)
+      const all = await contents(lab.bus, topic.signals)
+      const spoilt = all[at % all.length]
+      // Order holds within a partition only, and so does the fold.
+      const beside = all.filter(({ partition }) => partition === spoilt?.partition)
+      const signals = beside.map(({ value }): Signal => JSON.parse(value))
+      const faulty = beside.findIndex(record => record === spoilt)
+      let crashed = emptyState(0)
+      const [rough, calm] = [emptyState(0), emptyState(0)]
+      for (const [index, signal] of signals.entries()) {
+        fold.step(calm, signal, 5)
+        if (index !== faulty) {
+          expect(fold.step(rough, signal, 5)).toEqual(fold.step(crashed, signal, 5))
+          continue
+        }
+        const found = tryStep(fold, rough, failingAt(signal, reads))
+        // A crash before the fault, and one after it.
+        crashed = await decodeState(await encodeState(crashed))
+        expect(tryStep(fold, crashed, failingAt(signal, reads))).toEqual(found)
+        crashed = await decodeState(await encodeState(crashed))
+        if (found !== undefined) continue
+        failed += 1
+        expect(fold.step(rough, replayed(signal), 5)).toEqual(fold.step(crashed, replayed(signal), 5))
+      }
+      expect(await encodeState(rough)).toEqual(await encodeState(crashed))
+      const [kept, usual] = [groupsOf(rough), groupsOf(calm)]
+      expect([...kept.keys()].toSorted()).toEqual([...usual.keys()].toSorted())
+      for (const [name, count] of kept)
+        expect(Math.abs(count - (usual.get(name) ?? 0))).toBeLessThanOrEqual(1)
+    }),
+    { numRuns: 30 },
+  )
+  expect(failed).toBeGreaterThan(0)
 }, 120_000)

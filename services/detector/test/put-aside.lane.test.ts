@@ -142,3 +142,58 @@ test('a finding that fails in its turn is put aside, and says nothing of itself'
   const signals = await contents(lab.bus, topic.signals)
   expect(signals.filter(({ headers }) => headers['mun_lane']?.includes('#refused') === true)).toHaveLength(3)
 })
+
+const odd = [null, 7, -1, 0.5, 'x', '', true, [], [null], {}, { x: null }, ['x', 7]]
+
+test('a signal that is spoilt at any place is refused before the state knows of it, or folded whole', async () => {
+  await using lab = await openLab()
+  const whole = {
+    ...signalOn(0, 'early'),
+    method: 'tools/call',
+    target: 'early',
+    client: 'desk',
+    duration_ms: 5,
+    response_bytes: 9,
+    definitions: { early: 'aa' },
+    traits: [['client', 'desk', '']],
+    flow: { classes: ['private', 'egress'], out: ['a'], in: ['b'] },
+    args: 3,
+    tally: { window: 1, calls: 1, errors: 0, bytes: 1, steps: { 3: 1 } },
+    handle: 'ff',
+    gap: { from_seq: 0, to_seq: 0, reason: 'ring_full', count: 1 },
+    refused: { stage: 'detector.content', code: 'RULE_FAILED', place: 'mcp.events/0/0' },
+  }
+  const aspects = [
+    '',
+    '#server',
+    '#names',
+    '#handle0',
+    '#gap',
+    '#cover',
+    '#alive',
+    '#tally',
+    '#model',
+    '#tick',
+    '#refused',
+  ]
+  const spoilt = aspects.flatMap((aspect, which) =>
+    [...Object.keys(whole), 'seq'].flatMap((name, at) =>
+      odd.map((value, kind) => ({
+        ...whole,
+        lane: `host/0${aspect}`,
+        seq: which * 1_000 + at * 20 + kind,
+        [name]: value,
+      })),
+    ),
+  )
+  await lab.bus.publish(
+    topic.signals,
+    spoilt.map(each => ({ ...record(each), headers: {} })),
+  )
+  await drain(lab)
+  const letters = await contents(lab.bus, deadLetterTopic(topic.signals))
+  expect(letters.length).toBeGreaterThan(spoilt.length / 2)
+  expect(new Set(letters.map(({ headers }) => headers['mun_error_code']))).toEqual(
+    new Set(['SCHEMA_UNKNOWN']),
+  )
+})
