@@ -12,6 +12,7 @@ import { linesOf } from '../e2e/installation.ts'
 import { describeLanes } from '../lanes/lanes.ts'
 import { nodePrograms } from '../lanes/nodes.ts'
 import { freePort } from '../lanes/ports.ts'
+import { exampleLines, putExamples } from './examples.ts'
 import { blocksOf, linesIn, newcomer, type Newcomer } from './newcomer.ts'
 
 // What the READMEs show, typed in an empty folder with the packed packages: the first observed call is found by asking.
@@ -19,7 +20,7 @@ import { blocksOf, linesIn, newcomer, type Newcomer } from './newcomer.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const blocks = blocksOf(new URL('../../README.md', import.meta.url))
 const shell = blocks.filter(({ language }) => language === '').flatMap(linesIn)
-const code = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text)
+const typescript = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text)
 const patienceMs = 120_000
 
 const asking = [
@@ -52,6 +53,8 @@ const elsewhere = [
   'curl ',
 ]
 
+const oldest = nodePrograms()[0]?.[1] ?? ''
+
 function lineOf(beginning: string): string {
   const line = shell.find(one => one.startsWith(beginning)) ?? ''
   expect(line, beginning).not.toBe('')
@@ -59,7 +62,7 @@ function lineOf(beginning: string): string {
 }
 
 function codeWith(part: string): string {
-  const found = code.find(text => text.includes(part)) ?? ''
+  const found = typescript.find(text => text.includes(part)) ?? ''
   expect(found, part).not.toBe('')
   return found
 }
@@ -133,6 +136,7 @@ describeLanes(['nodes'], 'in an empty folder', () => {
     writeFileSync(join(folder, 'server.js'), plainServer)
     writeFileSync(join(folder, 'attached.js'), ownServer)
     writeFileSync(join(folder, 'edge.js'), expressServer)
+    putExamples(folder)
   }, 300_000)
   afterAll(async () => {
     await his[Symbol.asyncDispose]()
@@ -229,6 +233,15 @@ describeLanes(['nodes'], 'in an empty folder', () => {
       await client.listTools().catch(() => undefined)
       await client.close()
       await found(one => one.client_name === 'stands' && one.method === 'tools/list')
+    },
+    patienceMs,
+  )
+
+  test.each(exampleLines(oldest))(
+    'the example %s works as it says on Node %i',
+    async (_name, _major, line) => {
+      const { code, stderr } = await his.type(line)
+      expect(code, stderr).toBe(0)
     },
     patienceMs,
   )
