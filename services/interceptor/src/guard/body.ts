@@ -1,8 +1,8 @@
 // The body of an HTTP request, judged before whoever is asked sees it: read the same way by a proxy and by the edge of a server.
 import { readMessages } from '../attach/wire.ts'
 import type { GuardTold } from '../http/state.ts'
-import { isMembers, member } from '../json.ts'
-import { isRpcId } from '../pending.ts'
+import { isMembers, member, type Members } from '../json.ts'
+import { isRpcId, type RpcId } from '../pending.ts'
 import { keepText, textOf } from '../wire-text.ts'
 import { isAmbiguous } from './ambiguous.ts'
 import { refusalAnswer, type DoorAnswer } from './door.ts'
@@ -24,6 +24,8 @@ export interface BodyJudging {
   readonly channelId: string
   /** What was said of the request at the door. */
   readonly notes: readonly PolicyNote[]
+  /** Asks the client, where it can be asked in the answer to this request, which waits. */
+  readonly ask?: (message: Members, rpcId: RpcId) => void
   /** Told once, before the end of the request is. */
   readonly told: (told: GuardTold) => void
 }
@@ -35,6 +37,8 @@ export type JudgedBody =
       readonly headers: Readonly<Record<string, string>>
       readonly messages: readonly unknown[]
     }
+  /** There is nothing in it but answers to questions of ours. */
+  | { readonly isOurs: true; readonly messages: readonly unknown[] }
   | { readonly refused: DoorAnswer; readonly messages: readonly unknown[] }
 
 /** Whether a body may be read otherwise by a server than by us: encoded, or in another charset. */
@@ -97,12 +101,28 @@ function bodyOf(
   parts: readonly Part[],
   handlings: readonly (Handling | undefined)[],
 ): Uint8Array {
-  if (handlings.every(handling => handling?.message === undefined)) return body
-  const texts = parts.map(({ bytes }, index) => {
+  if (handlings.every(handling => handling?.message === undefined && handling?.isOurs !== true)) return body
+  const texts = parts.flatMap(({ bytes }, index) => {
+    if (handlings[index]?.isOurs === true) return []
     const instead = handlings[index]?.message
     return instead === undefined ? Buffer.from(bytes).toString() : textOf(instead)
   })
   return Buffer.from(isBatchOf(body, parts) ? `[${texts.join(',')}]` : texts.join(''))
+}
+
+/** Asks what is to be asked, until that is settled. */
+async function settled(
+  { ask }: BodyJudging,
+  message: unknown,
+  handling: Handling | undefined,
+): Promise<Handling | undefined> {
+  const rpcId = member(message, 'id')
+  let last = handling
+  while (last?.later !== undefined) {
+    if (last.asks !== undefined && isRpcId(rpcId)) ask?.(last.asks, rpcId)
+    last = await last.later
+  }
+  return last
 }
 
 /** Judges the messages of one body, in their order. */
@@ -112,9 +132,11 @@ export async function judgeBody(judging: BodyJudging): Promise<JudgedBody> {
   if (parts === undefined) return { refused: refusalAnswer(unreadable), messages: [] }
   const messages = parts.map(({ message }) => message)
   const handlings: (Handling | undefined)[] = []
-  for (const message of messages) handlings.push(await judge.inward(message, about))
+  for (const message of messages)
+    handlings.push(await settled(judging, message, await judge.inward(message, about)))
   if (handlings.every(handling => handling?.refusal === undefined)) {
     told({ notes, handlings, channelId })
+    if (handlings.every(handling => handling?.isOurs === true)) return { isOurs: true, messages }
     const headers = Object.assign({}, ...handlings.map(handling => handling?.headers ?? {}))
     return { body: bodyOf(body, parts, handlings), headers, messages }
   }

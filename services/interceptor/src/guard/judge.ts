@@ -57,14 +57,23 @@ export interface JudgeOptions {
   readonly calls?: OpenCalls
   /** Whoever asks for judgements can send clients requests, and let one wait while others pass. */
   readonly mayAsk?: boolean
+  /** Where questions and their answers come by different ways, both know these. */
+  readonly asking?: Asking
 }
 
-type State = JudgeOptions & {
-  readonly calls: OpenCalls
+/** What is asked of one client, and whether it can be asked. */
+export interface Asking {
   readonly questions: Questions
   /** What the client said of itself when the connection began. */
   readonly client: { elicits: boolean }
 }
+
+/** Nothing is known of the client, and nothing asked. */
+export function createAsking(): Asking {
+  return { questions: createQuestions(), client: { elicits: false } }
+}
+
+type State = JudgeOptions & Asking & { readonly calls: OpenCalls }
 
 /** A capability without details is that of forms. */
 function hasForms(elicitation: unknown): boolean {
@@ -126,8 +135,8 @@ interface Requested {
 
 /** Lets a request wait for what the client says to a question; one that is answered with another waits on. */
 function pose(requested: Requested, question: NonNullable<Verdict['question']>): Handling {
-  const { state, message } = requested
-  const { message: asks, answer } = state.questions.ask(question, message['id'])
+  const { state, subject, message } = requested
+  const { message: asks, answer } = state.questions.ask(question, message['id'], subject.principal)
   const settle = async (): Promise<Handling | undefined> => {
     const given = await answer
     return settleRequest(requested, await fenced(() => question.settle(given), state.onProblem))
@@ -189,7 +198,7 @@ function other(state: State, { message, direction, about }: Other): Soon<Handlin
 function inward(state: State, message: unknown, about: About): Soon<Handling | undefined> {
   if (isAsked(message)) return request(state, message, about)
   if (!isMembers(message)) return undefined
-  if (state.questions.take(message)) return { notes: [], isOurs: true }
+  if (state.questions.take(message, about.principal)) return { notes: [], isOurs: true }
   const cancelled = cancelledId(textMember(message, 'method') ?? '', message)
   if (cancelled !== undefined) {
     state.calls.end(cancelled)
@@ -215,8 +224,8 @@ function outward(state: State, message: unknown, about: About): Soon<Handling | 
 export function createJudge(options: JudgeOptions): Judge {
   const { guard } = options
   const calls = options.calls ?? createOpenCalls(guard.ended)
-  const questions = createQuestions()
-  const state: State = { ...options, calls, questions, client: { elicits: false } }
+  const { questions, client } = options.asking ?? createAsking()
+  const state: State = { ...options, calls, questions, client }
   return {
     inward: (message, about) => inward(state, message, about),
     outward: (message, about) => outward(state, message, about),

@@ -80,6 +80,7 @@ function readRequest(state: Exchanging): void {
 
 function readMessage(state: Exchanging, arrival: Arrival, handling: Handling | undefined): void {
   const { message } = arrival
+  if (handling?.isOurs === true) return
   if (handling?.refusal !== undefined) return deny(state, arrival, handling)
   const rpcId = member(message, 'id')
   const isRequest = textMember(message, 'method') !== undefined && member(message, 'jsonrpc') === '2.0'

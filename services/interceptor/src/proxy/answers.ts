@@ -7,6 +7,7 @@ import { isRpcId } from '../pending.ts'
 import { andThen, isPromise, type Soon } from '../soon.ts'
 import { keepText, textOf } from '../wire-text.ts'
 import { refusal } from './admit.ts'
+import { endAsked } from './events.ts'
 import { createEventGate, type StreamEvent } from './event-gate.ts'
 import { answerSelf, headerOf, type Forwarded, type Judged } from './flow.ts'
 import { endToEnd, valueOf } from './headers.ts'
@@ -168,6 +169,8 @@ function sendText(judging: Judging): void {
       if (said === undefined) return refuseUnread(flow)
       exchange.reply({ status, header: name => valueOf(rawHeaders, name) })
       exchange.replyBytes(text)
+      const { asked } = flow.visit
+      if (asked !== undefined) return endAsked(response, asked.rpcId, Buffer.from(said).toString())
       response.writeHead(status, statusMessage, [...fields, 'Content-Length', String(said.length)])
       response.end(said)
     })
@@ -228,15 +231,23 @@ function sendStream(judging: Judging): void {
   const { exchange, response } = flow
   const { statusCode: status = 502, statusMessage, rawHeaders } = answer
   exchange.reply({ status, header: name => valueOf(rawHeaders, name) })
-  response.writeHead(status, statusMessage, [...fields])
-  response.flushHeaders()
+  if (flow.visit.asked === undefined) {
+    response.writeHead(status, statusMessage, [...fields])
+    response.flushHeaders()
+  }
+  // From here on the stream is the upstream's.
+  flow.visit.asked = undefined
   sendEvents(judging)
 }
 
-function senderOf({ headers, statusCode = 502 }: IncomingMessage): (judging: Judging) => void {
+function senderOf(
+  { headers, statusCode = 502 }: IncomingMessage,
+  isAsked: boolean,
+): (judging: Judging) => void {
   const { 'content-type': type = '' } = headers
   if (/event-stream/iu.test(type)) return sendStream
   if (/json/iu.test(type)) return sendText
+  if (isAsked) return ({ flow }) => refuseUnread(flow)
   if (statusCode >= 400) return sendStatus
   return type === '' ? sendEmpty : ({ flow }) => refuseUnread(flow)
 }
@@ -245,8 +256,10 @@ function senderOf({ headers, statusCode = 502 }: IncomingMessage): (judging: Jud
 export function sendJudged(judging: Judging): boolean {
   const { flow, judged, answer } = judging
   keepSession(judging)
-  if (!judged.judge.readsOutward || isForeign(flow, answer) || flow.request.method === 'HEAD') return false
+  const isAsked = flow.visit.asked !== undefined
+  const isAsIs = !judged.judge.readsOutward || isForeign(flow, answer) || flow.request.method === 'HEAD'
+  if (isAsIs && !isAsked) return false
   if (isEncoded(answer)) refuseUnread(flow)
-  else senderOf(answer)({ ...judging, fields: endToEnd(judging.fields, ofTheBytes) })
+  else senderOf(answer, isAsked)({ ...judging, fields: endToEnd(judging.fields, ofTheBytes) })
   return true
 }

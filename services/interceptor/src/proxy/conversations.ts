@@ -1,9 +1,11 @@
+import type { Asking } from '../guard/judge.ts'
 import type { OpenCalls } from '../guard/open-calls.ts'
 
 /** What belongs together over several HTTP requests: a session, or the one request that belongs to none. */
 export interface Conversation {
   readonly id: string
   readonly calls: OpenCalls
+  readonly asking: Asking
   /** It outlives the request with which it began. */
   isKept: boolean
 }
@@ -23,6 +25,7 @@ export function createConversations(): Conversations {
   const kept = new Map<string, Conversation>()
   function end(key: string): void {
     kept.get(key)?.calls.close()
+    kept.get(key)?.asking.questions.close()
     kept.delete(key)
   }
   function keep(key: string, conversation: Conversation): void {

@@ -3,11 +3,13 @@ import type { DoorRequest, DoorVerdict, Fields, Guard } from '../guard/guard.ts'
 import type { Judge } from '../guard/judge.ts'
 import type { Budget } from '../http/content.ts'
 import type { HttpExchange } from '../http/exchange.ts'
+import type { RpcId } from '../pending.ts'
 import type { OnProblem } from '../problem.ts'
 import type { Labels, PolicyNote, Principal } from '../record.ts'
 import type { Upstreams } from './upstreams.ts'
 import type { Admission, OwnAnswer } from './admit.ts'
 import type { Conversation, Conversations } from './conversations.ts'
+import { endAsked } from './events.ts'
 import { corsFields } from './cors.ts'
 import type { ProxyLimits } from './options.ts'
 import type { Match, Route } from './route.ts'
@@ -56,11 +58,24 @@ export interface Visit {
   /** Fields of the request, and of its answer, in place of those that came. */
   swap: Fields
   swapReply: DoorVerdict['swapReply']
+  /** The client was asked something in the answer to this request, which has begun by that. */
+  asked: { readonly rpcId: RpcId } | undefined
+  /** Its messages are being judged: only then is it known what to record of them. */
+  isJudging: boolean
 }
 
 /** Whoever comes, of whom nothing is known but what the connection says. */
 export function visitorOf(principal: Principal | undefined): Visit {
-  return { principal, fields: [], notes: [], drop: [], swap: {}, swapReply: undefined }
+  return {
+    principal,
+    fields: [],
+    notes: [],
+    drop: [],
+    swap: {},
+    swapReply: undefined,
+    asked: undefined,
+    isJudging: false,
+  }
 }
 
 /** The fields of a request as the door leaves them. */
@@ -105,7 +120,8 @@ const unreadStatuses: ReadonlySet<number> = new Set([413, 503])
 /** Answers a request instead of its upstream. */
 export function answerSelf(flow: Flow, { status, type, body, fields, extra = [] }: OwnAnswer): void {
   const { request, response, exchange, visit } = flow
-  if (response.headersSent) {
+  const { asked } = visit
+  if (response.headersSent && asked === undefined) {
     response.destroy()
     return
   }
@@ -116,6 +132,7 @@ export function answerSelf(flow: Flow, { status, type, body, fields, extra = [] 
   const length = status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(body))]
   exchange.reply({ status, header: name => (name === 'content-type' ? type : undefined) })
   exchange.replyBytes(Buffer.from(body))
+  if (asked !== undefined) return endAsked(response, asked.rpcId, body)
   const others = [...(fields ?? corsOf(flow)), ...extra, ...visit.fields]
   response.writeHead(status, [...typed, ...length, ...connection, ...others])
   response.end(body)

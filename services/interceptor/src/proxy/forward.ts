@@ -11,6 +11,7 @@ import {
   type Forwarded,
   type Judged,
   publicOriginOf,
+  type Visit,
 } from './flow.ts'
 import { endToEnd, fields, isChunked, listOf, valueOf } from './headers.ts'
 import { translatedChallenge, translatedMetadata } from './metadata.ts'
@@ -39,19 +40,24 @@ function framing({ rawHeaders, method, headers }: IncomingMessage): string[] {
 }
 
 /** Fields that are no longer those of the client where its messages were judged. */
+/** Whether an answer goes on message by message. */
+function isRead({ asked }: Visit, judged: Judged | undefined): boolean {
+  return judged !== undefined && (judged.judge.readsOutward || asked !== undefined)
+}
+
 function withoutOf({ visit }: Flow, { isMetadata }: Match, judged: Judged | undefined): ReadonlySet<string> {
   const without = new Set([...ownFields, ...visit.drop, ...Object.keys(visit.swap)])
-  if (isMetadata || judged?.judge.readsOutward === true) without.add('accept-encoding')
+  if (isMetadata || isRead(visit, judged)) without.add('accept-encoding')
   if (judged?.body !== undefined) without.add('content-length').add('trailer')
   for (const name of Object.keys(judged?.headers ?? {})) without.add(name.toLowerCase())
   return without
 }
 
-function framingOf(request: IncomingMessage, judged: Judged | undefined): string[] {
+function framingOf({ request, visit }: Flow, judged: Judged | undefined): string[] {
   if (judged === undefined) return framing(request)
-  const { body, judge, headers } = judged
+  const { body, headers } = judged
   const length = body === undefined ? [] : ['Content-Length', String(body.length)]
-  const plain = judge.readsOutward ? ['Accept-Encoding', 'identity'] : []
+  const plain = isRead(visit, judged) ? ['Accept-Encoding', 'identity'] : []
   return [...length, ...plain, ...Object.entries(headers).flat()]
 }
 
@@ -76,7 +82,7 @@ function requestFields(flow: Flow, match: Match, judged: Judged | undefined): st
     keepHost ? host : route.upstream.host,
     ...endToEnd(rawHeaders, withoutOf(flow, match, judged)),
     ...swapped(flow.visit.swap),
-    ...framingOf(request, judged),
+    ...framingOf(flow, judged),
     ...(wantsTrailers ? ['TE', 'trailers', 'Connection', 'TE'] : []),
     'Via',
     `${httpVersion} ${admission.viaName}`,
@@ -225,7 +231,7 @@ export function forward(flow: Flow, match: Match, judged?: Judged): void {
     }
   })
   outgoing.on('error', error => {
-    if (response.headersSent || response.destroyed) return
+    if ((response.headersSent && flow.visit.asked === undefined) || response.destroyed) return
     const isSlow = error === slow
     answerSelf(flow, refusal(isSlow ? 504 : 502, isSlow ? slow.message : 'The upstream cannot be reached'))
   })

@@ -3,13 +3,14 @@ import { TLSSocket } from 'node:tls'
 import { isUnreadable, judgeBody } from '../guard/body.ts'
 import { askDoor, refusalAnswer } from '../guard/door.ts'
 import type { DoorVerdict, Guard } from '../guard/guard.ts'
-import { createJudge, type JudgeOptions } from '../guard/judge.ts'
+import { createAsking, createJudge, type JudgeOptions } from '../guard/judge.ts'
 import { createOpenCalls } from '../guard/open-calls.ts'
 import { sessionKey } from '../http/sessions.ts'
 import { member } from '../json.ts'
 import type { Labels } from '../record.ts'
 import { andThen, type Soon } from '../soon.ts'
 import { refusal, type OwnAnswer } from './admit.ts'
+import { askClient, mayAsk } from './asking.ts'
 import type { Conversation } from './conversations.ts'
 import { headerOf, type Flow, type Guarding, type Judged } from './flow.ts'
 import type { Match } from './route.ts'
@@ -73,7 +74,12 @@ function conversationOf(flow: Flow, match: Match, guarding: Guarding): Conversat
   const known = conversations(match.route).find(sessionKey({ header: headerOf(flow), target: match.target }))
   // Where answers are not read, the end of an HTTP request is all that is known of the end of its calls.
   if (known !== undefined && readsAnswers(guard)) return known
-  const own = { id: known?.id ?? nextChannelId(), calls: createOpenCalls(guard.ended), isKept: false }
+  const own = {
+    id: known?.id ?? nextChannelId(),
+    calls: createOpenCalls(guard.ended),
+    asking: known?.asking ?? createAsking(),
+    isKept: false,
+  }
   flow.response.on('close', () => {
     if (!own.isKept || !readsAnswers(guard)) own.calls.close()
   })
@@ -84,7 +90,13 @@ function readsAnswers({ response, other }: Guard): boolean {
   return response !== undefined || other !== undefined
 }
 
-function judgeOf(flow: Flow, match: Match, guarding: Guarding): Pick<Judged, 'judge' | 'conversation'> {
+interface Arrived {
+  readonly flow: Flow
+  readonly match: Match
+  readonly body?: Uint8Array
+}
+
+function judgeOf({ flow, match, body }: Arrived, guarding: Guarding): Pick<Judged, 'judge' | 'conversation'> {
   const { guard, tenant, onProblem, labels, serverName } = guarding
   const conversation = conversationOf(flow, match, guarding)
   const info: JudgeOptions['info'] = {
@@ -94,7 +106,16 @@ function judgeOf(flow: Flow, match: Match, guarding: Guarding): Pick<Judged, 'ju
     serverName: serverName(match.route),
   }
   const known = (): Labels => labels(match, headerOf(flow))
-  const judge = createJudge({ guard, info, labels: known, onProblem, calls: conversation.calls })
+  const { calls, asking } = conversation
+  const judge = createJudge({
+    guard,
+    info,
+    labels: known,
+    onProblem,
+    calls,
+    asking,
+    mayAsk: mayAsk(flow, body),
+  })
   return { judge, conversation }
 }
 
@@ -133,6 +154,7 @@ async function judgeMessages({ flow, body, judge, conversation }: Judging): Prom
     arrivedMs: performance.now(),
   }
   const { id: channelId } = conversation
+  visit.isJudging = true
   const judged = await judgeBody({
     body,
     judge,
@@ -140,7 +162,14 @@ async function judgeMessages({ flow, body, judge, conversation }: Judging): Prom
     channelId,
     notes: visit.notes,
     told: exchange.guarded,
+    ask: (message, rpcId) => {
+      flow.response.on('close', () => conversation.asking.questions.cancel(rpcId))
+      askClient(flow, message, rpcId)
+    },
+  }).finally(() => {
+    visit.isJudging = false
   })
+  if ('isOurs' in judged) return { status: 202, type: '', body: '' }
   if (!('refused' in judged)) return { body: judged.body, headers: judged.headers, judge, conversation }
   for (const message of judged.messages) conversation.calls.end(member(message, 'id'))
   return answerOf(judged.refused.status, judged.refused)
@@ -164,13 +193,13 @@ export async function judgeRequest(
     if (!bodiless.has(request.method)) return refusal(405, 'Method not allowed')
     if (hasBody(request)) return refusal(400, 'A body is not allowed here')
     exchange.requestEnd()
-    return { body: undefined, headers: {}, ...judgeOf(flow, match, guarding) }
+    return { body: undefined, headers: {}, ...judgeOf({ flow, match }, guarding) }
   }
   if (isUnreadable(headerOf(flow)))
     return { ...refusal(415, 'Send JSON in UTF-8, not compressed'), extra: ['Accept-Encoding', 'identity'] }
   const body = await collect(flow, guarding)
   if (!(body instanceof Uint8Array)) return body
-  const judged = await judgeMessages({ flow, body, ...judgeOf(flow, match, guarding) })
+  const judged = await judgeMessages({ flow, body, ...judgeOf({ flow, match, body }, guarding) })
   exchange.requestEnd()
   return judged
 }

@@ -99,7 +99,7 @@ function begin(state: State, exchanged: Pick<Flow, 'request' | 'response'>, matc
   const visit = visitorOf(principalOf(socket))
   response.on('finish', () => exchange.end('complete'))
   response.on('close', () => {
-    exchange.end('client_gone')
+    if (!visit.isJudging) exchange.end('client_gone')
     busy.delete(socket)
     listening.delete(response)
   })
@@ -135,12 +135,13 @@ async function judge(flow: Flow, match: Match, guarding: Guarding): Promise<void
     if (refused !== undefined) return turnAway(flow, refused)
     if (match.isMetadata || !judgesMessages(guarding.guard)) return forward(flow, match)
     const judged = await judgeRequest(flow, match, guarding)
-    if (flow.response.destroyed) return
+    if (flow.response.destroyed) return flow.exchange.end('client_gone')
     if ('status' in judged) turnAway(flow, judged)
     else forward(flow, match, judged)
   } catch (error) {
     guarding.onProblem(problemOf(error, 'A request could not be judged'))
     turnAway(flow, refusal(500, 'SERVICE_ERROR'))
+    if (flow.response.destroyed) flow.exchange.end('client_gone')
   }
 }
 
