@@ -77,10 +77,12 @@ function isIgnored(state: PartitionState, signal: Signal): boolean {
 
 /** Moves the watermark of a lane; what was lost and came after all lies behind it. */
 function advance(state: PartitionState, signal: Signal, timestampMs: number): void {
-  const known = state.watermarks.get(signal.lane)?.[0] ?? -1
+  const known = state.watermarks.get(signal.lane)?.[0]
   noteFound(state, signal)
   state.watermarks.delete(signal.lane)
-  state.watermarks.set(signal.lane, [Math.max(known, signal.seq), timestampMs])
+  state.watermarks.set(signal.lane, [Math.max(known ?? -1, signal.seq), timestampMs])
+  // Room is needed for new lanes only, and the way to the oldest one leads over all that were renewed lately.
+  if (known !== undefined) return
   const oldest = state.watermarks.entries().next().value
   if (oldest !== undefined && timestampMs - oldest[1][1] > forgetLanesMs) state.watermarks.delete(oldest[0])
   bound(state, 'watermarks', mostLanes)

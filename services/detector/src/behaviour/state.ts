@@ -184,12 +184,16 @@ export function emptyState(offset: number): PartitionState {
   return { ...numbers, ...mapsOf({ v: version }), servers: new Map(), evicted: {}, outbox: [] }
 }
 
-/** Drops the entries not renewed for longest until the map is within its bound, and counts them. */
+/** Which part of a full map is dropped at once: the way to its oldest entry leads over all that were dropped lately. */
+const droppedShare = 1 / 64
+
+/** Drops the entries not renewed for longest where the map is beyond its bound, some at once, and counts them. */
 export function bound(state: PartitionState, name: MapName, most: number): void {
   const map: Map<string, unknown> = state[name]
   if (map.size <= most) return
+  const left = most - Math.floor(most * droppedShare)
   for (const key of map.keys()) {
-    if (map.size <= most) break
+    if (map.size <= left) break
     map.delete(key)
     state.evicted[name] = (state.evicted[name] ?? 0) + 1
   }
