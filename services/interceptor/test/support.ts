@@ -153,12 +153,25 @@ export async function filesIn(folder: string): Promise<string[]> {
   return await readdir(folder, { recursive: true }).catch(() => [])
 }
 
-/** What lies in the spools of a home folder, left there. */
-export async function lyingIn({ home, open }: Pick<Lab, 'home' | 'open'>): Promise<Seen[]> {
-  const dir = join(home, 'spool')
+/** The records of a folder's segments; nothing where one was closed, sent or removed while they were read. */
+async function segmentsIn(dir: string): Promise<SealedRecord[] | undefined> {
   const files = (await filesIn(dir)).filter(name => /\.(?:seg|open)$/u.test(name)).toSorted()
   const read = files.map(async file => decodeRecords(await readFile(join(dir, file))).records)
-  return await open((await Promise.all(read)).flat())
+  return await Promise.all(read).then(
+    records => records.flat(),
+    (error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+      throw error
+    },
+  )
+}
+
+/** What lies in the spools of a home folder, left there. */
+export async function lyingIn({ home, open }: Pick<Lab, 'home' | 'open'>): Promise<Seen[]> {
+  for (;;) {
+    const records = await segmentsIn(join(home, 'spool'))
+    if (records !== undefined) return await open(records)
+  }
 }
 
 /** The short story of an observation: enough to compare how conversations were recorded. */
