@@ -63,26 +63,34 @@ function at(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }
 
+/** What an hour used to bring; `byHour` holds only the hours that brought anything, `value * slots + hour` each, for most principals know few. */
+function usualAt(byHour: readonly number[], hour: number): number {
+  const found = byHour.find(each => each % slots === hour)
+  return found === undefined ? 0 : Math.floor(found / slots)
+}
+
+function withUsual(byHour: readonly number[], hour: number, value: number): number[] {
+  const others = byHour.filter(each => each % slots !== hour)
+  return value > 0 ? [...others, value * slots + hour] : others
+}
+
 /** Keeps what a window brought: among the newest ones, and for its hour of the day. */
 function close(known: RateState, windowMs: number): Pick<RateState, 'past' | 'byHour'> {
   const hour = slotOf(known.window * windowMs)
-  const usual = known.byHour[hour] ?? 0
+  const usual = usualAt(known.byHour, hour)
   const next = known.count > usual ? known.count : usual + follow * (known.count - usual)
   return {
     past: [...known.past, known.count].slice(-mostPast),
-    byHour: known.byHour.with(hour, Math.round(next)),
+    byHour: withUsual(known.byHour, hour, Math.round(next)),
   }
 }
 
 /** Opens the next window: what was usual of late, and at this hour of the day, decides where it alarms. */
 function open(rule: Rule, known: RateState | undefined, window: number): RateState {
   const { floor = 60, factor = 3, learn = 6, unlearned = 3_000, window: windowMs = 300_000 } = rule.settings
-  const { past, byHour } =
-    known === undefined
-      ? { past: [], byHour: Array.from({ length: slots }, () => 0) }
-      : close(known, windowMs)
+  const { past, byHour } = known === undefined ? { past: [], byHour: [] } : close(known, windowMs)
   const sorted = past.toSorted((left, right) => left - right)
-  const [low, high] = [at(sorted, 0.1), Math.max(at(sorted, 0.9), byHour[slotOf(window * windowMs)] ?? 0)]
+  const [low, high] = [at(sorted, 0.1), Math.max(at(sorted, 0.9), usualAt(byHour, slotOf(window * windowMs)))]
   const limit = past.length < learn ? unlearned : Math.max(floor, Math.ceil(high * factor))
   return { window, count: 0, limit, low, high, past, byHour, seen: [], isTold: false }
 }

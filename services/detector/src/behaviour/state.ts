@@ -16,7 +16,7 @@ export interface RateState {
   low: number
   high: number
   past: number[]
-  /** What windows of each hour (UTC) of working days, then of weekends, used to bring. */
+  /** What windows of each hour (UTC) of working days, then of weekends, used to bring: those that brought anything, packed. */
   byHour: number[]
   /** What was counted once in this window. */
   readonly seen: Distinct
@@ -199,9 +199,9 @@ export function bound(state: PartitionState, name: MapName, most: number): void 
   }
 }
 
-const version = 5
+const version = 6
 /** Older ones lacked some of the maps, which then begin empty, and counted in another way what is usual of principals, which is learnt anew. */
-const readable: ReadonlySet<unknown> = new Set([3, 4, version])
+const readable: ReadonlySet<unknown> = new Set([3, 4, 5, version])
 
 /** The snapshot of a state: JSON under zstd. */
 export async function encodeState(state: PartitionState): Promise<Uint8Array> {
