@@ -37,7 +37,10 @@ describe('it finds out where a promise is broken:', () => {
   test.each([
     ['watermark', /call \d+ is archived \d+ times|nobody opened the lane/u],
     ['if-none-match', /verify: (?:manifest\.chain|log\.manifest)/u],
-    ['commit-order', /a hole was seen|lacks .* without a word|follows|was durable|no alert for/u],
+    [
+      'commit-order',
+      /a hole was seen|lacks .* without a word|follows|was durable|no alert for|attack \d+ has 0 alerts/u,
+    ],
   ])(
     '%s',
     async (sabotage, what) => {
