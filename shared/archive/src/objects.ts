@@ -3,20 +3,21 @@ import { sha256Hex, type Segment, type StoredObject } from './format/manifest.ts
 import { bundleKey, segmentKey, treeKey, type CutRange } from './format/paths.ts'
 import { inOrder } from './in-order.ts'
 import { lockedUntil, type Retention } from './retention.ts'
-import type { SealedSegment } from './segments.ts'
+import type { KeyedRows, SealedObject } from './segments.ts'
 import type { Store } from './store/store.ts'
 
-/** A data object, its leaf hashes and the segments in it. */
+/** A data object and whose records it is to hold. */
 interface DataObject {
   readonly key: string
   readonly retainUntil: Date | undefined
-  readonly segments: readonly SealedSegment[]
+  readonly tenants: readonly KeyedRows[]
 }
 
-/** Segments and where they are to lie. */
+/** Records of a cut and where their segments are to lie. */
 export interface Placement {
   readonly cut: CutRange
-  readonly segments: readonly SealedSegment[]
+  readonly tenants: readonly KeyedRows[]
+  readonly seal: (tenants: readonly KeyedRows[]) => Promise<SealedObject>
   /** Groups keys for people and life-cycle rules. */
   readonly timeMs: number
   readonly sealedMs: number
@@ -35,18 +36,18 @@ export interface StoredSegments {
  * for different times cannot share: an object is locked as a whole.
  */
 function placeSegments(placement: Placement): readonly DataObject[] {
-  const { cut, segments, timeMs, sealedMs, ownObjectRows, retentionOf } = placement
-  const bundles = new Map<string, DataObject & { readonly segments: SealedSegment[] }>()
+  const { cut, tenants, timeMs, sealedMs, ownObjectRows, retentionOf } = placement
+  const bundles = new Map<string, DataObject & { readonly tenants: KeyedRows[] }>()
   const own: DataObject[] = []
-  for (const segment of segments) {
-    const { tenant, rows } = segment.entry
+  for (const keyed of tenants) {
+    const { tenant, rows } = keyed
     const { name, days } = retentionOf(tenant)
     const retainUntil = lockedUntil(sealedMs, days)
-    const isAlone = segments.length === 1 || rows >= ownObjectRows
-    if (isAlone) own.push({ key: segmentKey(cut, tenant, timeMs), retainUntil, segments: [segment] })
+    const isAlone = tenants.length === 1 || rows.length >= ownObjectRows
+    if (isAlone) own.push({ key: segmentKey(cut, tenant, timeMs), retainUntil, tenants: [keyed] })
     else {
-      const bundle = bundles.get(name) ?? { key: bundleKey(cut, name, timeMs), retainUntil, segments: [] }
-      bundle.segments.push(segment)
+      const bundle = bundles.get(name) ?? { key: bundleKey(cut, name, timeMs), retainUntil, tenants: [] }
+      bundle.tenants.push(keyed)
       bundles.set(name, bundle)
     }
   }
@@ -64,47 +65,33 @@ export async function putObject(store: Store, key: string, content: Content): Pr
   return { key, version: result.version, sha256: sha256Hex(bytes), size_bytes: bytes.length, ...kept }
 }
 
-/** One buffer; without a copy where there is only one. */
-function join(parts: readonly Buffer[]): Buffer {
-  const [only] = parts
-  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts)
-}
-
 /** What an object is to hold, and how long. */
 export interface Content {
   readonly bytes: Buffer
   readonly retainUntil: Date | undefined
 }
 
-type PlacedObject = StoredSegments['objects'][number]
-
-/** Data first: leaf hashes without their data would be nobody's. */
-async function storeObject(store: Store, object: DataObject): Promise<PlacedObject> {
-  const { key, segments, retainUntil } = object
-  const bytes = join(segments.map(segment => segment.bytes))
-  const leaves = join(segments.map(segment => segment.leaves))
-  const data = await putObject(store, key, { bytes, retainUntil })
-  const tree = await putObject(store, treeKey(key), { bytes: leaves, retainUntil })
-  return { ...data, tree }
+interface PlacedObject {
+  readonly object: StoredSegments['objects'][number]
+  readonly entries: SealedObject['entries']
 }
 
-/** How many objects of a cut are stored at the same time. */
+/** How many objects of a cut are made and stored at the same time. */
 export const uploadsAtOnce = 4
 
-/** Stores the segments of a cut; nothing refers to them until the manifest does. */
+/** Seals the segments of a cut and stores them; nothing refers to them until the manifest does. */
 export async function storeSegments(store: Store, placement: Placement): Promise<StoredSegments> {
-  const placed = placeSegments(placement)
-  const objects: PlacedObject[] = []
-  const work = (object: DataObject): Promise<PlacedObject> => storeObject(store, object)
-  for await (const object of inOrder(placed, uploadsAtOnce, work)) objects.push(object)
-  return { objects, segments: placed.flatMap(({ segments }, object) => entriesOf(segments, object)) }
-}
-
-function entriesOf(segments: readonly SealedSegment[], object: number): readonly Segment[] {
-  let start = 0
-  return segments.map(({ entry }) => {
-    const placed = { ...entry, object, start }
-    start += entry.size_bytes
-    return placed
-  })
+  // Data first: leaf hashes without their data would be nobody's.
+  const work = async ({ key, tenants, retainUntil }: DataObject): Promise<PlacedObject> => {
+    const { bytes, leaves, entries } = await placement.seal(tenants)
+    const data = await putObject(store, key, { bytes, retainUntil })
+    const tree = await putObject(store, treeKey(key), { bytes: leaves, retainUntil })
+    return { object: { ...data, tree }, entries }
+  }
+  const placed: PlacedObject[] = []
+  for await (const object of inOrder(placeSegments(placement), uploadsAtOnce, work)) placed.push(object)
+  return {
+    objects: placed.map(({ object }) => object),
+    segments: placed.flatMap(({ entries }, object) => entries.map(entry => ({ ...entry, object }))),
+  }
 }

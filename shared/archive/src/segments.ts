@@ -1,7 +1,8 @@
 import { createFilter, filterValues } from './format/filter.ts'
 import { leafHashes, rootOf } from './format/merkle.ts'
 import { sha256Hex, type Segment } from './format/manifest.ts'
-import type { SegmentKeys } from '@muniment/keys'
+import type { DataKey, SegmentKeys } from '@muniment/keys'
+import { createJoint } from './joint.ts'
 import { keyContext } from './keys.ts'
 import { encryptParquet } from './parquet/encrypt.ts'
 import { bufferSource, openParquet } from './parquet/read.ts'
@@ -27,12 +28,12 @@ interface SegmentPlace {
   readonly next_offset: number
 }
 
-/** A segment before it has a place in an object. */
-export interface SealedSegment {
+/** Segments that lie in one object, one after the other. */
+export interface SealedObject {
   readonly bytes: Buffer
-  /** Leaf hashes of the rows, one after the other. */
+  /** Leaf hashes of the rows of all segments, one after the other. */
   readonly leaves: Buffer
-  readonly entry: Omit<Segment, 'object' | 'start'>
+  readonly entries: readonly Omit<Segment, 'object'>[]
 }
 
 /** What sealing needs. */
@@ -42,22 +43,37 @@ export interface SealContext {
   readonly randomBytes: (length: number) => Buffer
 }
 
-/** The same bytes in memory of their own: a small buffer that is kept would keep a slab that it shares with thousands that are not. */
-function apart(bytes: Buffer): Buffer {
-  if (bytes.length === bytes.buffer.byteLength) return bytes
-  const own = Buffer.allocUnsafeSlow(bytes.length)
-  bytes.copy(own)
-  return own
+/** Records and the key that they are to be sealed with. */
+export interface KeyedRows extends TenantRows {
+  readonly dataKey: DataKey
+}
+
+/** Gives every tenant's records a key: before anything is stored, since here it is that sealing may fail. */
+export async function keyAll(
+  inputs: readonly TenantRows[],
+  { place, keys }: SealContext,
+): Promise<readonly KeyedRows[]> {
+  const context = keyContext(place)
+  const keyed: KeyedRows[] = []
+  for (const input of inputs) {
+    keyed.push({ ...input, dataKey: await keys.createDataKey(input.tenant, context) })
+  }
+  return keyed
+}
+
+interface SealedSegment {
+  readonly bytes: Buffer
+  readonly leaves: Buffer
+  readonly entry: Omit<Segment, 'object' | 'start'>
 }
 
 /** Encrypts one tenant's records under a key of their own. */
-async function sealSegment(input: TenantRows, context: SealContext): Promise<SealedSegment> {
-  const { tenant, rows, time } = input
-  const { place, keys, randomBytes } = context
-  const bound = keyContext(place)
+async function sealSegment(input: KeyedRows, { place, randomBytes }: SealContext): Promise<SealedSegment> {
+  const { tenant, rows, time, dataKey } = input
+  const { key, wrapped, generation } = dataKey
+  const context = keyContext(place)
   const plain = await writeParquet(place.topic, rows)
-  const { key, wrapped, generation } = await keys.createDataKey(tenant, bound)
-  const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context: bound, generation, wrapped }))
+  const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context, generation, wrapped }))
   const file = encryptParquet(plain, { key, keyMetadata, randomBytes })
   const leaves = leafHashes(rows.map(({ record, raw }) => record ?? raw))
   const reader = await openParquet(bufferSource(file.bytes), key, file.footerBytes)
@@ -74,15 +90,33 @@ async function sealSegment(input: TenantRows, context: SealContext): Promise<Sea
     wrapped_key: wrapped,
     ...(filter !== undefined && { filter }),
   }
-  return { bytes: apart(file.bytes), leaves: apart(leaves), entry }
+  return { bytes: file.bytes, leaves, entry }
 }
 
-/** Encrypts the records of every tenant of a cut. */
-export async function sealSegments(
-  inputs: readonly TenantRows[],
+/** More than a segment of one record takes beside that record. */
+const segmentOverheadBytes = 16 * 1024
+
+function expectedBytes(inputs: readonly KeyedRows[]): number {
+  const raw = inputs.flatMap(({ rows }) => rows.map(row => row.raw.byteLength))
+  return raw.reduce((sum, length) => sum + length, inputs.length * segmentOverheadBytes)
+}
+
+/**
+ * Encrypts the records of tenants whose segments share an object, each under its own key. No more than the object and one segment is in memory: ten
+ * thousand segments beside the object that they make would take as much again.
+ */
+export async function sealTogether(
+  inputs: readonly KeyedRows[],
   context: SealContext,
-): Promise<readonly SealedSegment[]> {
-  const sealed: SealedSegment[] = []
-  for (const input of inputs) sealed.push(await sealSegment(input, context))
-  return sealed
+): Promise<SealedObject> {
+  const entries: Omit<Segment, 'object'>[] = []
+  const bytes = createJoint(inputs.length === 1 ? 0 : expectedBytes(inputs))
+  const leaves = createJoint(0)
+  for (const input of inputs) {
+    const sealed = await sealSegment(input, context)
+    entries.push({ ...sealed.entry, start: bytes.length() })
+    bytes.add(sealed.bytes)
+    leaves.add(sealed.leaves)
+  }
+  return { bytes: bytes.take(), leaves: leaves.take(), entries }
 }

@@ -23,7 +23,7 @@ import {
 import { readManifest } from './manifests.ts'
 import { storeSegments, type StoredSegments } from './objects.ts'
 import { rowScanner } from './parquet/write.ts'
-import { sealSegments, type ArchivedRow, type SealedSegment } from './segments.ts'
+import { keyAll, sealTogether, type ArchivedRow, type SealContext } from './segments.ts'
 import type { Store } from './store/store.ts'
 
 /** One record as it came from the bus. */
@@ -178,19 +178,34 @@ function cutRange(cut: Cut): CutRange {
   return { topic: cut.topic, partition: cut.partition, first: firstOffset(cut), next: cut.nextOffset }
 }
 
-function sealAll(
-  { cut, options }: Working,
-  groups: ReadonlyMap<string, Group>,
-): Promise<readonly SealedSegment[]> {
+function sealContext({ cut, options }: Working): SealContext {
   const { keys, randomBytes } = options
   const { topic, partition, nextOffset: next_offset } = cut
-  const place = { topic, partition, first_offset: firstOffset(cut), next_offset }
+  return { place: { topic, partition, first_offset: firstOffset(cut), next_offset }, keys, randomBytes }
+}
+
+async function storeGroups(
+  working: Working,
+  groups: ReadonlyMap<string, Group>,
+  retention: (tenant: string) => Retention,
+): Promise<StoredSegments> {
+  const { cut, sealedMs, options } = working
+  const { store, ownObjectRows = defaultOwnObjectRows } = options
+  const context = sealContext(working)
   const inputs = [...groups].map(([tenant, { rows, minMs, maxMs }]) => ({
     tenant,
     rows,
     time: spanOf(minMs, maxMs),
   }))
-  return sealSegments(inputs, { place, keys, randomBytes })
+  return await storeSegments(store, {
+    cut: cutRange(cut),
+    tenants: await keyAll(inputs, context),
+    seal: tenants => sealTogether(tenants, context),
+    timeMs: cut.records[0]?.appendedMs ?? sealedMs,
+    sealedMs,
+    ownObjectRows,
+    retentionOf: retention,
+  })
 }
 
 /** Everything of a cut that is in the store. */
@@ -243,12 +258,7 @@ async function commit(store: Store, manifest: Manifest, retainUntil: Date | unde
 
 async function writeCut(working: Working): Promise<CutResult> {
   const { cut, options, tracker, sealedMs } = working
-  const {
-    store,
-    keys,
-    ownObjectRows = defaultOwnObjectRows,
-    largeBodyBytes = defaultLargeBodyBytes,
-  } = options
+  const { store, keys, largeBodyBytes = defaultLargeBodyBytes } = options
   const { topic } = cut
   const retention = (tenant: string): Retention => retentionOf(options, { topic, tenant })
   const sorted = sortRecords(cut, tracker)
@@ -256,10 +266,7 @@ async function writeCut(working: Working): Promise<CutResult> {
     { store, keys, topic, sealedMs, retentionOf: retention, largerThan: largeBodyBytes },
     sorted.groups,
   )
-  const segments = await sealAll(working, sorted.groups)
-  const timeMs = cut.records[0]?.appendedMs ?? sealedMs
-  const placement = { cut: cutRange(cut), segments, timeMs, sealedMs, ownObjectRows, retentionOf: retention }
-  const stored = await storeSegments(store, placement)
+  const stored = await storeGroups(working, sorted.groups, retention)
   const manifest = buildManifest(working, sorted, { ...stored, bodies })
   return commit(store, manifest, lockedUntil(sealedMs, longestRetentionDays(options)))
 }
