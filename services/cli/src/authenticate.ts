@@ -1,8 +1,9 @@
-import { createSessions, openAuthFiles, openAuthState } from '@muniment/auth'
+import { createSessions, openAuthFiles, openAuthState, type Sessions, type Shelf } from '@muniment/auth'
 import type { GuardPart } from '@muniment/interceptor/guard'
 import type { ProxyOptions } from '@muniment/interceptor/proxy'
 import { readSection, type Config } from '@muniment/runtime'
 import { openState } from '@muniment/state'
+import { hasSessionsIn } from './guard-section.ts'
 
 /** Addresses under which clients call what stands behind a proxy. */
 function resourcesOf({
@@ -14,6 +15,13 @@ function resourcesOf({
 }: ProxyOptions): readonly string[] {
   const own = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
   return routes.map(({ path, upstream }) => `${publicOrigin ?? own}${path ?? upstream.pathname}`)
+}
+
+/** Who a session belongs to. Where the part `sessions` stands, how long one holds is for that part alone to say. */
+function sessionsOf({ sections: { guard } }: Config, ended: Shelf): Sessions {
+  const isTimed = guard === undefined || !hasSessionsIn(guard)
+  const times = isTimed ? {} : { idleMs: Infinity, absoluteMs: Infinity }
+  return createSessions({ now: Date.now, ended, ...times })
 }
 
 /** What lets in whom the section `auth` names; nothing where there is none. Rejects with `CONFIG_INVALID`. */
@@ -30,5 +38,5 @@ export async function authenticationOf(config: Config, proxy: ProxyOptions): Pro
     resources: resourcesOf(proxy),
     now: Date.now,
   })
-  return [authenticate(authenticator, { sessions: createSessions({ now: Date.now, ended: shelves.ended }) })]
+  return [authenticate(authenticator, { sessions: sessionsOf(config, shelves.ended) })]
 }

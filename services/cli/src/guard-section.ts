@@ -173,3 +173,8 @@ export function authoriseFileIn(section: Section): string | undefined {
 export function isFleetIn(section: Section): boolean {
   return readSection(section, guardSectionSchema).limit?.fleet !== undefined
 }
+
+/** Whether sessions get ids and times of the guard's own. Throws `CONFIG_INVALID` with path, file and line. */
+export function hasSessionsIn(section: Section): boolean {
+  return readSection(section, guardSectionSchema).sessions !== undefined
+}
