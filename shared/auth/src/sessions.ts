@@ -47,9 +47,17 @@ function ownerOf({ method, issuer, id, client_id: clientId }: Principal): string
   return JSON.stringify([method, issuer, id, clientId])
 }
 
-function cutoffIn(text: string | undefined): number {
-  const ms = Number(text ?? 0)
-  return Number.isFinite(ms) ? ms : Number.POSITIVE_INFINITY
+/** Up to when sessions are over, of what a shelf said so far: never earlier than before, whatever was put back; where it is no number, all are until it is one again. */
+function createCutoff(): { readonly ms: () => number; readonly take: (text: string | undefined) => void } {
+  let [latestMs, isReadable] = [0, true]
+  return {
+    ms: () => (isReadable ? latestMs : Number.POSITIVE_INFINITY),
+    take: (text = '0') => {
+      const ms = Number(text)
+      isReadable = Number.isFinite(ms)
+      if (isReadable) latestMs = Math.max(latestMs, ms)
+    },
+  }
 }
 
 /** Ends every session that was begun before, in every process that looks at this shelf. */
@@ -61,7 +69,8 @@ export async function endAllSessions(shelf: Shelf, nowMs: number): Promise<void>
 export function createSessions(options: SessionOptions): Sessions {
   const { now, idleMs = 1_800_000, absoluteMs = 43_200_000, ended } = options
   const entries = createBoundedMap<Entry>(mostSessions)
-  let [cutoffMs, readMs] = [0, Number.NEGATIVE_INFINITY]
+  const cutoff = createCutoff()
+  let readMs = Number.NEGATIVE_INFINITY
 
   function follow(): void {
     if (ended === undefined || now() - readMs < refreshMs) return
@@ -69,12 +78,12 @@ export function createSessions(options: SessionOptions): Sessions {
     // Where it cannot be read, what was known before holds; sessions are no authority.
     ended
       .read()
-      .then(entry => (cutoffMs = cutoffIn(entry?.text)))
+      .then(entry => cutoff.take(entry?.text))
       .catch(() => undefined)
   }
 
   function isOver({ begunMs, usedMs, isOver: isEnded }: Entry): boolean {
-    return isEnded || now() - usedMs > idleMs || now() - begunMs > absoluteMs || begunMs <= cutoffMs
+    return isEnded || now() - usedMs > idleMs || now() - begunMs > absoluteMs || begunMs <= cutoff.ms()
   }
 
   return {

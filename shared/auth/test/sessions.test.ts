@@ -62,3 +62,28 @@ test('all are over everywhere after one command, and new ones are not', async ()
     expect(sessions.use(`new${door}`, alice)).toBe('good')
   }
 })
+
+test.each(['', '0', '12', undefined, 'mangled', '1e999'])(
+  'what ended them cannot be taken back by a shelf that says %j',
+  async text => {
+    const clock = clockAt(1)
+    let said: string | undefined = String(clock.now() + minuteMs)
+    const read = () => Promise.resolve(said === undefined ? undefined : { text: said, version: '1' })
+    const sessions = createSessions({
+      now: clock.now,
+      ended: { read, replace: () => Promise.resolve(false) },
+    })
+    sessions.use('old', alice)
+    await read()
+    said = text
+    clock.pass(2 * minuteMs)
+    sessions.use('prompts the reading', bob)
+    await read()
+    expect(sessions.use('old', alice)).toBe('over')
+    said = '0'
+    clock.pass(minuteMs)
+    sessions.use('prompts the reading', bob)
+    await read()
+    expect(sessions.use('new', alice)).toBe('good')
+  },
+)
