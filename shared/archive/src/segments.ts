@@ -5,7 +5,6 @@ import type { DataKey, SegmentKeys } from '@muniment/keys'
 import { createJoint } from './joint.ts'
 import { keyContext } from './keys.ts'
 import { encryptParquet } from './parquet/encrypt.ts'
-import { bufferSource, openParquet } from './parquet/read.ts'
 import { writeParquet, type Row } from './parquet/write.ts'
 
 /** A row, and the record that it stands for where that is more than its `raw`. */
@@ -72,12 +71,11 @@ async function sealSegment(input: KeyedRows, { place, randomBytes }: SealContext
   const { tenant, rows, time, dataKey } = input
   const { key, wrapped, generation } = dataKey
   const context = keyContext(place)
-  const plain = await writeParquet(place.topic, rows)
+  const written = await writeParquet(place.topic, rows)
   const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context, generation, wrapped }))
-  const file = encryptParquet(plain, { key, keyMetadata, randomBytes })
+  const file = encryptParquet(written.bytes, { key, keyMetadata, randomBytes })
   const leaves = leafHashes(rows.map(({ record, raw }) => record ?? raw))
-  const reader = await openParquet(bufferSource(file.bytes), key, file.footerBytes)
-  const filter = createFilter(await filterValues(reader), key)
+  const filter = createFilter(await filterValues(written), key)
   const entry = {
     tenant,
     size_bytes: file.bytes.length,

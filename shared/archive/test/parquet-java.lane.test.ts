@@ -40,7 +40,7 @@ describeLanes(['parquet-java'], 'segments and parquet-java', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'muniment-parquet-java-'))
     const rows = records.map((raw, offset) => ({ raw, offset }))
-    const plain = await writeParquet(topic.events, rows)
+    const { bytes: plain } = await writeParquet(topic.events, rows)
     const sealed = encryptParquet(plain, {
       key: createSecretKey(key),
       keyMetadata: Buffer.from('{"v":1}'),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { topic } from '@muniment/schema'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { filterValues } from '../src/format/filter.ts'
 import { encryptParquet } from '../src/parquet/encrypt.ts'
 import { bufferSource, openParquet } from '../src/parquet/read.ts'
 import { writeParquet } from '../src/parquet/write.ts'
@@ -18,7 +19,7 @@ async function write(
   topicName: string = topic.events,
 ): Promise<{ bytes: Buffer; footerBytes: number }> {
   const rows = values.map((raw, offset) => ({ raw, offset }))
-  const plain = await writeParquet(topicName, rows)
+  const { bytes: plain } = await writeParquet(topicName, rows)
   return encryptParquet(plain, { key, keyMetadata, randomBytes })
 }
 
@@ -113,6 +114,26 @@ describe('a segment', () => {
     }
   })
 
+  test('is known to its writer as to its readers: the same values make the filter', async () => {
+    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('note', 'a\\"b\n', 'é', '', null, 5))
+    const row = fc.record({
+      principal: fc.record({ id: text }),
+      target: text,
+      session_id: text,
+      outcome: text,
+      pii: fc.record({ findings: fc.array(fc.record({ type: text }), { maxLength: 3 }) }),
+    })
+    for (const copies of [8, 1]) {
+      const rows = fc.sample(row, 200).flatMap(value => Array.from({ length: copies }, () => value))
+      const values = rows.map((value, offset) => ({ raw: Buffer.from(JSON.stringify(value)), offset }))
+      const written = await writeParquet(topic.events, values)
+      const file = encryptParquet(written.bytes, { key, keyMetadata, randomBytes })
+      const known = await filterValues(written)
+      expect(known.size).toBeGreaterThan(100)
+      expect(known).toEqual(await filterValues(await openParquet(bufferSource(file.bytes), key)))
+    }
+  })
+
   test('has one row group for every 20,480 rows', async () => {
     const values = Array.from({ length: 20_481 }, (_, seq) => Buffer.from(String(seq % 100)))
     const file = await write(values)
@@ -151,7 +172,7 @@ describe('a segment', () => {
   test('is the same to the byte for the same rows and random numbers', async () => {
     const rows = Array.from({ length: 20 }, (_, seq) => ({ raw: event({ seq }), offset: seq }))
     const once = async (): Promise<Buffer> => {
-      const plain = await writeParquet(topic.events, rows)
+      const { bytes: plain } = await writeParquet(topic.events, rows)
       let count = 0
       const counted = (length: number): Buffer => Buffer.alloc(length, (count += 1))
       return encryptParquet(plain, { key, keyMetadata, randomBytes: counted }).bytes

@@ -1,5 +1,4 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
-import type { ParquetReader } from '../parquet/read.ts'
 import type { Segment } from './manifest.ts'
 
 /** Columns whose values a segment's filter holds; of `pii_types` each kind by itself. */
@@ -32,8 +31,12 @@ function positionsOf(key: KeyObject, value: string, bits: number): readonly numb
   return Array.from({ length: probes }, (_, probe) => (first + probe * second) % bits)
 }
 
-/** What filters are made from: the columns of a segment as queries see them. */
-type Columns = Pick<ParquetReader, 'columns' | 'rowGroups' | 'distinct'>
+/** What filters are made from: the columns of a segment as queries see them, before or after it was written. */
+interface Columns {
+  readonly columns: readonly string[]
+  readonly rowGroups: readonly unknown[]
+  readonly distinct: (column: string, rowGroup: number) => ReadonlySet<string> | Promise<ReadonlySet<string>>
+}
 
 async function columnValues(reader: Columns, column: FilterColumn, rowGroup: number): Promise<string[]> {
   const values = [...(await reader.distinct(column, rowGroup))]

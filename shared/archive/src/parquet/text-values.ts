@@ -124,6 +124,14 @@ function put(values: TextValues, row: number, id: number): void {
   values.present += 1
 }
 
+/** Every value once, as a reader gets it. */
+export function distinctTexts({ arena, starts, count }: TextValues): ReadonlySet<string> {
+  const texts = new Set<string>()
+  for (let id = 0; id < count; id++)
+    texts.add(arena.toString('utf8', (starts[id] ?? 0) + lengthBytes, starts[id + 1]))
+  return texts
+}
+
 /** Sets the value of a row. */
 export function addText(values: TextValues, row: number, text: Buffer): void {
   const hash = hashOfAny(text)

@@ -15,7 +15,7 @@ import {
 } from '../format/numbers.ts'
 import { addRowGroup, createPlainFile, finish, type SchemaEntry } from './plain-file.ts'
 import { isAt } from '../format/scan.ts'
-import { addJson, addText, createTextValues } from './text-values.ts'
+import { addJson, addText, createTextValues, distinctTexts, type TextValues } from './text-values.ts'
 
 /** One record as it goes into a segment. */
 export interface Row {
@@ -37,6 +37,8 @@ const rowsAtOnce = 2048
 interface Collector {
   readonly add: (row: number, slice: Slice) => void
   readonly encode: () => Encoded
+  /** What it took in, where that is text. */
+  readonly texts?: TextValues
 }
 
 type NumberType = Exclude<ColumnType, 'text' | 'kinds'>
@@ -75,6 +77,7 @@ function collectText(rows: number): Collector {
   return {
     add: (row, slice) => addJson(values, row, slice),
     encode: () => encodeText(values),
+    texts: values,
   }
 }
 
@@ -117,6 +120,7 @@ function collectKinds(rows: number): Collector {
       if (last.kinds !== undefined) addText(values, row, last.kinds)
     },
     encode: () => encodeText(values),
+    texts: values,
   }
 }
 
@@ -158,14 +162,29 @@ interface Form {
   readonly rescan: (raw: Uint8Array) => Spans
 }
 
-async function encodeGroup(form: Form, rows: readonly Row[]): Promise<readonly Encoded[]> {
+interface Group {
+  readonly encoded: readonly Encoded[]
+  /** By the names of their columns. */
+  readonly texts: ReadonlyMap<string, TextValues>
+}
+
+function textsOf(columns: readonly Column[], collectors: readonly Collector[]): Group['texts'] {
+  return new Map(
+    columns.flatMap(({ name }, index) => {
+      const texts = collectors[index]?.texts
+      return texts === undefined ? [] : [[name, texts] as const]
+    }),
+  )
+}
+
+async function encodeGroup(form: Form, rows: readonly Row[]): Promise<Group> {
   const { columns, hasBodies } = form
   const collectors = columns.map(column => collectorFor(column, rows.length))
   for (const [number, value] of rows.entries()) {
     if (number > 0 && number % rowsAtOnce === 0) await setImmediate()
     collectRecord(form, collectors, { number, value })
   }
-  return [
+  const encoded = [
     ...collectors.map(({ encode }) => encode()),
     encodeNumbers(
       Float64Array.from(rows, ({ offset }) => offset),
@@ -174,6 +193,7 @@ async function encodeGroup(form: Form, rows: readonly Row[]): Promise<readonly E
     encodeBytes(rows.map(({ raw }) => raw)),
     ...(hasBodies ? [bodiesOf(rows)] : []),
   ]
+  return { encoded, texts: textsOf(columns, collectors) }
 }
 
 function schemaOf({ columns, hasBodies }: Form): readonly SchemaEntry[] {
@@ -185,15 +205,31 @@ function schemaOf({ columns, hasBodies }: Form): readonly SchemaEntry[] {
   ]
 }
 
-async function writeFile(form: Form, rows: readonly Row[]): Promise<Buffer> {
-  const file = createPlainFile(schemaOf(form))
+/** A plain file, and what its text columns hold: whoever needs their values need not read it again. */
+export interface WrittenFile {
+  readonly bytes: Buffer
+  readonly columns: readonly string[]
+  readonly rowGroups: readonly unknown[]
+  /** As of `ParquetReader`; nothing of columns that hold no text. */
+  readonly distinct: (column: string, rowGroup: number) => ReadonlySet<string>
+}
+
+async function writeFile(form: Form, rows: readonly Row[]): Promise<WrittenFile> {
+  const schema = schemaOf(form)
+  const file = createPlainFile(schema)
+  const rowGroups: Group['texts'][] = []
   for (let first = 0; first < rows.length; first += rowGroupRows) {
-    const group = await encodeGroup(form, rows.slice(first, first + rowGroupRows))
+    const { encoded, texts } = await encodeGroup(form, rows.slice(first, first + rowGroupRows))
     const chunks: Compressed[] = []
-    for (const column of group) chunks.push(await compress(column))
+    for (const column of encoded) chunks.push(await compress(column))
     addRowGroup(file, chunks)
+    rowGroups.push(texts)
   }
-  return finish(file)
+  const distinct = (column: string, rowGroup: number): ReadonlySet<string> => {
+    const texts = rowGroups[rowGroup]?.get(column)
+    return texts === undefined ? new Set() : distinctTexts(texts)
+  }
+  return { bytes: finish(file), columns: schema.map(({ name }) => name), rowGroups, distinct }
 }
 
 /** Finds what the archive needs to know of a topic's records and, first and in their order, what the columns hold. */
@@ -205,7 +241,7 @@ export function rowScanner(topic: string): Scanner {
 }
 
 /** Rows of one topic, in the order of their offsets, as a plain Parquet file. A record that is no whole object has only `raw`. */
-export async function writeParquet(topic: string, rows: readonly Row[]): Promise<Buffer> {
+export async function writeParquet(topic: string, rows: readonly Row[]): Promise<WrittenFile> {
   const hasBodies = rows.some(({ bodies }) => bodies !== undefined)
   let scanner: Scanner | undefined
   const rescan = (raw: Uint8Array): Spans => {
