@@ -35,15 +35,16 @@ const maxShown = 200
 
 function findings(title, list) {
   if (list.length === 0) return undefined
-  const items = list.slice(0, maxShown).map(({ code, object, range, reason }) => {
+  const items = list.slice(0, maxShown).map(({ code, object, range, entries, reason }) => {
     const where =
       range && `${range.topic}/${range.partition} offsets ${range.first_offset}–${range.next_offset - 1}`
+    const ofLog = entries && `entries ${entries.first}–${entries.next === undefined ? '' : entries.next - 1}`
     return h(
       'li',
       {},
       h('code', {}, code),
       h('p', {}, reason),
-      h('small', {}, [object, where].filter(Boolean).join(' · ')),
+      h('small', {}, [object, where, ofLog].filter(Boolean).join(' · ')),
     )
   })
   const rest = list.length > maxShown ? h('li', {}, `… and ${list.length - maxShown} more`) : undefined

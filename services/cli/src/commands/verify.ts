@@ -14,10 +14,13 @@ type Finding = VerifyReport['problems'][number]
 
 const maxShown = 50
 
-function findingLine({ code, object, range, reason }: Finding): string {
-  const where = range
-    ? ` (${range.topic} partition ${range.partition}, offsets ${range.first_offset} to ${range.next_offset - 1})`
-    : ''
+function findingLine({ code, object, range, entries, reason }: Finding): string {
+  const places = [
+    range &&
+      `${range.topic} partition ${range.partition}, offsets ${range.first_offset} to ${range.next_offset - 1}`,
+    entries && `entries ${entries.first} ${entries.next === undefined ? 'on' : `to ${entries.next - 1}`}`,
+  ].filter(place => place !== undefined)
+  const where = places.length === 0 ? '' : ` (${places.join('; ')})`
   return safe(`${code.padEnd(20)} ${object}${where}: ${reason}`)
 }
 

@@ -49,6 +49,11 @@ export function sequenceKey(start: number): string {
   return `${sequencePrefix}${String(start).padStart(20, '0')}`
 }
 
+/** Where the batch of a key starts. */
+export function parseSequenceKey(key: string): number {
+  return Number(key.slice(sequencePrefix.length))
+}
+
 /** Checkpoints with cosignatures, kept for good. */
 export const cosignedPrefix = 'log/cosigned/v1/'
 
@@ -69,6 +74,12 @@ function tilesOfLevel(level: Tile['level'], from: number, to: number): readonly 
     if (from < index * tileWidth + width) tiles.push({ level, index, width })
   }
   return tiles
+}
+
+/** The entries that a tile, or a bundle, stands for. */
+export function entriesOf({ level, index, width }: Tile): { readonly first: number; readonly next: number } {
+  const each = level === 'entries' ? 1 : 2 ** heightOf(level)
+  return { first: index * tileWidth * each, next: (index * tileWidth + width) * each }
 }
 
 /** Tiles to write when a log grows; `from` 0 gives all tiles of a log of `to` entries. Entries come first. */

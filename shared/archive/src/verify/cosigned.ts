@@ -37,7 +37,11 @@ export async function readCosigned(input: CosignedInput, findings: Findings): Pr
     const checkpoint = read(bytes, key)
     if (checkpoint === undefined) continue
     if (cosignedKey(checkpoint.treeSize, bytes) === key) found.push(checkpoint)
-    else findings.problems.push({ code: 'log.cosigned', object: key, reason: 'is not what its name says' })
+    else {
+      const entries = { first: 0, next: checkpoint.treeSize }
+      const reason = 'is not what its name says'
+      findings.problems.push({ code: 'log.cosigned', object: key, reason, entries })
+    }
   }
   return found
 }
@@ -58,7 +62,8 @@ export function checkPublished(
   const known = new Set(kept.filter(({ text }) => text === published.text).flatMap(foreignLines))
   if (foreignLines(published).every(line => known.has(line))) return
   const reason = 'carries a cosignature that no kept checkpoint has'
-  findings.problems.push({ code: 'log.cosigned', object: checkpointKey, reason })
+  const entries = { first: 0, next: published.treeSize }
+  findings.problems.push({ code: 'log.cosigned', object: checkpointKey, reason, entries })
 }
 
 /** What witnesses of the policy say of checkpoints. */
@@ -88,10 +93,12 @@ export function witnessedBy(
   const treeSize = isFree ? published : sizes.reduce((top, size) => Math.max(top, size), 0)
   if (treeSize === 0 && published > 0) {
     const reason = 'no checkpoint has the cosignatures that the policy asks for'
-    findings.problems.push({ code: 'log.unwitnessed', object: checkpointKey, reason })
+    const entries = { first: 0, next: published }
+    findings.problems.push({ code: 'log.unwitnessed', object: checkpointKey, reason, entries })
   } else if (treeSize < published) {
     const reason = `entries ${treeSize} to ${published - 1} do not have the cosignatures that the policy asks for yet`
-    findings.notes.push({ code: 'log.unwitnessed', object: checkpointKey, reason })
+    const entries = { first: treeSize, next: published }
+    findings.notes.push({ code: 'log.unwitnessed', object: checkpointKey, reason, entries })
   }
   return { treeSize, by }
 }

@@ -1,14 +1,14 @@
 import type { Checkpoint } from '../format/checkpoint.ts'
 import { parseEntry, parseHeartbeat, type LogEntry } from '../format/entry.ts'
 import { manifestKey } from '../format/paths.ts'
-import { parseBundle, sequenceKey, sequencePrefix } from '../format/tiles.ts'
+import { parseBundle, parseSequenceKey, sequenceKey, sequencePrefix } from '../format/tiles.ts'
 import { appendEntries, partitionName } from '../log-state.ts'
 import { checkpointKey } from '../store/checkpoint-store.ts'
 import type { ObjectInfo } from '../store/store.ts'
 import { alteredBatches } from './blame.ts'
 import { positionOf } from './cut-working.ts'
 import { note, report, type Working } from './log-working.ts'
-import type { Anchor } from './report.ts'
+import type { Anchor, EntryRange } from './report.ts'
 
 /** Reads the batches in which entries were decided, as far as they follow each other. */
 export async function readEntries(working: Working): Promise<void> {
@@ -24,9 +24,14 @@ export async function readEntries(working: Working): Promise<void> {
       report(working, 'log.entries', {
         object: info.key,
         reason: `the batch ${expected} should stand before it`,
+        entries: { first: working.state.entries.length, next: parseSequenceKey(info.key) },
       })
     } else if (entries === undefined || entries.length === 0) {
-      report(working, 'log.entries', { object: info.key, reason: 'cannot be read' })
+      report(working, 'log.entries', {
+        object: info.key,
+        reason: 'cannot be read',
+        entries: batchOf(working, info.key),
+      })
     } else addBatch(working, entries)
   }
   await readNewerEntries(working)
@@ -40,9 +45,17 @@ function batchesListed(working: Working): readonly ObjectInfo[] {
   const isFirst = ({ key }: ObjectInfo, at: number): boolean => batches[at - 1]?.key !== key
   for (const [at, info] of batches.entries()) {
     if (isFirst(info, at)) continue
-    report(working, 'log.entries', { object: info.key, reason: 'has a later version that would hide it' })
+    const reason = 'has a later version that would hide it'
+    report(working, 'log.entries', { object: info.key, reason, entries: batchOf(working, info.key) })
   }
   return batches.filter(isFirst)
+}
+
+/** The entries of a batch: up to where the next one in the listing starts. */
+function batchOf({ input }: Working, key: string): EntryRange {
+  const after = input.listed.find(info => info.key.startsWith(sequencePrefix) && info.key > key)
+  const first = parseSequenceKey(key)
+  return after === undefined ? { first } : { first, next: parseSequenceKey(after.key) }
 }
 
 function nextBatchKey({ state }: Working): string {
@@ -72,25 +85,36 @@ export async function checkBatches(working: Working, checkpoint: Checkpoint): Pr
   const decided = { store: input.store, entries: state.entries, starts: [...batches.values()] }
   for (const start of await alteredBatches(decided, checkpoint)) {
     const reason = 'does not hold the entries that the checkpoint signs'
-    report(working, 'log.entries', { object: sequenceKey(start), reason })
+    const object = sequenceKey(start)
+    report(working, 'log.entries', { object, reason, entries: batchOf(working, object) })
   }
 }
 
+interface Place {
+  readonly index: number
+  readonly last: LogEntry | undefined
+}
+
 /** One entry against the manifest it names. */
-function checkEntry(working: Working, entry: LogEntry, last: LogEntry | undefined): void {
+function checkEntry(working: Working, entry: LogEntry, { index, last }: Place): void {
   const key = manifestKey(entry.topic, entry.partition, entry.firstOffset)
   const committed = working.input.committed.get(key)
+  const found = {
+    object: key,
+    entries: { first: index, next: index + 1 },
+    ...(committed !== undefined && { range: positionOf(committed) }),
+  }
   if (committed === undefined) {
-    report(working, 'log.manifest', { object: key, reason: 'the log names it, the archive does not have it' })
+    report(working, 'log.manifest', { ...found, reason: 'the log names it, the archive does not have it' })
   } else if (committed.sha256 !== entry.sha256) {
-    report(working, 'log.manifest', { object: key, reason: 'does not have the SHA-256 that the log names' })
+    report(working, 'log.manifest', { ...found, reason: 'does not have the SHA-256 that the log names' })
   }
   const before =
     last && working.input.committed.get(manifestKey(last.topic, last.partition, last.firstOffset))
   const expected = last === undefined ? 0 : before?.manifest.next_offset
   if (expected !== undefined && expected !== entry.firstOffset) {
     const reason = `the log names it out of order: expected the manifest at offset ${expected}`
-    report(working, 'log.order', { object: key, reason })
+    report(working, 'log.order', { ...found, reason })
   }
 }
 
@@ -101,12 +125,16 @@ export function checkEntries(working: Working, size: number): ReadonlyMap<string
     const entry = parseEntry(bytes)
     if (entry === undefined && parseHeartbeat(bytes) !== undefined) continue
     if (entry === undefined) {
-      const found = { object: checkpointKey, reason: `entry ${index} is of an unknown kind` }
-      note(working, 'log.entries', found)
+      const reason = `entry ${index} is of an unknown kind`
+      note(working, 'log.entries', {
+        object: checkpointKey,
+        reason,
+        entries: { first: index, next: index + 1 },
+      })
       continue
     }
     const name = partitionName(entry)
-    checkEntry(working, entry, newest.get(name))
+    checkEntry(working, entry, { index, last: newest.get(name) })
     newest.set(name, entry)
   }
   return newest

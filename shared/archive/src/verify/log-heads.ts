@@ -14,13 +14,15 @@ function batchesBeyond(working: Working, size: number): number {
 }
 
 function checkAge(working: Working, newest: Checkpoint | undefined): void {
-  const beyond = batchesBeyond(working, newest?.treeSize ?? 0)
-  const object = checkpointKey
+  const first = newest?.treeSize ?? 0
+  const beyond = batchesBeyond(working, first)
+  const [object, entries] = [checkpointKey, { first }]
   if (beyond > 1) {
     const reason = `${newest === undefined ? 'missing' : 'old'}: ${beyond} batches of entries were decided after it`
-    report(working, 'log.checkpoint', { object, reason })
+    report(working, 'log.checkpoint', { object, reason, entries })
   } else if (beyond === 1) {
-    note(working, 'log.unanchored', { object, reason: 'one batch of entries is about to be published' })
+    const reason = 'one batch of entries is about to be published'
+    note(working, 'log.unanchored', { object, reason, entries })
   }
 }
 

@@ -1,4 +1,11 @@
-import { cosignedPrefix, parseTileKey, sequencePrefix, tileKey, tilesBetween } from '../format/tiles.ts'
+import {
+  cosignedPrefix,
+  entriesOf,
+  parseTileKey,
+  sequencePrefix,
+  tileKey,
+  tilesBetween,
+} from '../format/tiles.ts'
 import { inOrder } from '../in-order.ts'
 import { tileBytes } from '../log-state.ts'
 import { checkpointKey } from '../store/checkpoint-store.ts'
@@ -19,13 +26,18 @@ export async function checkTiles(working: Working, size: number): Promise<void> 
     const expected = tileBytes(working.state, tile)
     const bytes = await store.get(key, { version })
     if (expected === undefined || bytes?.equals(expected) !== true) {
-      report(working, 'log.tile', { object: key, reason: 'does not follow from the entries of the log' })
+      report(working, 'log.tile', {
+        object: key,
+        reason: 'does not follow from the entries of the log',
+        entries: entriesOf(tile),
+      })
     }
   }
   for await (const _ of inOrder(tiles, objectsAhead, read)) continue
   for (const tile of tilesBetween(0, size)) {
     const key = tileKey(tile)
-    if (!present.has(key)) report(working, 'log.tile', { object: key, reason: 'is missing' })
+    if (!present.has(key))
+      report(working, 'log.tile', { object: key, reason: 'is missing', entries: entriesOf(tile) })
   }
 }
 

@@ -3,7 +3,7 @@ import type { CommittedManifest } from '../format/manifest.ts'
 import type { Trust } from '../format/policy.ts'
 import type { LogState } from '../log-state.ts'
 import type { ObjectInfo, Store } from '../store/store.ts'
-import type { FindingCode, Findings } from './report.ts'
+import type { Finding, FindingCode, Findings } from './report.ts'
 
 /** What checking the log needs. */
 export interface LogInput {
@@ -32,13 +32,16 @@ export interface Working {
   readonly batches: Map<string, number>
 }
 
+/** What is found of the log: where, why it matters, and which entries it touches. */
+type LogFinding = Omit<Finding, 'code'>
+
 /** Something is wrong. */
-export function report(working: Working, code: FindingCode, found: { object: string; reason: string }): void {
+export function report(working: Working, code: FindingCode, found: LogFinding): void {
   working.findings.problems.push({ code, ...found })
 }
 
 /** Something is worth knowing. */
-export function note(working: Working, code: FindingCode, found: { object: string; reason: string }): void {
+export function note(working: Working, code: FindingCode, found: LogFinding): void {
   working.findings.notes.push({ code, ...found })
 }
 
@@ -46,13 +49,14 @@ export function note(working: Working, code: FindingCode, found: { object: strin
 export function readCheckpoint(working: Working, bytes: Buffer, object: string): Checkpoint | undefined {
   const checkpoint = parseCheckpoint(bytes)
   if (checkpoint === undefined) {
-    report(working, 'log.checkpoint', { object, reason: 'not a checkpoint' })
+    report(working, 'log.checkpoint', { object, reason: 'not a checkpoint', entries: { first: 0 } })
     return undefined
   }
   const keys = logKeys(working.trust)
   if (keys.length > 0 && !isSignedBy(checkpoint, keys)) {
     const names = new Set(keys.map(({ name }) => name))
-    report(working, 'log.key', { object, reason: `not signed by ${[...names].join(' or ')}` })
+    const entries = { first: 0, next: checkpoint.treeSize }
+    report(working, 'log.key', { object, reason: `not signed by ${[...names].join(' or ')}`, entries })
     return undefined
   }
   return checkpoint
@@ -69,11 +73,12 @@ export function checkExtends(working: Working, checkpoint: Checkpoint, object: s
   const { treeSize, root } = checkpoint
   if (treeSize > state.entries.length) {
     const reason = `names ${treeSize} entries, the log has ${state.entries.length}: it was cut back`
-    report(working, 'log.fork', { object, reason })
+    report(working, 'log.fork', { object, reason, entries: { first: state.entries.length, next: treeSize } })
   } else if (!state.tree.rootAt(treeSize).equals(root)) {
     report(working, 'log.fork', {
       object,
       reason: `its root over ${treeSize} entries is not the root of the log`,
+      entries: { first: 0, next: treeSize },
     })
   }
 }

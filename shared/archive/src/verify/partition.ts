@@ -1,5 +1,5 @@
 import type { CommittedManifest, StoredObject } from '../format/manifest.ts'
-import { manifestKey } from '../format/paths.ts'
+import { manifestKey, parsePath } from '../format/paths.ts'
 import type { ObjectInfo } from '../store/store.ts'
 import { placeOf } from './copies.ts'
 import { checkCut, type CheckedCut } from './cut.ts'
@@ -7,7 +7,7 @@ import { positionOf, type CutContext, type Opening } from './cut-working.ts'
 import { createLaneAudit, type LaneAudit } from './lanes.ts'
 import { objectName } from './leftovers.ts'
 import { inOrder } from '../in-order.ts'
-import { noFindings, type Coverage, type Findings, type TenantCoverage } from './report.ts'
+import { noFindings, type Coverage, type Finding, type Findings, type TenantCoverage } from './report.ts'
 
 /** What verification has seen so far. */
 export interface Progress {
@@ -127,6 +127,19 @@ function addCut(audit: Audit, cut: CheckedCut, into: { chain: Chain; lanes: Lane
   audit.onChecked?.(cut.committed, isRight)
 }
 
+/** A manifest that cannot be read does not say what it covers; its key says where that begins, and the next one's where it ends at the latest. */
+function placed(finding: Finding, { manifests }: PartitionInput): Finding {
+  const at = parsePath(finding.object)
+  if (finding.code !== 'manifest.malformed' || at?.kind !== 'manifest') return finding
+  const { topic, partition, first } = at
+  const after = manifests.find(({ key }) => key > finding.object)
+  const next = after && parsePath(after.key)
+  const isKnown = next?.kind === 'manifest'
+  const range = { topic, partition, first_offset: first, next_offset: isKnown ? next.first : first + 1 }
+  const reason = `${finding.reason}; it is the newest: where it ends is not known`
+  return { ...finding, range, ...(!isKnown && { reason }) }
+}
+
 interface Partition {
   readonly input: PartitionInput
   readonly chain: Chain
@@ -136,7 +149,8 @@ interface Partition {
 
 function take(audit: Audit, cut: CheckedCut, partition: Partition): void {
   audit.context.signal?.throwIfAborted()
-  addCut(audit, cut, partition)
+  const problems = cut.problems.map(finding => placed(finding, partition.input))
+  addCut(audit, { ...cut, problems }, partition)
   if (cut.committed !== undefined) cover(partition.tenants, cut.committed)
   audit.onProgress?.(audit.progress)
 }

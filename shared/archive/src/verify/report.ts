@@ -6,6 +6,12 @@ export interface CutPosition {
   readonly next_offset: number
 }
 
+/** Entries of the log, `next` excluded; without it, all from `first` on. */
+export interface EntryRange {
+  readonly first: number
+  readonly next?: number
+}
+
 /** What can be wrong, or worth knowing; stable for programs. */
 export type FindingCode =
   | 'manifest.malformed'
@@ -65,6 +71,8 @@ export interface Finding {
   readonly object: string
   /** The part of the archive concerned, where it is known. */
   readonly range?: CutPosition
+  /** Entries of the log concerned, of what is found about the log. */
+  readonly entries?: EntryRange
   readonly reason: string
 }
 
