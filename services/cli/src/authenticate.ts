@@ -3,7 +3,6 @@ import type { GuardPart } from '@muniment/interceptor/guard'
 import type { ProxyOptions } from '@muniment/interceptor/proxy'
 import { readSection, type Config } from '@muniment/runtime'
 import { openState } from '@muniment/state'
-import { hasSessionsIn } from './guard-section.ts'
 
 /** Addresses under which clients call what stands behind a proxy. */
 function resourcesOf({
@@ -18,10 +17,12 @@ function resourcesOf({
 }
 
 /** Who a session belongs to. Where the part `sessions` stands, how long one holds is for that part alone to say. */
-function sessionsOf({ sections: { guard } }: Config, ended: Shelf): Sessions {
-  const isTimed = guard === undefined || !hasSessionsIn(guard)
-  const times = isTimed ? {} : { idleMs: Infinity, absoluteMs: Infinity }
-  return createSessions({ now: Date.now, ended, ...times })
+async function sessionsOf({ sections: { guard } }: Config, ended: Shelf): Promise<Sessions> {
+  const now = Date.now
+  if (guard === undefined) return createSessions({ now, ended })
+  const { hasSessionsIn } = await import('./guard-section.ts')
+  const times = hasSessionsIn(guard) ? { idleMs: Infinity, absoluteMs: Infinity } : {}
+  return createSessions({ now, ended, ...times })
 }
 
 /** What lets in whom the section `auth` names; nothing where there is none. Rejects with `CONFIG_INVALID`. */
@@ -38,5 +39,5 @@ export async function authenticationOf(config: Config, proxy: ProxyOptions): Pro
     resources: resourcesOf(proxy),
     now: Date.now,
   })
-  return [authenticate(authenticator, { sessions: sessionsOf(config, shelves.ended) })]
+  return [authenticate(authenticator, { sessions: await sessionsOf(config, shelves.ended) })]
 }

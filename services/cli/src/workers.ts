@@ -13,7 +13,6 @@ import { openStoreOf, type KeyContext } from './context.ts'
 import { collectorTasks } from './collector/worker.ts'
 import { controlTask } from './control.ts'
 import { openEngineOf } from './engine.ts'
-import { isFleetIn } from './guard-section.ts'
 import { openEvidenceStoreOf } from './evidence-store.ts'
 import { queryApiOf } from './query-api.ts'
 import { piiRulesOf } from './pii-rules.ts'
@@ -128,7 +127,9 @@ async function fleetTasks({
   config,
 }: Pick<WorkerContext, 'bus' | 'keys' | 'log' | 'config'>): Promise<Tasks> {
   const { guard } = config.sections
-  if (guard === undefined || !isFleetIn(guard)) return {}
+  if (guard === undefined) return {}
+  const { isFleetIn } = await import('./guard-section.ts')
+  if (!isFleetIn(guard)) return {}
   const { createFleetStage } = await import('@muniment/detector')
   const signer = await keys.controlSigner()
   return { 'detector fleet': createFleetStage({ bus, signer, log: log.child('fleet'), now: Date.now }) }
