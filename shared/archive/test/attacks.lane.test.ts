@@ -323,6 +323,21 @@ describe('attacks', () => {
     }
   })
 
+  test.each(['log/seq/v1/', 'log/seq/v1/abc', 'log/seq/v1/7', `log/seq/v1/${'0'.repeat(19)}1`])(
+    'a batch %s that nobody may write is found, and names entries in their order',
+    async key => {
+      const world = await copyOf(clean)
+      world.store.objects.set(key, [{ version: '0', bytes: Buffer.from('instead') }])
+      const { problems } = await verify(world)
+      const found = problems.filter(({ object }) => object === key)
+      expect(found.map(({ code }) => code)).toContain('log.entries')
+      for (const { entries } of found) {
+        expect(entries?.first).toBeGreaterThanOrEqual(0)
+        expect(entries?.next ?? Infinity).toBeGreaterThan(entries?.first ?? Infinity)
+      }
+    },
+  )
+
   test('a key store that was rolled back, or another, is told from an erasure', async () => {
     const world = await copyOf(clean)
     const cutoffMs = startMs + 3 * hourMs

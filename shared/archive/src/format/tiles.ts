@@ -49,9 +49,10 @@ export function sequenceKey(start: number): string {
   return `${sequencePrefix}${String(start).padStart(20, '0')}`
 }
 
-/** Where the batch of a key starts. */
-export function parseSequenceKey(key: string): number {
-  return Number(key.slice(sequencePrefix.length))
+/** Where the batch of a key starts, if the key is the one way to write it. */
+export function parseSequenceKey(key: string): number | undefined {
+  const start = Number(key.slice(sequencePrefix.length))
+  return sequenceKey(start) === key ? start : undefined
 }
 
 /** Checkpoints with cosignatures, kept for good. */

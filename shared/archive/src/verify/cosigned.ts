@@ -91,13 +91,12 @@ export function witnessedBy(
   const isFree = policy.isMetBy(new Set())
   const sizes = heads.filter(({ isWitnessed }) => isWitnessed).map(head => head.treeSize)
   const treeSize = isFree ? published : sizes.reduce((top, size) => Math.max(top, size), 0)
+  const entries = { first: treeSize, next: published }
   if (treeSize === 0 && published > 0) {
     const reason = 'no checkpoint has the cosignatures that the policy asks for'
-    const entries = { first: 0, next: published }
     findings.problems.push({ code: 'log.unwitnessed', object: checkpointKey, reason, entries })
   } else if (treeSize < published) {
     const reason = `entries ${treeSize} to ${published - 1} do not have the cosignatures that the policy asks for yet`
-    const entries = { first: treeSize, next: published }
     findings.notes.push({ code: 'log.unwitnessed', object: checkpointKey, reason, entries })
   }
   return { treeSize, by }

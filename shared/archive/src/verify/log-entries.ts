@@ -7,6 +7,7 @@ import { checkpointKey } from '../store/checkpoint-store.ts'
 import type { ObjectInfo } from '../store/store.ts'
 import { alteredBatches } from './blame.ts'
 import { positionOf } from './cut-working.ts'
+import { listedAfter } from './listed-after.ts'
 import { note, report, type Working } from './log-working.ts'
 import type { Anchor, EntryRange } from './report.ts'
 
@@ -24,7 +25,7 @@ export async function readEntries(working: Working): Promise<void> {
       report(working, 'log.entries', {
         object: info.key,
         reason: `the batch ${expected} should stand before it`,
-        entries: { first: working.state.entries.length, next: parseSequenceKey(info.key) },
+        entries: entriesBetween(working.state.entries.length, parseSequenceKey(info.key)),
       })
     } else if (entries === undefined || entries.length === 0) {
       report(working, 'log.entries', {
@@ -51,11 +52,15 @@ function batchesListed(working: Working): readonly ObjectInfo[] {
   return batches.filter(isFirst)
 }
 
-/** The entries of a batch: up to where the next one in the listing starts. */
+/** Entries between two places, in whatever order they are; all from the first on where the other is no place. */
+function entriesBetween(one: number, other: number | undefined): EntryRange {
+  return other === undefined ? { first: one } : { first: Math.min(one, other), next: Math.max(one, other) }
+}
+
+/** The entries of a batch: up to where the next one in the listing starts. A key that names no place may stand for any. */
 function batchOf({ input }: Working, key: string): EntryRange {
-  const after = input.listed.find(info => info.key.startsWith(sequencePrefix) && info.key > key)
-  const first = parseSequenceKey(key)
-  return after === undefined ? { first } : { first, next: parseSequenceKey(after.key) }
+  const after = listedAfter(input.listed, key)
+  return entriesBetween(parseSequenceKey(key) ?? 0, after && parseSequenceKey(after.key))
 }
 
 function nextBatchKey({ state }: Working): string {
@@ -91,17 +96,18 @@ export async function checkBatches(working: Working, checkpoint: Checkpoint): Pr
 }
 
 interface Place {
-  readonly index: number
+  readonly entries: EntryRange
+  /** The entry of the same partition before it. */
   readonly last: LogEntry | undefined
 }
 
 /** One entry against the manifest it names. */
-function checkEntry(working: Working, entry: LogEntry, { index, last }: Place): void {
+function checkEntry(working: Working, entry: LogEntry, { entries, last }: Place): void {
   const key = manifestKey(entry.topic, entry.partition, entry.firstOffset)
   const committed = working.input.committed.get(key)
   const found = {
     object: key,
-    entries: { first: index, next: index + 1 },
+    entries,
     ...(committed !== undefined && { range: positionOf(committed) }),
   }
   if (committed === undefined) {
@@ -124,17 +130,14 @@ export function checkEntries(working: Working, size: number): ReadonlyMap<string
   for (const [index, bytes] of working.state.entries.slice(0, size).entries()) {
     const entry = parseEntry(bytes)
     if (entry === undefined && parseHeartbeat(bytes) !== undefined) continue
+    const entries = { first: index, next: index + 1 }
     if (entry === undefined) {
       const reason = `entry ${index} is of an unknown kind`
-      note(working, 'log.entries', {
-        object: checkpointKey,
-        reason,
-        entries: { first: index, next: index + 1 },
-      })
+      note(working, 'log.entries', { object: checkpointKey, reason, entries })
       continue
     }
     const name = partitionName(entry)
-    checkEntry(working, entry, { index, last: newest.get(name) })
+    checkEntry(working, entry, { entries, last: newest.get(name) })
     newest.set(name, entry)
   }
   return newest

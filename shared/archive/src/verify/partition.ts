@@ -6,6 +6,7 @@ import { checkCut, type CheckedCut } from './cut.ts'
 import { positionOf, type CutContext, type Opening } from './cut-working.ts'
 import { createLaneAudit, type LaneAudit } from './lanes.ts'
 import { objectName } from './leftovers.ts'
+import { listedAfter } from './listed-after.ts'
 import { inOrder } from '../in-order.ts'
 import { noFindings, type Coverage, type Finding, type Findings, type TenantCoverage } from './report.ts'
 
@@ -132,7 +133,7 @@ function placed(finding: Finding, { manifests }: PartitionInput): Finding {
   const at = parsePath(finding.object)
   if (finding.code !== 'manifest.malformed' || at?.kind !== 'manifest') return finding
   const { topic, partition, first } = at
-  const after = manifests.find(({ key }) => key > finding.object)
+  const after = listedAfter(manifests, finding.object)
   const next = after && parsePath(after.key)
   const isKnown = next?.kind === 'manifest'
   const range = { topic, partition, first_offset: first, next_offset: isKnown ? next.first : first + 1 }
