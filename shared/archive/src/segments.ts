@@ -3,7 +3,6 @@ import { leafHashes, rootOf } from './format/merkle.ts'
 import { sha256Hex, type Segment } from './format/manifest.ts'
 import type { DataKey, SegmentKeys } from '@muniment/keys'
 import { createJoint } from './joint.ts'
-import { keyContext } from './keys.ts'
 import { encryptParquet } from './parquet/encrypt.ts'
 import { writeParquet, type Row } from './parquet/write.ts'
 
@@ -19,14 +18,6 @@ export interface TenantRows {
   readonly time: { readonly min_ms: number; readonly max_ms: number } | null
 }
 
-/** The cut that segments belong to. */
-interface SegmentPlace {
-  readonly topic: string
-  readonly partition: number
-  readonly first_offset: number
-  readonly next_offset: number
-}
-
 /** Segments that lie in one object, one after the other. */
 export interface SealedObject {
   readonly bytes: Buffer
@@ -35,9 +26,11 @@ export interface SealedObject {
   readonly entries: readonly Omit<Segment, 'object'>[]
 }
 
-/** What sealing needs. */
+/** What sealing the segments of a cut needs. */
 export interface SealContext {
-  readonly place: SegmentPlace
+  readonly topic: string
+  /** What their keys are bound to, by `keyContext`. */
+  readonly bound: string
   readonly keys: SegmentKeys
   readonly randomBytes: (length: number) => Buffer
 }
@@ -50,12 +43,11 @@ export interface KeyedRows extends TenantRows {
 /** Gives every tenant's records a key: before anything is stored, since here it is that sealing may fail. */
 export async function keyAll(
   inputs: readonly TenantRows[],
-  { place, keys }: SealContext,
+  { bound, keys }: SealContext,
 ): Promise<readonly KeyedRows[]> {
-  const context = keyContext(place)
   const keyed: KeyedRows[] = []
   for (const input of inputs) {
-    keyed.push({ ...input, dataKey: await keys.createDataKey(input.tenant, context) })
+    keyed.push({ ...input, dataKey: await keys.createDataKey(input.tenant, bound) })
   }
   return keyed
 }
@@ -67,12 +59,12 @@ interface SealedSegment {
 }
 
 /** Encrypts one tenant's records under a key of their own. */
-async function sealSegment(input: KeyedRows, { place, randomBytes }: SealContext): Promise<SealedSegment> {
+async function sealSegment(input: KeyedRows, context: SealContext): Promise<SealedSegment> {
+  const { topic, bound, randomBytes } = context
   const { tenant, rows, time, dataKey } = input
   const { key, wrapped, generation } = dataKey
-  const context = keyContext(place)
-  const written = await writeParquet(place.topic, rows)
-  const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context, generation, wrapped }))
+  const written = await writeParquet(topic, rows)
+  const keyMetadata = Buffer.from(JSON.stringify({ v: 1, tenant, context: bound, generation, wrapped }))
   const file = encryptParquet(written.bytes, { key, keyMetadata, randomBytes })
   const leaves = leafHashes(rows.map(({ record, raw }) => record ?? raw))
   const filter = createFilter(await filterValues(written), key)

@@ -20,6 +20,7 @@ import {
   type Retention,
   type RetentionOptions,
 } from './retention.ts'
+import { keyContext } from './keys.ts'
 import { readManifest } from './manifests.ts'
 import { storeSegments, type StoredSegments } from './objects.ts'
 import { rowScanner } from './parquet/write.ts'
@@ -181,7 +182,8 @@ function cutRange(cut: Cut): CutRange {
 function sealContext({ cut, options }: Working): SealContext {
   const { keys, randomBytes } = options
   const { topic, partition, nextOffset: next_offset } = cut
-  return { place: { topic, partition, first_offset: firstOffset(cut), next_offset }, keys, randomBytes }
+  const bound = keyContext({ topic, partition, first_offset: firstOffset(cut), next_offset })
+  return { topic, bound, keys, randomBytes }
 }
 
 async function storeGroups(

@@ -131,6 +131,9 @@ describe('a segment', () => {
       const known = await filterValues(written)
       expect(known.size).toBeGreaterThan(100)
       expect(known).toEqual(await filterValues(await openParquet(bufferSource(file.bytes), key)))
+      for (const column of ['round', 'raw', 'no such']) {
+        expect(() => written.distinct(column, 0)).toThrow('has no text column')
+      }
     }
   })
 

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { AppError } from '@muniment/schema'
 import { columnsFor, type Column, type ColumnType } from './columns.ts'
 import { compress, type Compressed } from './compress.ts'
 import { encodeBytes, encodeNumbers, encodeText, type Encoded, type Physical } from './encode.ts'
@@ -210,7 +211,7 @@ export interface WrittenFile {
   readonly bytes: Buffer
   readonly columns: readonly string[]
   readonly rowGroups: readonly unknown[]
-  /** As of `ParquetReader`; nothing of columns that hold no text. */
+  /** As of `ParquetReader`; throws where the column holds no text, since a filter without its values would hide records. */
   readonly distinct: (column: string, rowGroup: number) => ReadonlySet<string>
 }
 
@@ -227,7 +228,8 @@ async function writeFile(form: Form, rows: readonly Row[]): Promise<WrittenFile>
   }
   const distinct = (column: string, rowGroup: number): ReadonlySet<string> => {
     const texts = rowGroups[rowGroup]?.get(column)
-    return texts === undefined ? new Set() : distinctTexts(texts)
+    if (texts === undefined) throw new AppError('INVALID_INPUT', `the segment has no text column ${column}`)
+    return distinctTexts(texts)
   }
   return { bytes: finish(file), columns: schema.map(({ name }) => name), rowGroups, distinct }
 }
