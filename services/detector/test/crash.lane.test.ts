@@ -167,9 +167,14 @@ function replayed(signal: Signal): Signal {
   return { ...signal, lane: `${lane}~0123456789abcdef${aspect}` }
 }
 
-/** Which groups have been found how often; the lane of a replay stands for its own. */
+/** Which groups have been found how often; what the lane of a replay has is counted with its own. */
 function groupsOf({ groups }: PartitionState): ReadonlyMap<string, number> {
-  return new Map([...groups].map(([name, { count }]) => [name.replace('~0123456789abcdef', ''), count]))
+  const counts = new Map<string, number>()
+  for (const [lane, { count }] of groups) {
+    const name = lane.replace('~0123456789abcdef', '')
+    counts.set(name, (counts.get(name) ?? 0) + count)
+  }
+  return counts
 }
 
 test('a signal that fails midway leaves a state that a snapshot changes nothing of, and its replay finds nothing that it would not have found', async () => {

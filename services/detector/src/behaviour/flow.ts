@@ -27,7 +27,8 @@ function placeOf({ server = '', target = '' }: Signal): string {
 
 function flowOf(state: PartitionState, { tenant, principal, conversation = '' }: Signal): FlowState {
   const key = [tenant, principal, conversation].join('\u{0}').slice(0, longestKey)
-  const known = state.flows.get(key) ?? { stranger: undefined, sources: [] }
+  // What a snapshot leaves out until it is set stands last, so that it stands there with and without one between.
+  const known = state.flows.get(key) ?? { sources: [], stranger: undefined }
   state.flows.delete(key)
   state.flows.set(key, known)
   bound(state, 'flows', mostFlows)
